@@ -1,0 +1,168 @@
+//! Speaks Rekognition's protocol, JSON 1.1 over HTTP. Invariant: every request gets an answer in AWS's shape, also when
+//! the work behind it panics.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::error::ApiError;
+use super::fetch::{Fetch, FetchError};
+use super::picture::Picture;
+use super::request::{DetectFaces, Image, MAX_REQUEST_BYTES, check_headers};
+use super::throttle::Throttle;
+use super::{faces, reply};
+
+/// Answers that all is well; the real service has no such path.
+pub(super) const HEALTH: &str = "/health";
+const AFTER_REFUSAL: Duration = Duration::from_millis(20);
+
+/// How to serve.
+#[derive(Debug, Clone, Default)]
+pub struct ServeOptions {
+    /// The quota: requests beyond it are answered with `ProvisionedThroughputExceededException`. `None`: no quota.
+    pub max_requests_per_second: Option<u32>,
+    /// Pictures worked on at the same time, the others wait; `None`: as many as there are processors.
+    pub concurrency: Option<NonZeroUsize>,
+}
+
+/// Answers requests on `listener` until `shutdown` is done; requests under way are then dropped.
+pub async fn serve<F: Fetch>(
+    listener: TcpListener,
+    fetch: F,
+    options: ServeOptions,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let server = Arc::new(Server::new(fetch, &options));
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => return,
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else {
+                    // The client gave up, or there are too many connections at once: the next moment may be better.
+                    tokio::time::sleep(AFTER_REFUSAL).await;
+                    continue;
+                };
+                let server = Arc::clone(&server);
+                connections.spawn(async move {
+                    let service = service_fn(|request| answer(Arc::clone(&server), request));
+                    // A connection that breaks concerns nobody but its client.
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        }
+    }
+}
+
+struct Server<F> {
+    fetch: F,
+    throttle: Option<Throttle>,
+    workers: Arc<Semaphore>,
+    requests: AtomicU64,
+}
+
+impl<F: Fetch> Server<F> {
+    fn new(fetch: F, options: &ServeOptions) -> Self {
+        let processors = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self {
+            fetch,
+            throttle: options.max_requests_per_second.map(|limit| Throttle::new(limit, Instant::now())),
+            workers: Arc::new(Semaphore::new(options.concurrency.unwrap_or_else(processors).get())),
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    async fn detect_faces(&self, request: Request<Incoming>) -> Result<Value, ApiError> {
+        let (head, body) = request.into_parts();
+        check_headers(&head.headers)?;
+        let body = Limited::new(body, MAX_REQUEST_BYTES).collect().await.map_err(|error| {
+            match error.downcast_ref::<LengthLimitError>() {
+                Some(_) => ApiError::request_too_long(),
+                None => ApiError::serialization(),
+            }
+        })?;
+        let request = DetectFaces::parse(&body.to_bytes())?;
+        if self.throttle.as_ref().is_some_and(|throttle| !throttle.admits(Instant::now())) {
+            return Err(ApiError::over_quota());
+        }
+        // Held from here on, so that waiting requests hold no picture in memory.
+        let permit = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| ApiError::internal())?;
+        let picture = match request.image {
+            Image::Inline(bytes) => bytes,
+            Image::Stored(object) => self.fetch.fetch(object).await.map_err(|error| refusal(&error))?,
+        };
+        let work = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let found = faces::find(&Picture::decode(&picture)?.grey);
+            Ok(reply::write(&found, &picture, request.attributes))
+        });
+        // A decoder or detector that panics over a strange picture is our fault, not the server's end.
+        work.await.unwrap_or_else(|_| Err(ApiError::internal()))
+    }
+
+    fn request_id(&self) -> String {
+        let count = self.requests.fetch_add(1, Ordering::Relaxed);
+        let mut hash = Sha256::new();
+        hash.update(std::process::id().to_be_bytes());
+        hash.update(count.to_be_bytes());
+        let digits: Vec<String> = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        [&digits[..4], &digits[4..6], &digits[6..8], &digits[8..10], &digits[10..]].map(<[String]>::concat).join("-")
+    }
+}
+
+/// The service does not tell a missing object from a forbidden one.
+fn refusal(error: &FetchError) -> ApiError {
+    match error {
+        FetchError::NotFound | FetchError::AccessDenied => ApiError::invalid_s3_object(),
+        FetchError::TooLarge => ApiError::image_too_large(),
+        FetchError::Other(_) => ApiError::internal(),
+    }
+}
+
+async fn answer<F: Fetch>(
+    server: Arc<Server<F>>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let request_id = server.request_id();
+    if request.method() == Method::GET && request.uri().path() == HEALTH {
+        return Ok(respond(200, None, &request_id, &json!({ "service": "rekognition" })));
+    }
+    Ok(match server.detect_faces(request).await {
+        Ok(reply) => respond(200, None, &request_id, &reply),
+        Err(error) => respond(error.status, Some(error.code), &request_id, &error.body(&request_id)),
+    })
+}
+
+fn respond(status: u16, error: Option<&'static str>, request_id: &str, body: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::builder()
+        .status(status)
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("x-amzn-requestid", request_id);
+    if let Some(code) = error {
+        response = response.header("x-amzn-errortype", code);
+    }
+    // Every header above is plain ASCII.
+    response.body(Full::from(body.to_string())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
