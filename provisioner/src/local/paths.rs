@@ -1,0 +1,103 @@
+//! Where the local cloud keeps its things. Invariant: reads `PROVISIONER_LOCAL_DIR`, XDG variables and `HOME`, never an
+//! AWS variable or file.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use super::Error;
+
+/// The folders of one local cloud. Two with different `state` folders run side by side (on different ports).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// Holds what a running local cloud needs; [`super::stop`] empties it.
+    pub state: PathBuf,
+    /// Holds the installed emulator, shared by every local cloud of this user and kept between runs.
+    pub cache: PathBuf,
+}
+
+impl Paths {
+    /// The state folder is `PROVISIONER_LOCAL_DIR`, else `provisioner/local` under the XDG state folder; the cache is
+    /// `provisioner` under the XDG cache folder.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::resolve(|name| env::var_os(name).filter(|value| !value.is_empty()))
+    }
+
+    fn resolve(var: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+        let under_home = |relative: &str, purpose| match var("HOME") {
+            Some(home) => Ok(Path::new(&home).join(relative)),
+            None => Err(Error::NoHome { purpose }),
+        };
+        // The XDG specification: a relative path is to be ignored.
+        let absolute = |name| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = match (var("PROVISIONER_LOCAL_DIR"), absolute("XDG_STATE_HOME")) {
+            (Some(given), _) => std::path::absolute(&given).map_err(Error::file("resolve", given))?,
+            (None, Some(base)) => base.join("provisioner/local"),
+            (None, None) => under_home(".local/state/provisioner/local", "state")?,
+        };
+        let cache = match absolute("XDG_CACHE_HOME") {
+            Some(base) => base.join("provisioner"),
+            None if cfg!(target_os = "macos") => under_home("Library/Caches/provisioner", "cache")?,
+            None => under_home(".cache/provisioner", "cache")?,
+        };
+        Ok(Self { state, cache })
+    }
+
+    pub(super) fn state_file(&self) -> PathBuf {
+        self.state.join("state.json")
+    }
+
+    pub(super) fn lock_file(&self) -> PathBuf {
+        self.state.join("lock")
+    }
+
+    /// Everything that the running processes write: home, temporary files, logs.
+    pub(super) fn run(&self) -> PathBuf {
+        self.state.join("run")
+    }
+}
+
+/// Makes a folder and its parents, readable by nobody else: the emulator's logs show what is uploaded to it.
+pub(super) fn create_private(path: &Path) -> Result<(), Error> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::file("create", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_follow_the_environment() {
+        let check = |vars: &[(&str, &str)], state: &str, cache: &str| {
+            let lookup = |name: &str| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
+            let paths = Paths::resolve(lookup).expect("these variables suffice");
+            assert_eq!(paths.state, Path::new(state), "{vars:?}");
+            if !cfg!(target_os = "macos") {
+                assert_eq!(paths.cache, Path::new(cache), "{vars:?}");
+            }
+        };
+        check(&[("HOME", "/h")], "/h/.local/state/provisioner/local", "/h/.cache/provisioner");
+        check(
+            &[("HOME", "/h"), ("XDG_STATE_HOME", "/s"), ("XDG_CACHE_HOME", "/c")],
+            "/s/provisioner/local",
+            "/c/provisioner",
+        );
+        check(
+            &[("HOME", "/h"), ("XDG_STATE_HOME", "s"), ("XDG_CACHE_HOME", "c")],
+            "/h/.local/state/provisioner/local",
+            "/h/.cache/provisioner",
+        );
+        check(
+            &[("HOME", "/h"), ("XDG_STATE_HOME", "/s"), ("PROVISIONER_LOCAL_DIR", "/mine")],
+            "/mine",
+            "/h/.cache/provisioner",
+        );
+    }
+
+    #[test]
+    fn without_a_home_the_purpose_is_named() {
+        assert!(matches!(Paths::resolve(|_| None), Err(Error::NoHome { purpose: "state" })));
+    }
+}
