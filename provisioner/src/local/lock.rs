@@ -1,0 +1,61 @@
+//! One command at a time works on a local cloud. Invariant: whoever holds [`Lock`] holds the lock file that is on disk
+//! now, not one that was removed.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::paths::{Paths, create_private};
+use super::{Error, Progress};
+
+/// Released when dropped, also by the system when the process dies. Children do not inherit it: std opens files
+/// close-on-exec.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Waits for any other command; says so once.
+    pub(super) async fn take(paths: &Paths, progress: &(dyn Fn(Progress) + Sync)) -> Result<Self, Error> {
+        let path = paths.lock_file();
+        loop {
+            create_private(&paths.state)?;
+            let file = match open(&path) {
+                // The holder has just removed the folder as its last act.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened.map_err(Error::file("open", &path))?,
+            };
+            let file = match file.try_lock() {
+                Ok(()) => file,
+                Err(TryLockError::WouldBlock) => {
+                    progress(Progress::WaitingForOther { lock: path.clone() });
+                    wait(file, path.clone()).await?
+                }
+                Err(TryLockError::Error(error)) => return Err(Error::file("lock", &path)(error)),
+            };
+            if is_current(&file, &path) {
+                return Ok(Self { _file: file });
+            }
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options().create(true).append(true).open(path)
+}
+
+async fn wait(file: File, path: PathBuf) -> Result<File, Error> {
+    let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
+    let locked = locked.map_err(|source| Error::Task { attempt: "wait for another command", source })?;
+    locked.map_err(Error::file("lock", path))
+}
+
+/// The last holder may have removed the file while we waited on it: then somebody else can lock a new one beside us.
+fn is_current(file: &File, path: &Path) -> bool {
+    match (file.metadata(), path.metadata()) {
+        (Ok(ours), Ok(on_disk)) => ours.ino() == on_disk.ino() && ours.dev() == on_disk.dev(),
+        _ => false,
+    }
+}
