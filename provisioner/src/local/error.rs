@@ -1,7 +1,7 @@
 //! What can go wrong with the local cloud, each with the way out; every variant names its subject and what was tried.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A failed attempt to start, stop or look at the local cloud.
@@ -33,7 +33,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// No interpreter that can run `MiniStack`.
-    #[error("cannot install MiniStack: no Python 3.10 or newer{}", found.as_deref().map(|f| format!(" (found {f})")).unwrap_or_default())]
+    #[error("cannot install MiniStack: no Python 3.10 or newer{}", in_parentheses(found.as_deref()))]
     NoPython {
         /// The newest that was found, such as `python3 3.8`.
         found: Option<String>,
@@ -123,15 +123,20 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::NoHome { .. } => "set `HOME`, or `PROVISIONER_LOCAL_DIR` for the state and `XDG_CACHE_HOME` for the cache".into(),
-            Self::File { path, .. } => format!("check that `{}` is yours to write and that the disk has room", folder_of(path).display()),
+            Self::NoHome { .. } => "set `HOME`, or both `PROVISIONER_LOCAL_DIR` and `XDG_CACHE_HOME`".into(),
+            Self::File { path, .. } => {
+                let folder = path.parent().unwrap_or(path);
+                format!("check that `{}` is yours to write and that the disk has room", folder.display())
+            }
             Self::State { path, .. } => {
-                format!("another version may have written it: stop the local cloud with that version, or delete `{}`", path.display())
+                let path = path.display();
+                format!("another version may have written it: stop it with that version, or delete `{path}`")
             }
             Self::NoPython { .. } => "install `uv`, or Python 3.10 or newer (package `python3`), and try again".into(),
             Self::Run { program, .. } => format!("check that `{program}` is installed and may be run"),
             Self::Install { tail, .. } if looks_offline(tail) => {
-                "the first start downloads MiniStack from PyPI: check the network, the proxy or the mirror that pip and uv are set to, and try again".into()
+                "the first start downloads MiniStack from PyPI: check the network, proxy or mirror, and try again"
+                    .into()
             }
             Self::Install { tail, .. } if tail.contains("ensurepip") => {
                 "this Python lacks the venv module: install the package `python3-venv`, or `uv`, and try again".into()
@@ -158,8 +163,8 @@ impl Error {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(path)
+fn in_parentheses(found: Option<&str>) -> String {
+    found.map(|found| format!(" (found {found})")).unwrap_or_default()
 }
 
 /// Whether an installer's last words speak of the network.

@@ -34,8 +34,7 @@ const MISLEADING: [&str; 8] = [
 ];
 
 /// The interpreter of the installation, which is made when it is not there. The caller holds the lock of one local
-/// cloud;
-/// two clouds that install at once make two folders, and the first to finish is kept.
+/// cloud; two clouds that install at once make two folders, and the first to finish is kept.
 pub(super) async fn ensure(paths: &Paths, progress: &(dyn Fn(Progress) + Sync)) -> Result<PathBuf, Error> {
     let home = paths.cache.join(folder_name());
     let python = python_of(&home);

@@ -1,13 +1,12 @@
 //! The local cloud: an emulator of AWS and a Rekognition server of ours, both on 127.0.0.1, started once and shared by
 //! all commands until stopped.
 //!
-//! Invariant: no AWS account can be reached from here. This module names no crate of the AWS SDK, reads no profile and no
-//! credential, binds and connects to 127.0.0.1 only, and starts its processes with an emptied environment. (Installing the
-//! emulator is the one thing that uses the network, through the user's own `uv` or `pip`.)
+//! Invariant: no AWS account can be reached from here. This module names no crate of the AWS SDK, reads no profile and
+//! no credential, binds and connects to 127.0.0.1 only, and starts its processes with an emptied environment.
+//! (Installing the emulator is the one thing that uses the network, through the user's own `uv` or `pip`.)
 //!
 //! What is created in it lives as long as its processes: it survives from command to command, and [`stop`] removes it
-//! with
-//! everything that was written, so that nothing is left but the installed emulator in the user's cache.
+//! with everything that was written, so that nothing is left but the installed emulator in the user's cache.
 
 mod error;
 mod install;
@@ -232,8 +231,7 @@ fn fits(state: &State, options: &Options) -> Result<(), Error> {
 }
 
 /// The Rekognition server comes first, since the emulator is told its address. The state is saved before the emulator
-/// is ready:
-/// should this command be killed while it waits, the next one finds the processes.
+/// is ready: should this command be killed while it waits, the next one finds the processes.
 async fn launch(options: &Options, port: u16, python: &std::path::Path) -> Result<State, Error> {
     let run = options.paths.run();
     // What an earlier start left when it failed.

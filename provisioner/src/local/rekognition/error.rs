@@ -70,7 +70,8 @@ impl ApiError {
 
     pub(super) fn validation(value: &str, member: &str, constraint: &str) -> Self {
         let message = format!(
-            "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: Member must {constraint}"
+            "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: \
+             Member must {constraint}"
         );
         Self::new("ValidationException", message)
     }

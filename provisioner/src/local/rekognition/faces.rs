@@ -51,7 +51,8 @@ pub(super) fn find(grey: &GrayImage) -> Vec<Face> {
     faces
 }
 
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // pixels of a picture of at most 1024 a side, and a ratio
+// Pixels of a picture of at most 1024 a side, and percentages.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
 fn describe(info: &FaceInfo, grey: &GrayImage) -> Face {
     let (wide, high) = (grey.width() as f32, grey.height() as f32);
     let area = info.bbox();

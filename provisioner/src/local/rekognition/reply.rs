@@ -27,8 +27,10 @@ pub(super) fn write(faces: &[Face], picture: &[u8], attributes: Attributes) -> V
 }
 
 fn detail(face: &Face, invented: &Invented, attributes: Attributes) -> Value {
-    let landmarks = LANDMARKS
-        .map(|(name, x, y)| json!({ "Type": name, "X": face.width.mul_add(x, face.left), "Y": face.height.mul_add(y, face.top) }));
+    let landmarks = LANDMARKS.map(|(name, x, y)| {
+        let (x, y) = (face.width.mul_add(x, face.left), face.height.mul_add(y, face.top));
+        json!({ "Type": name, "X": x, "Y": y })
+    });
     let mut detail = json!({
         "BoundingBox": { "Width": face.width, "Height": face.height, "Left": face.left, "Top": face.top },
         "Landmarks": landmarks,

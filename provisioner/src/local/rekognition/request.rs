@@ -155,7 +155,8 @@ mod tests {
             }
             assert_eq!(code(check_headers(&headers)), expected, "{authorization:?} {target:?}");
         };
-        let signed = "AWS4-HMAC-SHA256 Credential=000000000000/20260101/eu-west-1/rekognition/aws4_request, SignedHeaders=host, Signature=0";
+        let signed =
+            "AWS4-HMAC-SHA256 Credential=000000000000/20260101/eu-west-1/rekognition/aws4_request, Signature=0";
         let for_s3 = signed.replace("rekognition", "s3");
         check(Some(signed), Some(TARGET), Ok(()));
         check(None, Some(TARGET), Err("MissingAuthenticationTokenException"));

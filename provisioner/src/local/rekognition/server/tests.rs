@@ -13,7 +13,8 @@ use super::*;
 const FACE: &[u8] = include_bytes!("../../../../fixtures/face.jpg");
 const TWO_FACES: &[u8] = include_bytes!("../../../../fixtures/two-faces.jpg");
 const NO_FACE: &[u8] = include_bytes!("../../../../fixtures/no-face.jpg");
-const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=000000000000/20260101/eu-west-1/rekognition/aws4_request, SignedHeaders=host, Signature=0";
+const SIGNED: &str =
+    "AWS4-HMAC-SHA256 Credential=000000000000/20260101/eu-west-1/rekognition/aws4_request, Signature=0";
 
 struct Reply {
     status: u16,
@@ -90,7 +91,7 @@ async fn send(address: SocketAddr, authorization: &str, body: &str) -> Reply {
     let length = body.len();
     let request = format!(
         "POST / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nauthorization: {authorization}\r\n\
-         x-amz-target: RekognitionService.DetectFaces\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {length}\r\n\r\n{body}"
+         x-amz-target: RekognitionService.DetectFaces\r\ncontent-length: {length}\r\n\r\n{body}"
     );
     let mut stream = TcpStream::connect(address).await.expect("the server listens");
     stream.write_all(request.as_bytes()).await.expect("it reads");
@@ -102,7 +103,8 @@ async fn send(address: SocketAddr, authorization: &str, body: &str) -> Reply {
 }
 
 async fn detect(address: SocketAddr, key: &str) -> Reply {
-    let body = json!({ "Image": { "S3Object": { "Bucket": "pictures", "Name": key } }, "Attributes": ["AGE_RANGE", "EMOTIONS"] });
+    let image = json!({ "S3Object": { "Bucket": "pictures", "Name": key } });
+    let body = json!({ "Image": image, "Attributes": ["AGE_RANGE", "EMOTIONS"] });
     send(address, SIGNED, &body.to_string()).await
 }
 
