@@ -2,17 +2,33 @@
 
 use super::*;
 
-/// A fresh folder for one test.
-pub(super) fn folder(name: &str) -> PathBuf {
+/// A fresh folder for one test, removed at its end.
+pub(super) struct Folder(PathBuf);
+
+pub(super) fn folder(name: &str) -> Folder {
     let path = std::env::temp_dir().join(format!("provisioner-local-{}-{name}", std::process::id()));
-    let _ = fs::remove_dir_all(&path);
     fs::create_dir_all(&path).expect("the system's temporary folder can be written to");
-    path
+    Folder(path)
 }
 
-fn paths(name: &str) -> Paths {
-    let base = folder(name);
-    Paths { state: base.join("state"), cache: base.join("cache") }
+impl std::ops::Deref for Folder {
+    type Target = std::path::Path;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Folder {
+    fn paths(&self) -> Paths {
+        Paths { state: self.join("state"), cache: self.join("cache") }
+    }
 }
 
 fn dead() -> Process {
@@ -43,7 +59,8 @@ fn quiet(_: Progress) {}
 
 #[tokio::test]
 async fn stopping_nothing_makes_nothing() {
-    let paths = paths("nothing");
+    let folder = folder("nothing");
+    let paths = folder.paths();
     assert_eq!(stop(&paths, &quiet).await.expect("it is fine"), Stopped::NotRunning);
     assert_eq!(status(&paths).await.expect("it is fine"), Status::NotRunning);
     assert!(!paths.state.exists());
@@ -51,7 +68,8 @@ async fn stopping_nothing_makes_nothing() {
 
 #[tokio::test]
 async fn a_state_whose_processes_are_gone_is_broken_and_cleaned_up() {
-    let paths = paths("broken");
+    let folder = folder("broken");
+    let paths = folder.paths();
     let state = state(&paths);
     paths::create_private(&paths.run()).expect("a folder");
     state.save(&paths).expect("a state");
@@ -64,7 +82,8 @@ async fn a_state_whose_processes_are_gone_is_broken_and_cleaned_up() {
 
 #[tokio::test]
 async fn other_things_in_the_folder_are_left_alone() {
-    let paths = paths("other");
+    let folder = folder("other");
+    let paths = folder.paths();
     state(&paths).save(&paths).unwrap_err();
     paths::create_private(&paths.state).expect("a folder");
     state(&paths).save(&paths).expect("a state");
@@ -83,7 +102,8 @@ async fn other_things_in_the_folder_are_left_alone() {
 async fn a_taken_port_is_named_before_anything_is_installed() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("its address").port();
-    let paths = paths("taken");
+    let folder = folder("taken");
+    let paths = folder.paths();
     let error = start(&options(paths.clone(), Some(port)), &quiet).await.expect_err("the port is taken");
     assert!(matches!(error, Error::PortTaken { port: named } if named == port), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("--port")));
@@ -92,7 +112,8 @@ async fn a_taken_port_is_named_before_anything_is_installed() {
 
 #[tokio::test]
 async fn an_unreadable_state_is_not_overwritten() {
-    let paths = paths("unreadable");
+    let folder = folder("unreadable");
+    let paths = folder.paths();
     paths::create_private(&paths.state).expect("a folder");
     fs::write(paths.state_file(), "{").expect("a file");
     let error = start(&options(paths.clone(), Some(0)), &quiet).await.expect_err("it cannot be read");
@@ -102,7 +123,8 @@ async fn an_unreadable_state_is_not_overwritten() {
 
 #[test]
 fn only_what_was_asked_for_is_compared() {
-    let paths = paths("fits");
+    let folder = folder("fits");
+    let paths = folder.paths();
     let running = state(&paths);
     let check = |port, limit, expected: bool| {
         let asked = Options { max_requests_per_second: limit, ..options(paths.clone(), port) };
@@ -117,7 +139,7 @@ fn only_what_was_asked_for_is_compared() {
 
 #[test]
 fn the_variables_for_a_shell_hide_every_real_account() {
-    let env = state(&paths("env")).env();
+    let env = state(&folder("env").paths()).env();
     let get = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str());
     assert_eq!(get("AWS_ENDPOINT_URL"), Some("http://127.0.0.1:1"));
     assert_eq!(get("AWS_ACCESS_KEY_ID"), Some(credentials().access_key_id));
@@ -127,7 +149,8 @@ fn the_variables_for_a_shell_hide_every_real_account() {
 
 #[tokio::test]
 async fn commands_take_turns() {
-    let paths = paths("turns");
+    let folder = folder("turns");
+    let paths = folder.paths();
     let first = Lock::take(&paths, &quiet).await.expect("nobody holds it");
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let second = tokio::spawn({
