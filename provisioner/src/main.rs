@@ -1,1 +1,32 @@
-fn main() {}
+//! Parse, run, render, exit.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use provisioner::cli::Cli;
+use provisioner::ui::Ui;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let choice = match cli.global.color {
+        clap::ColorChoice::Always => anstream::ColorChoice::Always,
+        clap::ColorChoice::Never => anstream::ColorChoice::Never,
+        clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+    };
+    choice.write_global();
+    let ui = Arc::new(Ui::new(cli.global.output, cli.global.verbose));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            ui.emit(&provisioner::core::event::Event::Error {
+                message: "cannot start the runtime".into(),
+                causes: vec![error.to_string()],
+                hints: Vec::new(),
+            });
+            return ExitCode::FAILURE;
+        }
+    };
+    let exit = runtime.block_on(provisioner::commands::run(cli, &ui));
+    ExitCode::from(exit as u8)
+}

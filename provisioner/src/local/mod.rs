@@ -49,6 +49,14 @@ pub struct Credentials {
     pub account_id: &'static str,
 }
 
+impl Credentials {
+    /// Access key and secret.
+    #[must_use]
+    pub const fn key_pair(self) -> (&'static str, &'static str) {
+        (self.access_key_id, self.secret_access_key)
+    }
+}
+
 pub(crate) const CREDENTIALS: Credentials =
     Credentials { access_key_id: "000000000000", secret_access_key: "test", account_id: "000000000000" };
 

@@ -1,0 +1,185 @@
+//! The bucket for the function's packages: one an account and region, private, TLS only, current and previous package kept.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::{BucketLocationConstraint, BucketNamespace, CreateBucketConfiguration, ObjectIdentifier, Tag};
+use serde_json::json;
+
+use super::bucket::{self, Bucket, Stored};
+use super::error::{code, explain, is_missing};
+use crate::core::names::{OWNER_TAG, artefact_bucket, has_account_regional_buckets};
+use crate::error::{Error, Exit, Result};
+
+/// A package as the bucket lists it.
+#[derive(Clone, Debug)]
+pub struct Artefact {
+    /// Its key.
+    pub key: String,
+    /// When it was stored, in seconds since the Unix epoch.
+    pub stored_at: i64,
+}
+
+/// The bucket's name and owner for an account and region.
+#[must_use]
+pub fn bucket(partition: &str, account: &str, region: &str) -> Bucket {
+    Bucket { name: artefact_bucket(partition, account, region), owner: account.to_owned() }
+}
+
+/// What became of the upload of a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uploaded {
+    /// The bucket had to be made.
+    pub bucket_created: bool,
+}
+
+/// Stores a package; makes the bucket first where it is missing.
+///
+/// # Errors
+/// The bucket belongs to somebody else, or any failure of the requests.
+pub async fn store(
+    client: &Client,
+    bucket: &Bucket,
+    key: &str,
+    zip: &[u8],
+    partition: &str,
+    region: &str,
+) -> Result<Uploaded> {
+    match put(client, bucket, key, zip).await {
+        Ok(_) => Ok(Uploaded { bucket_created: false }),
+        Err(Put::NoBucket) => {
+            create(client, bucket, partition, region).await?;
+            put(client, bucket, key, zip).await.map_err(Put::into_error)?;
+            Ok(Uploaded { bucket_created: true })
+        }
+        Err(Put::Other(error)) => Err(error),
+    }
+}
+
+enum Put {
+    NoBucket,
+    Other(Error),
+}
+
+impl Put {
+    fn into_error(self) -> Error {
+        match self {
+            Self::NoBucket => Error::new("the bucket for packages vanished as soon as it was made"),
+            Self::Other(error) => error,
+        }
+    }
+}
+
+async fn put(client: &Client, bucket: &Bucket, key: &str, zip: &[u8]) -> std::result::Result<Stored, Put> {
+    let attempt = client
+        .put_object()
+        .bucket(&bucket.name)
+        .key(key)
+        .expected_bucket_owner(&bucket.owner)
+        .content_type("application/zip")
+        .body(zip.to_vec().into())
+        .send()
+        .await;
+    match attempt {
+        Ok(reply) => Ok(Stored { etag: reply.e_tag.unwrap_or_default(), version: reply.version_id }),
+        Err(error) if code(&error) == Some("NoSuchBucket") => Err(Put::NoBucket),
+        Err(error) => {
+            let explained = explain(format!("cannot store the package in bucket `{}`", bucket.name), &error);
+            Err(Put::Other(if code(&error) == Some("AccessDenied") {
+                explained.hint(format!(
+                    "if the bucket belongs to another account than {}, this tool keeps away from it",
+                    bucket.owner
+                ))
+            } else {
+                explained
+            }))
+        }
+    }
+}
+
+async fn create(client: &Client, bucket: &Bucket, partition: &str, region: &str) -> Result<()> {
+    let tag = Tag::builder()
+        .key(OWNER_TAG.0)
+        .value(OWNER_TAG.1)
+        .build()
+        .map_err(|error| Error::new("cannot tag the bucket for packages").because(&error))?;
+    let mut configuration = CreateBucketConfiguration::builder().tags(tag);
+    if region != "us-east-1" {
+        configuration = configuration.location_constraint(BucketLocationConstraint::from(region));
+    }
+    let mut request = client.create_bucket().bucket(&bucket.name).create_bucket_configuration(configuration.build());
+    if has_account_regional_buckets(partition) {
+        request = request.bucket_namespace(BucketNamespace::AccountRegional);
+    }
+    match request.send().await {
+        Ok(_) => {}
+        Err(error) if code(&error) == Some("BucketAlreadyOwnedByYou") => {}
+        Err(error) if code(&error) == Some("BucketAlreadyExists") => {
+            return Err(
+                explain(format!("bucket `{}` belongs to somebody else", bucket.name), &error).exit(Exit::Refused)
+            );
+        }
+        Err(error) => return Err(explain(format!("cannot create bucket `{}` for packages", bucket.name), &error)),
+    }
+    let arn = format!("arn:{partition}:s3:::{}", bucket.name);
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+            "Resource": [arn, format!("{arn}/*")],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }],
+    });
+    // New buckets are private, encrypted and owner-enforced by S3's own defaults since April 2023.
+    client
+        .put_bucket_policy()
+        .bucket(&bucket.name)
+        .expected_bucket_owner(&bucket.owner)
+        .policy(policy.to_string())
+        .send()
+        .await
+        .map(|_| ())
+        .map_err(|error| explain(format!("cannot set the policy of bucket `{}`", bucket.name), &error))
+}
+
+/// The packages under a prefix, newest first; none where there is no bucket.
+///
+/// # Errors
+/// Any other failure of the requests.
+pub async fn list(client: &Client, bucket: &Bucket, prefix: &str) -> Result<Vec<Artefact>> {
+    let objects = client
+        .list_objects_v2()
+        .bucket(&bucket.name)
+        .prefix(prefix)
+        .expected_bucket_owner(&bucket.owner)
+        .into_paginator()
+        .send()
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .await;
+    let pages = match objects {
+        Ok(pages) => pages,
+        Err(error) if is_missing(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(explain(format!("cannot list bucket `{}`", bucket.name), &error)),
+    };
+    let mut found: Vec<Artefact> = pages
+        .into_iter()
+        .flat_map(|page| page.contents.unwrap_or_default())
+        .filter_map(|object| {
+            Some(Artefact { key: object.key?, stored_at: object.last_modified.map_or(0, |at| at.secs()) })
+        })
+        .collect();
+    found.sort_by_key(|artefact| std::cmp::Reverse(artefact.stored_at));
+    Ok(found)
+}
+
+/// Removes some packages.
+///
+/// # Errors
+/// Any failure of the requests.
+pub async fn remove(client: &Client, bucket: &Bucket, keys: &[String]) -> Result<()> {
+    for batch in keys.chunks(1_000) {
+        let objects: std::result::Result<Vec<_>, _> =
+            batch.iter().map(|key| ObjectIdentifier::builder().key(key).build()).collect();
+        let objects = objects.map_err(|error| Error::new("cannot name the packages to remove").because(&error))?;
+        bucket::delete_batch(client.clone(), bucket.clone(), objects).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! Objects in a bucket: put, count, remove, down to the last version, delete marker and unfinished upload.
+//!
+//! Invariant: every call says whose bucket it expects, so that a name taken over by somebody else is an error, never a leak.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::head_bucket::HeadBucketError;
+use aws_sdk_s3::operation::list_object_versions::builders::ListObjectVersionsFluentBuilder;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use bytes::Bytes;
+use tokio::task::JoinSet;
+
+use super::error::{code, explain, is_missing};
+use crate::error::{Error, Result};
+
+/// A bucket of an account.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// The account that must own it.
+    pub owner: String,
+}
+
+/// An object that was stored.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The eTag without quotes.
+    pub etag: String,
+    /// The version on a versioned bucket.
+    pub version: Option<String>,
+}
+
+/// So many delete requests (of 1,000 keys each) are under way at once.
+const PARALLEL_DELETES: usize = 16;
+
+/// Whether the bucket exists (in whoever's hands).
+///
+/// # Errors
+/// The service's answer is neither yes nor no.
+pub async fn exists(client: &Client, name: &str) -> Result<bool> {
+    match client.head_bucket().bucket(name).send().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.as_service_error().is_some_and(HeadBucketError::is_not_found) || is_missing(&error) => {
+            Ok(false)
+        }
+        // Somebody's bucket that this caller may not see, or one in another region.
+        Err(error) if error.raw_response().is_some_and(|r| matches!(r.status().as_u16(), 301 | 403)) => Ok(true),
+        Err(error) => Err(explain(format!("cannot ask for bucket `{name}`"), &error)),
+    }
+}
+
+/// Stores an object.
+///
+/// # Errors
+/// Any failure of the request.
+pub async fn put(client: &Client, bucket: &Bucket, key: &str, bytes: Vec<u8>, content_type: &str) -> Result<Stored> {
+    let reply = client
+        .put_object()
+        .bucket(&bucket.name)
+        .key(key)
+        .expected_bucket_owner(&bucket.owner)
+        .content_type(content_type)
+        .body(ByteStream::from(bytes))
+        .send()
+        .await
+        .map_err(|error| explain(format!("cannot upload `{key}` to bucket `{}`", bucket.name), &error))?;
+    Ok(Stored {
+        etag: reply.e_tag.unwrap_or_default().trim_matches('"').to_owned(),
+        version: reply.version_id.filter(|version| version != "null"),
+    })
+}
+
+/// What came of reading an object.
+#[derive(Debug)]
+pub enum Read {
+    /// Its bytes.
+    Bytes(Bytes),
+    /// There is no such bucket, key or version.
+    Missing,
+    /// The caller may not read it.
+    Denied,
+    /// It is larger than the caller wants.
+    TooLarge,
+}
+
+/// Reads an object whole, unless it has more bytes than `limit`.
+///
+/// # Errors
+/// The connection fails, or the service answers with anything else.
+pub async fn read(client: &Client, bucket: &str, key: &str, version: Option<String>, limit: u64) -> Result<Read> {
+    let attempt = || format!("cannot read `{key}` from bucket `{bucket}`");
+    let reply = match client.get_object().bucket(bucket).key(key).set_version_id(version).send().await {
+        Ok(reply) => reply,
+        Err(error) if is_missing(&error) => return Ok(Read::Missing),
+        Err(error) if code(&error) == Some("AccessDenied") => return Ok(Read::Denied),
+        Err(error) => return Err(explain(attempt(), &error)),
+    };
+    if reply.content_length.is_some_and(|length| u64::try_from(length).is_ok_and(|length| length > limit)) {
+        return Ok(Read::TooLarge);
+    }
+    let body = reply.body.collect().await.map_err(|error| Error::new(attempt()).because(&error))?;
+    Ok(Read::Bytes(body.into_bytes()))
+}
+
+/// Counts what is in a bucket, versions and delete markers included, up to a limit.
+///
+/// # Errors
+/// Any failure of the request but a bucket that is not there, which holds nothing.
+pub async fn count(client: &Client, bucket: &Bucket, limit: usize) -> Result<usize> {
+    let mut pages = Versions::of(client, bucket, "");
+    let mut count = 0;
+    while let Some(page) = pages.next().await? {
+        count += page.len();
+        if count >= limit {
+            break;
+        }
+    }
+    Ok(count)
+}
+
+/// Removes everything under a prefix (everything at all with an empty one): versions, delete markers, unfinished uploads.
+///
+/// Says after each batch how many are gone. Returns the number of versions and markers removed.
+///
+/// # Errors
+/// A request fails, or an object may not be deleted (an object lock, a denied permission): the first is named.
+pub async fn empty(client: &Client, bucket: &Bucket, prefix: &str, mut progress: impl FnMut(usize)) -> Result<usize> {
+    let mut pages = Versions::of(client, bucket, prefix);
+    let mut removed = 0;
+    let mut running = JoinSet::new();
+    while let Some(page) = pages.next().await? {
+        if page.is_empty() {
+            continue;
+        }
+        if running.len() >= PARALLEL_DELETES
+            && let Some(done) = running.join_next().await
+        {
+            removed += finished(done)?;
+            progress(removed);
+        }
+        running.spawn(delete_batch(client.clone(), bucket.clone(), page));
+    }
+    while let Some(done) = running.join_next().await {
+        removed += finished(done)?;
+        progress(removed);
+    }
+    abort_uploads(client, bucket, prefix).await?;
+    Ok(removed)
+}
+
+fn finished(done: std::result::Result<Result<usize>, tokio::task::JoinError>) -> Result<usize> {
+    done.map_err(|error| Error::new("a deletion was interrupted").because(&error))?
+}
+
+pub(super) async fn delete_batch(client: Client, bucket: Bucket, objects: Vec<ObjectIdentifier>) -> Result<usize> {
+    let count = objects.len();
+    let delete = Delete::builder()
+        .set_objects(Some(objects))
+        .quiet(true)
+        .build()
+        .map_err(|error| Error::new("cannot name the objects to delete").because(&error))?;
+    let reply = client
+        .delete_objects()
+        .bucket(&bucket.name)
+        .expected_bucket_owner(&bucket.owner)
+        .delete(delete)
+        .send()
+        .await
+        .map_err(|error| explain(format!("cannot empty bucket `{}`", bucket.name), &error))?;
+    if let Some(refused) = reply.errors().first() {
+        return Err(Error::new(format!("cannot delete `{}` from bucket `{}`", refused.key().unwrap_or("?"), bucket.name))
+            .cause(format!("{}: {}", refused.code().unwrap_or("Unknown"), refused.message().unwrap_or("no message")))
+            .hint("an object lock or legal hold keeps an object until it ends; `provisioner down --keep-data` removes everything else"));
+    }
+    Ok(count)
+}
+
+async fn abort_uploads(client: &Client, bucket: &Bucket, prefix: &str) -> Result<()> {
+    loop {
+        let reply = client
+            .list_multipart_uploads()
+            .bucket(&bucket.name)
+            .prefix(prefix)
+            .expected_bucket_owner(&bucket.owner)
+            .send()
+            .await
+            .map_err(|error| {
+                explain(format!("cannot list the unfinished uploads in bucket `{}`", bucket.name), &error)
+            })?;
+        for upload in reply.uploads() {
+            let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
+            client
+                .abort_multipart_upload()
+                .bucket(&bucket.name)
+                .key(key)
+                .upload_id(id)
+                .expected_bucket_owner(&bucket.owner)
+                .send()
+                .await
+                .map_err(|error| explain(format!("cannot abort the unfinished upload of `{key}`"), &error))?;
+        }
+        if reply.is_truncated() != Some(true) || reply.uploads().is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Deletes an empty bucket; one that is not there is as good.
+///
+/// # Errors
+/// Any other failure of the request.
+pub async fn delete(client: &Client, bucket: &Bucket) -> Result<()> {
+    match client.delete_bucket().bucket(&bucket.name).expected_bucket_owner(&bucket.owner).send().await {
+        Ok(_) => Ok(()),
+        Err(error) if is_missing(&error) || code(&error) == Some("NoSuchBucket") => Ok(()),
+        Err(error) => Err(explain(format!("cannot delete bucket `{}`", bucket.name), &error)),
+    }
+}
+
+/// Pages of versions and delete markers; the SDK has no paginator for this operation.
+struct Versions {
+    next: Option<ListObjectVersionsFluentBuilder>,
+}
+
+impl Versions {
+    fn of(client: &Client, bucket: &Bucket, prefix: &str) -> Self {
+        Self {
+            next: Some(
+                client.list_object_versions().bucket(&bucket.name).prefix(prefix).expected_bucket_owner(&bucket.owner),
+            ),
+        }
+    }
+
+    /// The next page; `None` after the last, and for a bucket that is not there.
+    async fn next(&mut self) -> Result<Option<Vec<ObjectIdentifier>>> {
+        let Some(request) = self.next.take() else { return Ok(None) };
+        let reply = match request.clone().send().await {
+            Ok(reply) => reply,
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => {
+                return Err(explain(
+                    format!("cannot list what is in bucket `{}`", request.get_bucket().as_deref().unwrap_or("?")),
+                    &error,
+                ));
+            }
+        };
+        if reply.is_truncated() == Some(true) {
+            self.next = Some(
+                request
+                    .set_key_marker(reply.next_key_marker.clone())
+                    .set_version_id_marker(reply.next_version_id_marker.clone()),
+            );
+        }
+        let versions = reply.versions().iter().map(|v| (v.key(), v.version_id()));
+        let markers = reply.delete_markers().iter().map(|m| (m.key(), m.version_id()));
+        let page = versions
+            .chain(markers)
+            .filter_map(|(key, version)| {
+                ObjectIdentifier::builder().key(key?).set_version_id(version.map(ToOwned::to_owned)).build().ok()
+            })
+            .collect();
+        Ok(Some(page))
+    }
+}

@@ -1,0 +1,104 @@
+//! Turns what the SDK says into a sentence, a cause and a way out.
+//!
+//! Invariant: classification is by error code, never by HTTP status, because services reuse statuses.
+
+use std::error::Error as StdError;
+
+use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
+
+use crate::core::diagnosis::denied;
+use crate::error::{Error, Exit};
+
+/// A service's error code, where the service answered with one.
+pub fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
+    error.as_service_error().and_then(ProvideErrorMetadata::code)
+}
+
+/// A service's message, where it answered with one.
+pub fn message<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
+    error.as_service_error().and_then(ProvideErrorMetadata::message)
+}
+
+/// Whether the service answered that what was asked for does not exist.
+pub fn is_missing<E: ProvideErrorMetadata, R: HasStatus>(error: &SdkError<E, R>) -> bool {
+    let named = matches!(
+        code(error),
+        Some(
+            "NoSuchBucket"
+                | "NoSuchKey"
+                | "NotFound"
+                | "ResourceNotFoundException"
+                | "NoSuchEntity"
+                | "NoSuchEntityException"
+                | "AWS.SimpleQueueService.NonExistentQueue"
+                | "QueueDoesNotExist"
+        )
+    );
+    // HEAD errors carry no body, and so no code.
+    named || error.raw_response().is_some_and(|response| response.status() == 404)
+}
+
+/// A reply whose status can be read.
+pub trait HasStatus {
+    /// The HTTP status.
+    fn status(&self) -> u16;
+}
+
+impl HasStatus for aws_smithy_runtime_api::client::orchestrator::HttpResponse {
+    fn status(&self) -> u16 {
+        Self::status(self).as_u16()
+    }
+}
+
+/// Explains a failed request: `attempt` is the sentence, as "cannot describe stack `x`".
+pub fn explain<E, R>(attempt: impl Into<String>, error: &SdkError<E, R>) -> Error
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    let base = Error::new(attempt);
+    match error {
+        SdkError::ServiceError(_) => {
+            explain_service(base, code(error).unwrap_or("Unknown"), message(error).unwrap_or("no message"))
+        }
+        SdkError::TimeoutError(_) => {
+            base.because(error).hint("the service did not answer in time; run the same command again")
+        }
+        _ => explain_connection(base, error),
+    }
+}
+
+fn explain_service(base: Error, code: &str, message: &str) -> Error {
+    let base = base.cause(format!("{code}: {message}"));
+    match code {
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
+            base.hint("the credentials have expired: get new ones (`aws sso login`), then run the same command again; it goes on where this one stopped")
+        }
+        "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "IncompleteSignature" | "AuthFailure" => {
+            base.hint("AWS does not know these credentials: check `aws sts get-caller-identity`, `--profile` and the region's partition")
+        }
+        "RequestTimeTooSkewed" | "InvalidSignatureException" => base.hint("if the message speaks of time: set this machine's clock"),
+        "OptInRequired" | "SubscriptionRequiredException" => base.hint("the region is not enabled for this account: enable it under Account, AWS Regions"),
+        "Throttling" | "ThrottlingException" | "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" => base.hint("AWS is throttling this account: run the same command again in a minute"),
+        _ if code.contains("AccessDenied") || code == "UnauthorizedOperation" || code == "Forbidden" => {
+            let statement = denied(message).map(|denied| format!("this statement would allow it: {}", denied.statement()));
+            let base = statement.into_iter().fold(base, Error::hint);
+            base.hint("`provisioner policy` prints everything that a deployer needs")
+        }
+        _ => base,
+    }
+}
+
+fn explain_connection(base: Error, error: &(dyn StdError + 'static)) -> Error {
+    let base = base.because(error);
+    let chain = base.causes.join(": ");
+    if chain.contains("credential") || chain.contains("identity resolver") {
+        let expired = chain.contains("expired") || chain.contains("SSO") || chain.contains("sso");
+        let what = if expired { "the credentials have expired" } else { "no AWS credentials were found" };
+        return Error { message: format!("{}: {what}", base.message), ..base }
+            .hint("set them up with `aws configure` or `aws sso login`, or name a profile with `--profile`")
+            .hint("or run the same command with `--local`: it needs no account");
+    }
+    base.exit(Exit::Failed)
+        .hint("the endpoint does not answer: check the network, `--region`, `--endpoint-url` and the proxy settings")
+}

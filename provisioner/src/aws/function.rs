@@ -1,0 +1,118 @@
+//! The deployed function: its live configuration and its log.
+
+use std::time::Duration;
+
+use aws_sdk_lambda::Client;
+
+use super::error::{explain, is_missing};
+use crate::error::{Error, Result};
+
+/// What Lambda says of the function, as far as the smoke test checks it.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// Seconds.
+    pub timeout: i32,
+    /// MB.
+    pub memory: i32,
+    /// `arm64` or `x86_64`.
+    pub architecture: String,
+    /// The role's ARN.
+    pub role: String,
+    /// As `provided.al2023`.
+    pub runtime: String,
+    /// The function's ARN.
+    pub arn: String,
+}
+
+/// Reads the live configuration.
+///
+/// # Errors
+/// Any failure of the request.
+pub async fn configuration(client: &Client, name: &str) -> Result<Configuration> {
+    let reply = client
+        .get_function_configuration()
+        .function_name(name)
+        .send()
+        .await
+        .map_err(|error| explain(format!("cannot read the configuration of function `{name}`"), &error))?;
+    Ok(Configuration {
+        timeout: reply.timeout.unwrap_or_default(),
+        memory: reply.memory_size.unwrap_or_default(),
+        architecture: reply.architectures().first().map(|a| a.as_str().to_owned()).unwrap_or_default(),
+        role: reply.role.clone().unwrap_or_default(),
+        runtime: reply.runtime.as_ref().map(|r| r.as_str().to_owned()).unwrap_or_default(),
+        arn: reply.function_arn.clone().unwrap_or_default(),
+    })
+}
+
+/// The functions that a bucket's notification starts, by ARN.
+///
+/// # Errors
+/// Any failure of the request.
+pub async fn notified_by(client: &aws_sdk_s3::Client, bucket: &super::bucket::Bucket) -> Result<Vec<String>> {
+    let reply = client
+        .get_bucket_notification_configuration()
+        .bucket(&bucket.name)
+        .expected_bucket_owner(&bucket.owner)
+        .send()
+        .await
+        .map_err(|error| explain(format!("cannot read the notification of bucket `{}`", bucket.name), &error))?;
+    Ok(reply.lambda_function_configurations().iter().map(|c| c.lambda_function_arn().to_owned()).collect())
+}
+
+/// A line of the log.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    /// Unique in the group.
+    pub id: String,
+    /// Milliseconds since the Unix epoch.
+    pub at: i64,
+    /// The text.
+    pub text: String,
+}
+
+/// The lines of a log group since a time (milliseconds since the Unix epoch), oldest first; none where there is no group.
+///
+/// # Errors
+/// Any other failure of the requests.
+pub async fn log(client: &aws_sdk_cloudwatchlogs::Client, group: &str, since: i64) -> Result<Vec<LogLine>> {
+    let events = client
+        .filter_log_events()
+        .log_group_name(group)
+        .start_time(since)
+        .into_paginator()
+        .send()
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .await;
+    let pages = match events {
+        Ok(pages) => pages,
+        Err(error) if is_missing(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(explain(format!("cannot read log group `{group}`"), &error)),
+    };
+    let mut lines: Vec<LogLine> = pages
+        .into_iter()
+        .flat_map(|page| page.events.unwrap_or_default())
+        .map(|event| LogLine {
+            id: event.event_id.unwrap_or_default(),
+            at: event.timestamp.unwrap_or_default(),
+            text: event.message.unwrap_or_default().trim_end().to_owned(),
+        })
+        .collect();
+    lines.sort_by_key(|line| line.at);
+    Ok(lines)
+}
+
+/// Waits until the function takes invocations: a new or updated one is `Pending` for a moment.
+///
+/// # Errors
+/// It never becomes active, or the request fails.
+pub async fn wait_until_active(client: &Client, name: &str) -> Result<()> {
+    use aws_sdk_lambda::client::Waiters as _;
+    client
+        .wait_until_function_active_v2()
+        .function_name(name)
+        .wait(Duration::from_mins(1))
+        .await
+        .map(|_| ())
+        .map_err(|error| Error::new(format!("function `{name}` does not become active")).because(&error))
+}

@@ -1,0 +1,40 @@
+//! The proof that nothing is left: each resource's own service is asked for it by name.
+
+use super::error::{explain, is_missing};
+use super::stack::{self, Resource};
+use super::{Clients, bucket, table};
+use crate::error::Result;
+
+/// Whether a resource is gone; `None` for a type that lives inside another one and goes with it.
+///
+/// # Errors
+/// A service answers neither yes nor no.
+pub async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bool>> {
+    let name = resource.physical_id.as_str();
+    let attempt = || format!("cannot ask for {} `{name}`", resource.resource_type);
+    Ok(Some(match resource.resource_type.as_str() {
+        "AWS::S3::Bucket" => !bucket::exists(&clients.s3, name).await?,
+        "AWS::DynamoDB::Table" => !table::exists(&clients.dynamodb, name).await?,
+        "AWS::CloudFormation::Stack" => stack::describe(&clients.cloudformation, name).await?.is_none(),
+        "AWS::Lambda::Function" => match clients.lambda.get_function_configuration().function_name(name).send().await {
+            Ok(_) => false,
+            Err(error) if is_missing(&error) => true,
+            Err(error) => return Err(explain(attempt(), &error)),
+        },
+        "AWS::IAM::Role" => match clients.iam.get_role().role_name(name).send().await {
+            Ok(_) => false,
+            Err(error) if is_missing(&error) => true,
+            Err(error) => return Err(explain(attempt(), &error)),
+        },
+        "AWS::Logs::LogGroup" => match clients.logs.describe_log_groups().log_group_name_prefix(name).send().await {
+            Ok(reply) => !reply.log_groups().iter().any(|group| group.log_group_name() == Some(name)),
+            Err(error) => return Err(explain(attempt(), &error)),
+        },
+        "AWS::SQS::Queue" => match clients.sqs.get_queue_attributes().queue_url(name).send().await {
+            Ok(_) => false,
+            Err(error) if is_missing(&error) => true,
+            Err(error) => return Err(explain(attempt(), &error)),
+        },
+        _ => return Ok(None),
+    }))
+}

@@ -1,0 +1,243 @@
+//! A stack as CloudFormation shows it, and the calls that create and delete one.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types::{Capability, DeletionMode, OnFailure, Parameter, Tag};
+
+use super::error::{code, explain, message};
+use crate::core::names::OWNER_TAG;
+use crate::error::{Error, Exit, Result};
+
+/// A stack that exists.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    /// Its ARN: stays valid after deletion, when the name is gone.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// As `CREATE_COMPLETE`.
+    pub status: String,
+    /// Why it has that status.
+    pub reason: Option<String>,
+    /// The values it was deployed with.
+    pub parameters: BTreeMap<String, String>,
+    /// What it offers.
+    pub outputs: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Whether it may not be deleted.
+    pub protected: bool,
+}
+
+impl Stack {
+    /// Whether this tool made it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.tags.get(OWNER_TAG.0).is_some_and(|value| value == OWNER_TAG.1)
+    }
+
+    /// The account that it is in, from its ARN.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        self.id.split(':').nth(4).filter(|account| !account.is_empty())
+    }
+
+    /// The partition that it is in, from its ARN.
+    #[must_use]
+    pub fn partition(&self) -> &str {
+        self.id.split(':').nth(1).unwrap_or("aws")
+    }
+}
+
+/// One resource of a stack.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its type.
+    pub resource_type: String,
+    /// Its name or ARN in the account.
+    pub physical_id: String,
+}
+
+/// Describes a stack by name or ARN; `None` where there is none.
+///
+/// # Errors
+/// Any other failure of the request.
+pub async fn describe(client: &Client, name: &str) -> Result<Option<Stack>> {
+    match client.describe_stacks().stack_name(name).send().await {
+        Ok(reply) => Ok(reply.stacks.unwrap_or_default().into_iter().next().map(from_sdk)),
+        Err(error)
+            if code(&error) == Some("ValidationError")
+                && message(&error).is_some_and(|text| text.contains("does not exist")) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(explain(format!("cannot describe stack `{name}`"), &error)),
+    }
+}
+
+fn from_sdk(stack: aws_sdk_cloudformation::types::Stack) -> Stack {
+    Stack {
+        id: stack.stack_id.unwrap_or_default(),
+        name: stack.stack_name.unwrap_or_default(),
+        status: stack.stack_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+        reason: stack.stack_status_reason,
+        parameters: stack
+            .parameters
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|p| Some((p.parameter_key?, p.parameter_value?)))
+            .collect(),
+        outputs: stack
+            .outputs
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|o| Some((o.output_key?, o.output_value?)))
+            .collect(),
+        tags: stack.tags.unwrap_or_default().into_iter().filter_map(|t| Some((t.key?, t.value?))).collect(),
+        protected: stack.enable_termination_protection.unwrap_or(false),
+    }
+}
+
+/// The template of a stack, as it was sent.
+///
+/// # Errors
+/// Any failure of the request.
+pub async fn template(client: &Client, name: &str) -> Result<String> {
+    let reply = client
+        .get_template()
+        .stack_name(name)
+        .send()
+        .await
+        .map_err(|error| explain(format!("cannot read the template of stack `{name}`"), &error))?;
+    Ok(reply.template_body.unwrap_or_default())
+}
+
+/// The resources of a stack.
+///
+/// # Errors
+/// Any failure of the request.
+pub async fn resources(client: &Client, name: &str) -> Result<Vec<Resource>> {
+    let summaries: Vec<_> = client
+        .list_stack_resources()
+        .stack_name(name)
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<std::result::Result<_, _>>()
+        .await
+        .map_err(|error| explain(format!("cannot list the resources of stack `{name}`"), &error))?;
+    Ok(summaries
+        .into_iter()
+        .filter_map(|summary| {
+            Some(Resource {
+                logical_id: summary.logical_resource_id?,
+                resource_type: summary.resource_type?,
+                physical_id: summary.physical_resource_id?,
+            })
+        })
+        .collect())
+}
+
+/// Starts the creation of a stack and returns its ARN. A failed creation removes what it made.
+///
+/// # Errors
+/// Any failure of the request; a stack that appeared meanwhile is reported as busy.
+pub async fn create(
+    client: &Client,
+    name: &str,
+    template: &str,
+    parameters: &BTreeMap<String, String>,
+) -> Result<String> {
+    let reply = client
+        .create_stack()
+        .stack_name(name)
+        .template_body(template)
+        .set_parameters(Some(to_sdk(parameters)))
+        .capabilities(Capability::CapabilityIam)
+        .on_failure(OnFailure::Delete)
+        .retain_except_on_create(true)
+        .tags(owner_tag())
+        .send()
+        .await
+        .map_err(|error| match code(&error) {
+            Some("AlreadyExistsException") => {
+                explain(format!("stack `{name}` appeared while this run was preparing it"), &error)
+                    .exit(Exit::Blocked)
+                    .hint("somebody else is deploying it: `provisioner up` again joins that deployment")
+            }
+            _ => explain(format!("cannot create stack `{name}`"), &error),
+        })?;
+    reply.stack_id.ok_or_else(|| Error::new(format!("CloudFormation created stack `{name}` without telling its ARN")))
+}
+
+/// How far a deletion may go.
+#[derive(Clone, Debug, Default)]
+pub struct Deletion {
+    /// Logical ids to leave where they are. Only a stack in `DELETE_FAILED` takes them.
+    pub retain: Vec<String>,
+    /// Delete the stack whatever does not go.
+    pub force: bool,
+}
+
+/// Starts the deletion of a stack.
+///
+/// # Errors
+/// Any failure of the request; termination protection is named.
+pub async fn delete(client: &Client, stack: &Stack, deletion: &Deletion) -> Result<()> {
+    let mut request = client.delete_stack().stack_name(&stack.id);
+    if !deletion.retain.is_empty() {
+        request = request.set_retain_resources(Some(deletion.retain.clone()));
+    }
+    if deletion.force {
+        request = request.deletion_mode(DeletionMode::ForceDeleteStack);
+    }
+    request.send().await.map(|_| ()).map_err(|error| explain(format!("cannot delete stack `{}`", stack.name), &error))
+}
+
+/// Continues a rollback that failed; `skip` names the resources to leave as they are.
+///
+/// # Errors
+/// Any failure of the request.
+pub async fn continue_rollback(client: &Client, stack: &Stack, skip: Vec<String>) -> Result<()> {
+    let mut request = client.continue_update_rollback().stack_name(&stack.id);
+    if !skip.is_empty() {
+        request = request.set_resources_to_skip(Some(skip));
+    }
+    request
+        .send()
+        .await
+        .map(|_| ())
+        .map_err(|error| explain(format!("cannot continue the rollback of stack `{}`", stack.name), &error))
+}
+
+/// Cancels a running update; the stack rolls back.
+///
+/// # Errors
+/// Any failure of the request.
+pub async fn cancel_update(client: &Client, name: &str) -> Result<()> {
+    client
+        .cancel_update_stack()
+        .stack_name(name)
+        .send()
+        .await
+        .map(|_| ())
+        .map_err(|error| explain(format!("cannot cancel the update of stack `{name}`"), &error))
+}
+
+/// The tag by which a later run knows that a stack is this tool's.
+#[must_use]
+pub fn owner_tag() -> Tag {
+    Tag::builder().key(OWNER_TAG.0).value(OWNER_TAG.1).build()
+}
+
+/// Parameters in the SDK's form.
+#[must_use]
+pub fn to_sdk(parameters: &BTreeMap<String, String>) -> Vec<Parameter> {
+    parameters
+        .iter()
+        .map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build())
+        .collect()
+}

@@ -1,0 +1,108 @@
+//! Rows of the table: read by key, counted, deleted.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
+
+use super::error::{code, explain, is_missing};
+use crate::core::smoke::{Attribute, Row};
+use crate::error::Result;
+
+/// Whether a table of that name exists.
+///
+/// # Errors
+/// Any failure of the request but its absence.
+pub async fn exists(client: &Client, name: &str) -> Result<bool> {
+    match client.describe_table().table_name(name).send().await {
+        Ok(_) => Ok(true),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(explain(format!("cannot ask for table `{name}`"), &error)),
+    }
+}
+
+/// Reads one row, with the latest writes.
+///
+/// # Errors
+/// Any failure of the request.
+pub async fn get(client: &Client, table: &str, face_id: &str) -> Result<Option<Row>> {
+    let reply = client
+        .get_item()
+        .table_name(table)
+        .key("FaceID", AttributeValue::S(face_id.to_owned()))
+        .consistent_read(true)
+        .send()
+        .await
+        .map_err(|error| explain(format!("cannot read table `{table}`"), &error))?;
+    Ok(reply.item.map(|item| item.into_iter().map(|(name, value)| (name, from_sdk(value))).collect()))
+}
+
+/// Deletes one row; one that is not there is as good.
+///
+/// # Errors
+/// Any failure of the request.
+pub async fn remove(client: &Client, table: &str, face_id: &str) -> Result<()> {
+    client
+        .delete_item()
+        .table_name(table)
+        .key("FaceID", AttributeValue::S(face_id.to_owned()))
+        .send()
+        .await
+        .map(|_| ())
+        .map_err(|error| explain(format!("cannot delete a row of table `{table}`"), &error))
+}
+
+/// Counts the rows by reading the table, up to a limit; 0 where there is no table.
+///
+/// # Errors
+/// Any other failure of the requests.
+pub async fn count(client: &Client, table: &str, limit: usize) -> Result<usize> {
+    let mut pages = client.scan().table_name(table).select(Select::Count).into_paginator().send();
+    let mut count = 0;
+    while let Some(page) = pages.next().await {
+        match page {
+            Ok(page) => count += usize::try_from(page.count).unwrap_or(0),
+            Err(error) if is_missing(&error) => return Ok(0),
+            Err(error) => return Err(explain(format!("cannot count the rows of table `{table}`"), &error)),
+        }
+        if count >= limit {
+            break;
+        }
+    }
+    Ok(count)
+}
+
+/// Deletes a table and waits until it is gone; one that is not there is as good.
+///
+/// # Errors
+/// Any other failure of the requests.
+pub async fn delete(client: &Client, table: &str) -> Result<()> {
+    match client.delete_table().table_name(table).send().await {
+        Ok(_) => {}
+        Err(error) if is_missing(&error) => return Ok(()),
+        // Somebody deletes it already.
+        Err(error) if code(&error) == Some("ResourceInUseException") => {}
+        Err(error) => return Err(explain(format!("cannot delete table `{table}`"), &error)),
+    }
+    let mut pace = super::follow::Pace::new(std::time::Duration::from_millis(200), std::time::Duration::from_secs(3));
+    while exists(client, table).await? {
+        pace.wait().await;
+    }
+    Ok(())
+}
+
+fn from_sdk(value: AttributeValue) -> Attribute {
+    match value {
+        AttributeValue::S(text) => Attribute::Text(text),
+        AttributeValue::N(digits) => Attribute::Number(digits),
+        AttributeValue::M(map) => Attribute::Map(map_from_sdk(map)),
+        AttributeValue::Bool(_) => Attribute::Other("BOOL"),
+        AttributeValue::L(_) => Attribute::Other("L"),
+        AttributeValue::Null(_) => Attribute::Other("NULL"),
+        _ => Attribute::Other("another"),
+    }
+}
+
+fn map_from_sdk(map: HashMap<String, AttributeValue>) -> Row {
+    map.into_iter().map(|(name, value)| (name, from_sdk(value))).collect()
+}

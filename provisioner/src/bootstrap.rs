@@ -1,0 +1,228 @@
+//! The function's executable: built by cargo in a checkout, taken from this binary elsewhere, or given by the user.
+//!
+//! Invariant: whatever comes out is a Linux executable for the architecture that was asked for, or it is refused.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::Command;
+
+use crate::core::event::Event;
+use crate::error::{Error, Exit, Result};
+use crate::package::{self, Architecture, Package};
+use crate::ui::Events;
+
+/// The executables that `make dist` puts into the binary.
+mod embedded {
+    include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+}
+
+/// Where the executable comes from and what it must run on.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// A file given by the user.
+    pub file: Option<PathBuf>,
+    /// What it must run on.
+    pub architecture: Architecture,
+    /// It will run as a process of this machine instead of in Lambda.
+    pub for_this_machine: bool,
+}
+
+/// Gets the executable and packs it.
+///
+/// # Errors
+/// There is no source, the build fails, or the executable is of the wrong kind.
+pub async fn package(source: &Source, events: &Events) -> Result<Package> {
+    let (origin, executable) = executable(source, events).await?;
+    if !(source.for_this_machine && cfg!(not(target_os = "linux"))) {
+        package::check(&executable, source.architecture).map_err(|error| refuse(&origin, &error))?;
+    }
+    let package = package::pack(&executable).map_err(|error| refuse(&origin, &error))?;
+    events.emit(Event::Packaged {
+        source: origin,
+        architecture: source.architecture.name(),
+        executable_bytes: package.executable_bytes,
+        zip_bytes: package.zip.len(),
+        sha256: package.sha256.clone(),
+        zip: None,
+    });
+    Ok(package)
+}
+
+async fn executable(source: &Source, events: &Events) -> Result<(String, Vec<u8>)> {
+    if let Some(path) = &source.file {
+        let origin = path.display().to_string();
+        let bytes = read(path).map_err(|error| error.exit(Exit::Usage))?;
+        let executable = package::unwrap(bytes).map_err(|error| refuse(&origin, &error))?;
+        return Ok((origin, executable));
+    }
+    if let Some(root) = checkout() {
+        let target = target(source);
+        ensure_target(&root, target, events).await?;
+        let path = build(&root, target, events).await?;
+        return Ok((path.strip_prefix(&root).unwrap_or(&path).display().to_string(), read(&path)?));
+    }
+    embedded::ALL
+        .iter()
+        .find(|(architecture, _)| *architecture == source.architecture.name())
+        .map(|(_, bytes)| ("this program".to_owned(), bytes.to_vec()))
+        .ok_or_else(|| {
+            Error::new(format!("this binary carries no function for {}, and this folder is no checkout to build one from", source.architecture.name()))
+                .exit(Exit::Usage)
+                .hint("run it inside a checkout, or give an executable with `--bootstrap FILE`, or use a binary made by `make dist`")
+        })
+}
+
+fn refuse(origin: &str, error: &package::Error) -> Error {
+    Error::new(format!("cannot use `{origin}` as the function"))
+        .because(error)
+        .exit(Exit::Usage)
+        .hint("`provisioner build` makes the right one in a checkout; `--parameter Architecture=x86_64` changes what is wanted")
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::new(format!("cannot read `{}`", path.display())).because(&error))
+}
+
+/// The root of the checkout around the current folder, if there is one.
+fn checkout() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    here.ancestors()
+        .find(|folder| folder.join("function/Cargo.toml").is_file() && folder.join("templates/stack.yaml").is_file())
+        .map(Path::to_path_buf)
+}
+
+fn target(source: &Source) -> &'static str {
+    match (source.architecture, source.for_this_machine && cfg!(target_os = "macos")) {
+        (Architecture::Arm64, false) => "aarch64-unknown-linux-musl",
+        (Architecture::X86_64, false) => "x86_64-unknown-linux-musl",
+        (Architecture::Arm64, true) => "aarch64-apple-darwin",
+        (Architecture::X86_64, true) => "x86_64-apple-darwin",
+    }
+}
+
+/// Adds the target's standard library where it is missing.
+async fn ensure_target(root: &Path, target: &'static str, events: &Events) -> Result<()> {
+    let missing_rust = |error: std::io::Error| {
+        Error::new("cannot run `rustc`, which builds the function")
+            .because(&error)
+            .hint("install Rust (rustup), or give a built function with `--bootstrap FILE`")
+    };
+    let probe = Command::new("rustc")
+        .current_dir(root)
+        .args(["--print", "target-libdir", "--target", target])
+        .output()
+        .await
+        .map_err(missing_rust)?;
+    let folder = String::from_utf8_lossy(&probe.stdout).trim().to_owned();
+    if probe.status.success() && std::fs::read_dir(&folder).is_ok_and(|mut files| files.next().is_some()) {
+        return Ok(());
+    }
+    events.emit(Event::TargetAdding { target });
+    let by_hand = format!(
+        "add it by hand: `rustup target add {target}` (or your distribution's package for it), then run the same command again"
+    );
+    let added = Command::new("rustup").current_dir(root).args(["target", "add", target]).output().await;
+    match added {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(Error::new(format!("cannot add the Rust target `{target}`"))
+            .cause(last_lines(&String::from_utf8_lossy(&output.stderr), 3))
+            .hint(by_hand)),
+        Err(error) => {
+            Err(Error::new(format!("the Rust target `{target}` is missing, and there is no `rustup` to add it"))
+                .because(&error)
+                .hint(by_hand))
+        }
+    }
+}
+
+/// Builds the function and returns the path of its executable.
+async fn build(root: &Path, target: &'static str, events: &Events) -> Result<PathBuf> {
+    events.emit(Event::BuildStarted { target });
+    let mut child = Command::new("cargo")
+        .current_dir(root)
+        .args([
+            "build",
+            "--profile",
+            "lambda",
+            "--locked",
+            "--package",
+            "function",
+            "--bin",
+            "bootstrap",
+            "--target",
+            target,
+        ])
+        .args(["--message-format", "json-render-diagnostics"])
+        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(root))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| {
+            Error::new("cannot run `cargo`, which builds the function")
+                .because(&error)
+                .hint("install Rust (rustup), or give a built function with `--bootstrap FILE`")
+        })?;
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+    let mut stderr = child.stderr.take().expect("stderr is piped");
+    let errors = tokio::spawn(async move {
+        let mut text = String::new();
+        let _ = stderr.read_to_string(&mut text).await;
+        text
+    });
+    let (mut crates, mut executable) = (0, None);
+    while let Ok(Some(line)) = lines.next_line().await {
+        let Ok(message) = serde_json::from_str::<Value>(&line) else { continue };
+        if message["reason"] != "compiler-artifact" {
+            continue;
+        }
+        if message["fresh"] == false {
+            crates += 1;
+            events.emit(Event::BuildProgress {
+                crates,
+                latest: message["target"]["name"].as_str().unwrap_or_default().to_owned(),
+            });
+        }
+        if let Some(path) = message["executable"].as_str() {
+            executable = Some(PathBuf::from(path));
+        }
+    }
+    let status = child.wait().await.map_err(|error| Error::new("cannot wait for `cargo`").because(&error))?;
+    match executable.filter(|_| status.success()) {
+        Some(path) => Ok(path),
+        None => Err(Error::new(format!("cannot build the function for `{target}`"))
+            .cause(last_lines(&errors.await.unwrap_or_default(), 30))
+            .hint("`provisioner doctor` checks the toolchain; `--bootstrap FILE` uses a function that was built elsewhere")),
+    }
+}
+
+/// Flags that take this machine's paths out of the executable, so that its bytes are the same everywhere.
+fn rust_flags(root: &Path) -> String {
+    let cargo_home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let mut flags = vec![remap(root, "")];
+    if let Some(home) = cargo_home {
+        // The last matching prefix wins, and each registry has a folder of its own below `src`.
+        let sources = home.join("registry/src");
+        flags.push(remap(&home, "/cargo"));
+        flags.extend(
+            std::fs::read_dir(&sources)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| remap(&entry.path(), "/cargo/registry")),
+        );
+    }
+    flags.join("\x1f")
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}

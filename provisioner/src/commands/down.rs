@@ -1,0 +1,188 @@
+//! `provisioner down`
+
+use crate::aws::bucket::{self, Bucket};
+use crate::aws::stack::{self, Deletion, Resource, Stack};
+use crate::aws::{artefacts, table};
+use crate::cli::Context;
+use crate::core::diagnosis::diagnose;
+use crate::core::event::Event;
+use crate::core::status::{Command, Move};
+use crate::error::{Error, Exit, Result};
+use crate::steps::preflight::{self, Observed};
+use crate::steps::{apply, clean, prepare};
+
+/// Take the system away and prove that nothing is left
+///
+/// Counts what will go, asks, empties the bucket (versions, delete markers, unfinished uploads), deletes the stack, its data and its packages,
+/// then asks AWS for each resource by name.
+#[derive(Debug, clap::Args)]
+pub struct Down {
+    /// Keep bucket and table with what is in them
+    #[arg(long)]
+    pub keep_data: bool,
+}
+
+/// Counting stops here; nobody needs to know by how many millions it is more.
+const COUNT_LIMIT: usize = 100_000;
+
+/// Runs it in one region.
+///
+/// # Errors
+/// Any step fails, or something is left.
+pub async fn run(args: &Down, cx: &Context) -> Result<Exit> {
+    let outcome = remove(args, cx).await;
+    if cx.local.is_some() && outcome.is_ok() && !args.keep_data {
+        crate::commands::local::stop(&cx.events).await?;
+    }
+    outcome
+}
+
+async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
+    let mut observed = preflight::observe(cx).await?;
+    let Some((stack, step)) = settle(cx, &mut observed).await? else {
+        cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });
+        return Ok(Exit::Success);
+    };
+    preflight::check_owner(&stack)?;
+    if stack.protected {
+        return Err(Error::new(format!("stack `{}` is protected against deletion", stack.name))
+            .exit(Exit::Refused)
+            .hint(format!("if that is meant to end: `aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {}`", stack.name)));
+    }
+    let resources = stack::resources(&cx.clients.cloudformation, &stack.id).await?;
+    let data = Data::of(&resources, &observed.account);
+    announce(cx, args, &stack, &resources, &data).await?;
+    cx.confirm(&format!("remove this from {} in account {}?", cx.region(), observed.account))?;
+
+    delete_stack(cx, &stack, step, &data, args.keep_data).await?;
+    if !args.keep_data {
+        for bucket in &data.buckets {
+            clean::picture_bucket(cx, bucket).await?;
+        }
+        for table in &data.tables {
+            clean::face_table(cx, table).await?;
+        }
+    }
+    let packages = artefacts::bucket(&observed.partition, &observed.account, cx.region());
+    let packages_gone = clean::packages(cx, &packages).await?;
+    let mut expected_gone = vec![resource("AWS::CloudFormation::Stack", &stack.name)];
+    expected_gone.extend(resources.into_iter().filter(|resource| !(args.keep_data && is_data(resource))));
+    if packages_gone {
+        expected_gone.push(resource("AWS::S3::Bucket", &packages.name));
+    }
+    clean::prove_gone(cx, &expected_gone).await?;
+    if args.keep_data {
+        for bucket in &data.buckets {
+            cx.events.emit(Event::Kept { kind: "bucket", name: bucket.name.clone() });
+        }
+        for name in &data.tables {
+            cx.events.emit(Event::Kept { kind: "table", name: name.clone() });
+        }
+        cx.events.emit(Event::Document { text: format!("`{}` takes them back", cx.command("up --adopt")) });
+    }
+    Ok(Exit::Success)
+}
+
+/// The stack in a state in which it can be deleted; `None` where there is nothing to delete.
+async fn settle(cx: &Context, observed: &mut Observed) -> Result<Option<(Stack, Move)>> {
+    loop {
+        let Some(stack) = observed.stack.take() else { return Ok(None) };
+        match prepare::first_step(&stack, Command::Down)? {
+            Move::Nothing => return Ok(None),
+            Move::Join => apply::join(cx, &stack).await?,
+            step => return Ok(Some((stack, step))),
+        }
+        observed.stack = stack::describe(&cx.clients.cloudformation, cx.stack()).await?;
+    }
+}
+
+/// The resources that hold the user's data.
+struct Data {
+    buckets: Vec<Bucket>,
+    tables: Vec<String>,
+}
+
+impl Data {
+    fn of(resources: &[Resource], account: &str) -> Self {
+        let of_type = |wanted: &str| {
+            resources.iter().filter(|r| r.resource_type == wanted).map(|r| r.physical_id.clone()).collect::<Vec<_>>()
+        };
+        Self {
+            buckets: of_type("AWS::S3::Bucket")
+                .into_iter()
+                .map(|name| Bucket { name, owner: account.to_owned() })
+                .collect(),
+            tables: of_type("AWS::DynamoDB::Table"),
+        }
+    }
+}
+
+fn is_data(resource: &Resource) -> bool {
+    matches!(resource.resource_type.as_str(), "AWS::S3::Bucket" | "AWS::DynamoDB::Table")
+}
+
+fn resource(resource_type: &str, name: &str) -> Resource {
+    Resource { logical_id: String::new(), resource_type: resource_type.to_owned(), physical_id: name.to_owned() }
+}
+
+async fn announce(cx: &Context, args: &Down, stack: &Stack, resources: &[Resource], data: &Data) -> Result<()> {
+    let objects = async {
+        match data.buckets.first() {
+            Some(bucket) => bucket::count(&cx.clients.s3, bucket, COUNT_LIMIT).await,
+            None => Ok(0),
+        }
+    };
+    let rows = async {
+        match data.tables.first() {
+            Some(name) => table::count(&cx.clients.dynamodb, name, COUNT_LIMIT).await,
+            None => Ok(0),
+        }
+    };
+    let (objects, rows) = tokio::try_join!(objects, rows)?;
+    cx.events.emit(Event::WillRemove {
+        stack: stack.name.clone(),
+        resources: resources.len(),
+        bucket: data.buckets.first().map(|bucket| bucket.name.clone()),
+        objects,
+        table: data.tables.first().cloned(),
+        rows,
+        keep_data: args.keep_data,
+    });
+    Ok(())
+}
+
+/// Deletes the stack, rung by rung: as it is, then emptied, then leaving what does not go, then by force.
+async fn delete_stack(cx: &Context, stack: &Stack, first: Move, data: &Data, keep_data: bool) -> Result<()> {
+    let mut failed = first == Move::DeleteLadder;
+    let mut retain = Vec::new();
+    for rung in 0..4 {
+        if failed && rung > 0 && !keep_data {
+            for bucket in &data.buckets {
+                clean::empty(cx, bucket).await?;
+            }
+        }
+        let deletion = match rung {
+            0 | 1 => Deletion::default(),
+            2 => Deletion { retain: retain.clone(), force: false },
+            _ => Deletion { retain: Vec::new(), force: true },
+        };
+        let ended = apply::delete(cx, stack, &deletion).await?;
+        if ended.status == "DELETE_COMPLETE" {
+            return Ok(());
+        }
+        failed = true;
+        retain = ended
+            .events
+            .iter()
+            .filter(|e| e.status == "DELETE_FAILED" && e.resource_type != "AWS::CloudFormation::Stack")
+            .map(|e| e.logical_id.clone())
+            .collect();
+        retain.sort();
+        retain.dedup();
+        if let Some(diagnosis) = diagnose(&ended.events) {
+            cx.events.emit(Event::Failed { diagnosis, console: None });
+        }
+    }
+    Err(Error::new(format!("stack `{}` cannot be deleted; left in it: {}", stack.name, retain.join(", ")))
+        .exit(Exit::Blocked))
+}

@@ -1,0 +1,89 @@
+//! `provisioner logs`
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::aws::follow::Pace;
+use crate::aws::function;
+use crate::cli::Context;
+use crate::commands::{deployed, output};
+use crate::core::event::Event;
+use crate::error::{Exit, Result};
+
+/// Show the function's log
+#[derive(Debug, clap::Args)]
+pub struct Logs {
+    /// Go on until Ctrl-C
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Begin so long ago, as `90s`, `15m`, `2h` or `1d`
+    #[arg(long, value_name = "AGO", default_value = "1h", value_parser = ago)]
+    pub since: Duration,
+}
+
+fn ago(text: &str) -> std::result::Result<Duration, String> {
+    let wrong = || "it has the form 90s, 15m, 2h or 1d".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    count.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+/// Runs it in one region.
+///
+/// # Errors
+/// There is no stack, or the log cannot be read.
+pub async fn run(args: &Logs, cx: &Context) -> Result<Exit> {
+    let stack = deployed(cx).await?;
+    let group = output(&stack, "LogGroupName")?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut from = i64::try_from(now.saturating_sub(args.since).as_millis()).unwrap_or_default();
+    let mut seen = HashSet::new();
+    let mut pace = Pace::new(Duration::from_secs(1), Duration::from_secs(3));
+    loop {
+        for line in function::log(&cx.clients.logs, group, from).await? {
+            if seen.insert((line.id, line.at, line.text.clone())) {
+                // Lines of one moment can arrive late: a minute is asked for again.
+                from = from.max(line.at - 60_000);
+                cx.events.emit(Event::Log { at: line.at, line: line.text });
+            }
+        }
+        if !args.follow {
+            return Ok(Exit::Success);
+        }
+        tokio::select! {
+            () = pace.wait() => {}
+            _ = tokio::signal::ctrl_c() => return Ok(Exit::Success),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_ago() {
+        for (text, seconds) in [
+            ("90s", Some(90)),
+            ("15m", Some(900)),
+            ("2h", Some(7_200)),
+            ("1d", Some(86_400)),
+            ("", None),
+            ("h", None),
+            ("5", None),
+            ("5ü", None),
+            ("-1s", None),
+            ("99999999999999999999s", None),
+            ("18446744073709551615d", None),
+        ] {
+            assert_eq!(ago(text).ok(), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `provisioner status`
+
+use crate::aws::bucket::{self, Bucket};
+use crate::aws::{stack, table};
+use crate::cli::Context;
+use crate::core::event::{Event, StatusReport};
+use crate::core::status::{Condition, condition};
+use crate::error::{Exit, Result};
+
+/// Show the stack, its outputs, its parameters and what it holds; exits with 1 where it is absent or broken
+#[derive(Debug, clap::Args)]
+pub struct Status {
+    /// Do not count objects and rows
+    #[arg(long)]
+    pub no_counts: bool,
+}
+
+/// Counting stops here.
+const COUNT_LIMIT: usize = 10_000;
+
+/// Runs it in one region.
+///
+/// # Errors
+/// A request fails.
+pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
+    let Some(stack) = stack::describe(&cx.clients.cloudformation, cx.stack()).await? else {
+        cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });
+        return Ok(Exit::Failed);
+    };
+    let bucket = stack
+        .outputs
+        .get("BucketName")
+        .zip(stack.account())
+        .map(|(name, owner)| Bucket { name: name.clone(), owner: owner.to_owned() });
+    let objects = async {
+        match bucket.as_ref().filter(|_| !args.no_counts) {
+            Some(bucket) => bucket::count(&cx.clients.s3, bucket, COUNT_LIMIT).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let rows = async {
+        match stack.outputs.get("TableName").filter(|_| !args.no_counts) {
+            Some(name) => table::count(&cx.clients.dynamodb, name, COUNT_LIMIT).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let (objects, rows) = tokio::try_join!(objects, rows)?;
+    let deployed_sha256 = stack
+        .parameters
+        .get("CodeKey")
+        .and_then(|key| key.rsplit('/').next())
+        .map(|name| name.trim_end_matches(".zip").to_owned());
+    let healthy = condition(&stack.status) == Some(Condition::Ready);
+    cx.events.emit(Event::Status {
+        report: Box::new(StatusReport {
+            stack: stack.name.clone(),
+            status: stack.status.clone(),
+            outputs: stack.outputs.clone(),
+            parameters: stack.parameters.clone(),
+            deployed_sha256,
+            objects,
+            rows,
+        }),
+    });
+    Ok(if healthy { Exit::Success } else { Exit::Failed })
+}

@@ -1,0 +1,58 @@
+//! `provisioner up`
+
+use crate::cli::Context;
+use crate::commands::{output, smoke};
+use crate::core::event::Event;
+use crate::core::names;
+use crate::error::{Exit, Result};
+use crate::steps::prepare::{self, Settings};
+use crate::steps::{apply, clean};
+
+/// Put the system up or bring it up to date, then prove that it works
+///
+/// Builds and packages the function, checks account, region and names, shows the plan, asks, deploys through CloudFormation, and uploads a
+/// picture to see its rows appear. A second `up` finds nothing to do and says so.
+#[derive(Debug, clap::Args)]
+pub struct Up {
+    /// What the system is to be like
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Leave the smoke test out
+    #[arg(long)]
+    pub no_smoke: bool,
+    /// Go on although bucket or table would be removed or replaced
+    #[arg(long)]
+    pub allow_data_loss: bool,
+}
+
+/// Runs it in one region.
+///
+/// # Errors
+/// Any step fails.
+pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
+    let prepared = prepare::prepare(cx, &args.settings, true).await?;
+    if let Some(stack) = prepared.observed.stack.as_ref().filter(|_| prepared.plan.is_empty()) {
+        cx.events.emit(Event::NoChanges { stack: cx.stack().to_owned() });
+        cx.events.emit(Event::Outputs { outputs: stack.outputs.clone() });
+        return Ok(Exit::Success);
+    }
+    cx.events.emit(Event::Planned { plan: prepared.plan.clone() });
+    let agreed = match prepare::check_data_loss(cx, &prepared.plan, args.allow_data_loss) {
+        Ok(()) => cx.confirm(&format!("deploy to {} in account {}?", cx.region(), prepared.observed.account)),
+        refused => refused,
+    };
+    if let Err(refused) = agreed {
+        clean::discard(cx, &prepared).await;
+        return Err(refused);
+    }
+    let stack = apply::run(cx, &prepared).await?;
+    cx.events.emit(Event::Outputs { outputs: stack.outputs.clone() });
+    let previous = prepared.observed.stack.as_ref().and_then(|stack| stack.parameters.get("CodeKey").cloned());
+    let current = names::artefact_key(cx.stack(), &prepared.package.sha256);
+    clean::old_packages(cx, &prepared.artefacts, &[Some(current), previous]).await;
+    if args.no_smoke {
+        return Ok(Exit::Success);
+    }
+    output(&stack, "BucketName")?;
+    smoke::prove(cx, &stack, &smoke::Smoke::default()).await
+}

@@ -1,0 +1,176 @@
+//! Why a stack operation failed: the first cause in time, and the statement that would have allowed a denied action.
+//!
+//! Pure: a history of events in, one diagnosis out.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// What happened to one resource (or to the stack itself) at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackEvent {
+    /// Unique within the stack.
+    pub id: String,
+    /// Milliseconds since the Unix epoch.
+    pub at: i64,
+    /// The name in the template, or the stack's.
+    pub logical_id: String,
+    /// The name or ARN in the account, where there is one yet.
+    #[serde(default)]
+    pub physical_id: Option<String>,
+    /// As `AWS::Lambda::Function`.
+    pub resource_type: String,
+    /// As `CREATE_FAILED`; for a validation or hook, what became of it.
+    pub status: String,
+    /// What the service said.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// Why an operation failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnosis {
+    /// The resource that failed first.
+    pub logical_id: String,
+    /// Its type.
+    pub resource_type: String,
+    /// What the service said, in its own words.
+    pub reason: String,
+    /// The IAM action that was denied, where that was the cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Denied>,
+    /// How many other failures followed from it or happened beside it.
+    pub others: usize,
+}
+
+/// A denied action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Denied {
+    /// As `iam:CreateRole`.
+    pub action: String,
+    /// The ARN it was tried on, or `*`.
+    pub resource: String,
+}
+
+impl Denied {
+    /// The IAM statement that would allow it.
+    #[must_use]
+    pub fn statement(&self) -> Value {
+        json!({"Effect": "Allow", "Action": self.action, "Resource": self.resource})
+    }
+}
+
+/// Finds the first cause in a history, in whatever order the events come.
+///
+/// Cancellations and the stack's own summary are consequences, never causes, unless there is nothing else.
+#[must_use]
+pub fn diagnose(events: &[StackEvent]) -> Option<Diagnosis> {
+    let mut failures: Vec<&StackEvent> = events.iter().filter(|event| is_failure(event)).collect();
+    failures.sort_by_key(|event| event.at);
+    let causes: Vec<&&StackEvent> = failures.iter().filter(|event| !is_consequence(event)).collect();
+    let first = causes.first().copied().or(failures.first())?;
+    let reason = first.reason.clone().unwrap_or_else(|| "the service gave no reason".to_owned());
+    Some(Diagnosis {
+        logical_id: first.logical_id.clone(),
+        resource_type: first.resource_type.clone(),
+        denied: denied(&reason),
+        reason,
+        others: causes.len().saturating_sub(1),
+    })
+}
+
+fn is_failure(event: &StackEvent) -> bool {
+    event.status.ends_with("FAILED")
+        || (event.resource_type == "AWS::CloudFormation::Stack"
+            && event.status.ends_with("ROLLBACK_IN_PROGRESS")
+            && event.reason.is_some())
+}
+
+fn is_consequence(event: &StackEvent) -> bool {
+    event.resource_type == "AWS::CloudFormation::Stack"
+        || event.reason.as_deref().is_some_and(|reason| reason.contains("cancelled"))
+}
+
+/// Reads the denied action out of a service's message, in the forms that IAM uses.
+#[must_use]
+pub fn denied(reason: &str) -> Option<Denied> {
+    let after = reason.split_once("not authorized to perform").map(|(_, rest)| rest.trim_start_matches([':', ' ']))?;
+    let action = first_word(after).filter(|word| word.contains(':'))?;
+    let resource = after
+        .split_once("on resource")
+        .and_then(|(_, rest)| first_word(rest.trim_start_matches([':', ' '])))
+        .filter(|arn| arn.starts_with("arn:") || *arn == "*")
+        .unwrap_or("*");
+    Some(Denied { action: action.to_owned(), resource: resource.to_owned() })
+}
+
+fn first_word(text: &str) -> Option<&str> {
+    text.split([' ', ',', ')', '(', '"', '\'', ';'])
+        .find(|word| !word.is_empty())
+        .map(|word| word.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(at: i64, logical_id: &str, status: &str, reason: Option<&str>) -> StackEvent {
+        let resource_type = if logical_id == "face-recognition" { "AWS::CloudFormation::Stack" } else { "AWS::X::Y" };
+        StackEvent {
+            id: at.to_string(),
+            at,
+            logical_id: logical_id.into(),
+            physical_id: None,
+            resource_type: resource_type.into(),
+            status: status.into(),
+            reason: reason.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn the_first_cause_in_time_wins() {
+        let history = [
+            event(
+                9,
+                "face-recognition",
+                "ROLLBACK_IN_PROGRESS",
+                Some("The following resource(s) failed to create: [Role, Table]."),
+            ),
+            event(8, "Table", "CREATE_FAILED", Some("Resource creation cancelled")),
+            event(7, "Queue", "CREATE_FAILED", Some("a second cause")),
+            event(5, "Role", "CREATE_FAILED", Some("the first cause")),
+            event(1, "Role", "CREATE_IN_PROGRESS", None),
+        ];
+        let diagnosis = diagnose(&history).expect("a cause");
+        assert_eq!(
+            (diagnosis.logical_id.as_str(), diagnosis.reason.as_str(), diagnosis.others),
+            ("Role", "the first cause", 1)
+        );
+    }
+
+    #[test]
+    fn the_stack_itself_is_the_cause_only_where_nothing_else_is() {
+        let history = [event(2, "face-recognition", "ROLLBACK_IN_PROGRESS", Some("Parameter CodeKey is wrong"))];
+        assert_eq!(diagnose(&history).expect("a cause").reason, "Parameter CodeKey is wrong");
+        assert_eq!(diagnose(&[event(1, "Role", "CREATE_COMPLETE", None)]), None);
+    }
+
+    #[test]
+    fn denied_actions() {
+        for (reason, expected) in [
+            (
+                "Resource handler returned message: \"User: arn:aws:iam::123456789012:user/dev is not authorized to perform: iam:CreateRole on resource: arn:aws:iam::123456789012:role/x-Role-1 because no identity-based policy allows the iam:CreateRole action (Service: Iam, Status Code: 403)\"",
+                Some(("iam:CreateRole", "arn:aws:iam::123456789012:role/x-Role-1")),
+            ),
+            ("API: s3:CreateBucket Access Denied", None),
+            (
+                "User: u is not authorized to perform: cloudformation:CreateStack",
+                Some(("cloudformation:CreateStack", "*")),
+            ),
+            ("is not authorized to perform lambda:TagResource, on resource *", Some(("lambda:TagResource", "*"))),
+            ("not authorized to perform", None),
+        ] {
+            let found = denied(reason);
+            assert_eq!(found.as_ref().map(|d| (d.action.as_str(), d.resource.as_str())), expected, "{reason}");
+        }
+    }
+}

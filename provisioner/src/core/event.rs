@@ -1,0 +1,142 @@
+//! Everything that a command reports, as facts: the text and the JSON output are two renderings of this one enum.
+//!
+//! Pure. An event owns its data and says what happened, not how to word it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::diagnosis::{Diagnosis, StackEvent};
+use super::plan::Plan;
+
+/// A fact that a command reports.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each variant says what its fields mean together")]
+pub enum Event {
+    /// A command begins.
+    Started { command: &'static str, version: &'static str, stack: String, local: bool },
+    /// A step of the local cloud: installing, starting, joining.
+    LocalCloud { step: String },
+    /// The local cloud answers, and what is real in it.
+    LocalReady { endpoint: String, account: String },
+    /// The local cloud was stopped; false where none ran.
+    LocalStopped { was_running: bool },
+    /// A Rust target was missing and is being added.
+    TargetAdding { target: &'static str },
+    /// The function's executable is being built.
+    BuildStarted { target: &'static str },
+    /// So many crates were compiled so far; the last of them.
+    BuildProgress { crates: usize, latest: String },
+    /// The executable and its package are there.
+    Packaged {
+        source: String,
+        architecture: &'static str,
+        executable_bytes: usize,
+        zip_bytes: usize,
+        sha256: String,
+        zip: Option<String>,
+    },
+    /// Who acts, and where.
+    Identity { account: String, arn: Option<String>, partition: String },
+    /// The region has what the system needs.
+    RegionChecked { rekognition: bool, source: &'static str },
+    /// The bucket for packages was made.
+    ArtefactBucketCreated { bucket: String },
+    /// The package is in its bucket; false where it was there already.
+    ArtefactStored { bucket: String, key: String, uploaded: bool },
+    /// Packages that no deployment needs any more were removed.
+    ArtefactsRemoved { bucket: String, objects: usize },
+    /// What will be done.
+    Planned { plan: Plan },
+    /// Nothing is to be done.
+    NoChanges { stack: String },
+    /// A running operation of somebody else's is followed.
+    Joined { stack: String, status: String },
+    /// A stack operation was started.
+    OperationStarted { operation: &'static str, stack: String },
+    /// A resource moved.
+    Resource { event: StackEvent },
+    /// A stack operation ended.
+    OperationEnded { stack: String, status: String, seconds: f64 },
+    /// Why it failed.
+    Failed { diagnosis: Diagnosis, console: Option<String> },
+    /// What the stack offers.
+    Outputs { outputs: BTreeMap<String, String> },
+    /// What a stack is and holds.
+    Status { report: Box<StatusReport> },
+    /// A step of the smoke test, done.
+    SmokeStep { step: &'static str, detail: String, seconds: f64 },
+    /// The smoke test's verdict.
+    SmokePassed { pictures: usize, rows: usize, seconds: f64 },
+    /// What `down` will remove.
+    WillRemove {
+        stack: String,
+        resources: usize,
+        bucket: Option<String>,
+        objects: usize,
+        table: Option<String>,
+        rows: usize,
+        keep_data: bool,
+    },
+    /// Objects, versions and delete markers leave a bucket.
+    Emptying { bucket: String, removed: usize },
+    /// Something outside the stack was removed.
+    Removed { kind: &'static str, name: String },
+    /// Something was kept on purpose.
+    Kept { kind: &'static str, name: String },
+    /// The service was asked for a resource and said whether it is there.
+    Proof { kind: String, name: String, gone: bool },
+    /// Nothing is left.
+    NothingLeft { asked: usize },
+    /// There is no stack of that name.
+    NoStack { stack: String },
+    /// The faces of one picture.
+    Faces { file: String, key: String, rows: Vec<super::smoke::Row>, outcome: Option<String> },
+    /// Where the system can run.
+    Regions { regions: Vec<RegionRow>, source: &'static str },
+    /// A line of the function's log.
+    Log { at: i64, line: String },
+    /// Text that was asked for (a template, a policy, shell settings).
+    Document { text: String },
+    /// Something that the user should know and that stops nothing.
+    Warning { message: String, hint: Option<String> },
+    /// The command failed.
+    Error { message: String, causes: Vec<String>, hints: Vec<String> },
+    /// The last line of every run.
+    Result { ok: bool, exit_code: u8 },
+}
+
+/// What `status` shows.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatusReport {
+    /// The stack's name.
+    pub stack: String,
+    /// Its status, as CloudFormation says it.
+    pub status: String,
+    /// Its outputs.
+    pub outputs: BTreeMap<String, String>,
+    /// The parameters it was deployed with.
+    pub parameters: BTreeMap<String, String>,
+    /// The SHA-256 of the deployed package.
+    pub deployed_sha256: Option<String>,
+    /// Objects in the bucket (versions and delete markers counted).
+    pub objects: Option<usize>,
+    /// Rows in the table.
+    pub rows: Option<usize>,
+}
+
+/// One region, as `regions` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct RegionRow {
+    /// As `eu-west-1`.
+    pub name: &'static str,
+    /// As `Europe (Ireland)`.
+    pub place: &'static str,
+    /// As `aws`.
+    pub partition: &'static str,
+    /// Whether Rekognition detects faces there.
+    pub rekognition: bool,
+    /// Where to go instead.
+    pub nearest: Vec<&'static str>,
+}

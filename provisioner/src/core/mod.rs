@@ -1,0 +1,13 @@
+//! The decisions, without the world: every function here maps values to values.
+//!
+//! Pure: no SDK, no tokio, no file system, no environment, no clock.
+
+pub mod diagnosis;
+pub mod event;
+pub mod names;
+pub mod plan;
+pub mod policy;
+pub mod regions;
+pub mod smoke;
+pub mod status;
+pub mod template;

@@ -1,0 +1,256 @@
+//! What the smoke test expects of the rows that a picture leaves, and what it says when they differ.
+//!
+//! Pure. The FaceID is computed here a second time, from the contract and not from the function's code: that makes it a proof.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::names::hex;
+
+/// A DynamoDB attribute, as far as the contract uses them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Attribute {
+    /// `S`
+    Text(String),
+    /// `N`, as the digits that came
+    Number(String),
+    /// `M`
+    Map(BTreeMap<String, Attribute>),
+    /// Any other type, by its letter
+    Other(&'static str),
+}
+
+/// A row of the table.
+pub type Row = BTreeMap<String, Attribute>;
+
+/// The object whose rows are expected.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// `aws`, `aws-us-gov`, …
+    pub partition: String,
+    /// The bucket's name.
+    pub bucket: String,
+    /// The key as the user wrote it.
+    pub key: String,
+    /// The version on a versioned bucket.
+    pub version: Option<String>,
+    /// The eTag without quotes.
+    pub etag: String,
+}
+
+impl Picture {
+    /// The FaceID of the picture's face of that rank: 32 hex digits, `#`, three digits.
+    #[must_use]
+    pub fn face_id(&self, rank: usize) -> String {
+        let version = self.version.clone().unwrap_or_else(|| format!("etag:{}", self.etag));
+        let mut hash = Sha256::new();
+        for part in ["v1", &self.partition, &self.bucket, &self.key, &version] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        format!("{}#{rank:03}", &hex(&hash.finalize())[..32])
+    }
+}
+
+/// Compares the rows found for a picture with the contract.
+///
+/// Each entry of the answer is one complaint; none means that everything is as it should be.
+#[must_use]
+pub fn complaints(picture: &Picture, rows: &[Row], faces: usize) -> Vec<String> {
+    let mut complaints = Vec::new();
+    if rows.len() != faces {
+        complaints.push(format!("{} rows instead of {faces}", rows.len()));
+    }
+    for (rank, row) in rows.iter().enumerate() {
+        for complaint in row_complaints(picture, row, rank, faces) {
+            complaints.push(format!("row {rank}: {complaint}"));
+        }
+    }
+    complaints
+}
+
+fn row_complaints(picture: &Picture, row: &Row, rank: usize, faces: usize) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut expect = |name: &str, wanted: &str, good: bool| {
+        if !good {
+            found.push(match row.get(name) {
+                Some(value) => format!("`{name}` is {}, expected {wanted}", show(value)),
+                None => format!("`{name}` is missing, expected {wanted}"),
+            });
+        }
+    };
+    let text = |name: &str| match row.get(name) {
+        Some(Attribute::Text(value)) => Some(value.as_str()),
+        _ => None,
+    };
+    let number = |name: &str| match row.get(name) {
+        Some(Attribute::Number(value)) => value.parse::<f64>().ok().filter(|n| n.is_finite()),
+        _ => None,
+    };
+    let percentage = |name: &str| number(name).is_some_and(|n| (0.0..=100.0).contains(&n));
+
+    let id = picture.face_id(rank);
+    expect("FaceID", &format!("S `{id}`"), text("FaceID") == Some(&id));
+    let (low, high) = (number("AgeLow"), number("AgeHigh"));
+    expect("AgeLow", "N from 0 to AgeHigh", low.is_some_and(|l| l >= 0.0 && high.is_some_and(|h| l <= h)));
+    expect("AgeHigh", "N", high.is_some());
+    let age = low.zip(high).map(|(l, h)| format!("{l}-{h}"));
+    expect("Age", "S `low-high`", age.is_some() && text("Age") == age.as_deref());
+    expect("Emotion", "S, the type of an emotion", text("Emotion").is_some_and(|e| !e.is_empty()));
+    expect("EmotionConfidence", "N from 0 to 100", percentage("EmotionConfidence"));
+    expect("Confidence", "N from 0 to 100", percentage("Confidence"));
+    expect("BoundingBox", "M of four N", matches!(row.get("BoundingBox"), Some(Attribute::Map(map)) if is_box(map)));
+    expect("FaceCount", &format!("N {faces}"), number("FaceCount").is_some_and(|n| n.to_string() == faces.to_string()));
+    expect("Bucket", &format!("S `{}`", picture.bucket), text("Bucket") == Some(&picture.bucket));
+    expect("Key", &format!("S `{}`", picture.key), text("Key") == Some(&picture.key));
+    if let Some(version) = &picture.version {
+        expect("VersionId", &format!("S `{version}`"), text("VersionId") == Some(version));
+    }
+    expect("EventTime", "S, a time", text("EventTime").is_some_and(|t| t.len() >= 20 && t.as_bytes()[10] == b'T'));
+    found
+}
+
+/// The verdict in the form that CI systems read: each step with its seconds, and the failure if there was one.
+#[must_use]
+pub fn junit(steps: &[(String, f64)], failure: Option<(&str, String)>) -> String {
+    let count = steps.len() + usize::from(failure.is_some());
+    let mut xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"provisioner smoke\" tests=\"{count}\" failures=\"{}\">\n",
+        usize::from(failure.is_some())
+    );
+    for (name, seconds) in steps {
+        let _ = writeln!(xml, "  <testcase name=\"{}\" time=\"{seconds:.3}\"/>", escape(name));
+    }
+    if let Some((message, causes)) = failure {
+        let _ = writeln!(
+            xml,
+            "  <testcase name=\"{0}\"><failure message=\"{0}\">{1}</failure></testcase>",
+            escape(message),
+            escape(&causes)
+        );
+    }
+    xml + "</testsuite>\n"
+}
+
+fn escape(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '&' => "&amp;".to_owned(),
+            '<' => "&lt;".to_owned(),
+            '>' => "&gt;".to_owned(),
+            '"' => "&quot;".to_owned(),
+            // XML 1.0 has no other control characters.
+            c if c.is_control() && !matches!(c, '\n' | '\t') => " ".to_owned(),
+            c => c.to_string(),
+        })
+        .collect()
+}
+
+fn is_box(map: &BTreeMap<String, Attribute>) -> bool {
+    ["Left", "Top", "Width", "Height"]
+        .iter()
+        .all(|side| matches!(map.get(*side), Some(Attribute::Number(n)) if n.parse::<f64>().is_ok_and(f64::is_finite)))
+}
+
+fn show(value: &Attribute) -> String {
+    match value {
+        Attribute::Text(text) => format!("S `{text}`"),
+        Attribute::Number(digits) => format!("N {digits}"),
+        Attribute::Map(map) => format!("M of {} members", map.len()),
+        Attribute::Other(kind) => format!("of type {kind}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture() -> Picture {
+        Picture {
+            partition: "aws".into(),
+            bucket: "b".into(),
+            key: "a b+ü.jpg".into(),
+            version: None,
+            etag: "e".into(),
+        }
+    }
+
+    fn good_row(picture: &Picture) -> Row {
+        let text = |v: &str| Attribute::Text(v.into());
+        let number = |v: &str| Attribute::Number(v.into());
+        let sides = ["Left", "Top", "Width", "Height"].map(|side| (side.to_owned(), number("0.25")));
+        BTreeMap::from(
+            [
+                ("FaceID", text(&picture.face_id(0))),
+                ("Age", text("26-43")),
+                ("AgeLow", number("26")),
+                ("AgeHigh", number("43")),
+                ("Emotion", text("CALM")),
+                ("EmotionConfidence", number("99.5")),
+                ("Confidence", number("99.9")),
+                ("BoundingBox", Attribute::Map(BTreeMap::from(sides))),
+                ("FaceCount", number("1")),
+                ("Bucket", text("b")),
+                ("Key", text("a b+ü.jpg")),
+                ("EventTime", text("2026-11-23T10:00:00.000Z")),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        )
+    }
+
+    #[test]
+    fn a_good_row_has_no_complaints() {
+        let picture = picture();
+        assert_eq!(complaints(&picture, &[good_row(&picture)], 1), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_attribute_is_checked() {
+        let picture = picture();
+        for name in good_row(&picture).keys() {
+            let mut row = good_row(&picture);
+            row.remove(name);
+            let found = complaints(&picture, &[row], 1);
+            assert!(found.iter().any(|c| c.contains(&format!("`{name}`"))), "{name}: {found:?}");
+            let mut row = good_row(&picture);
+            row.insert(name.clone(), Attribute::Other("BOOL"));
+            assert!(!complaints(&picture, &[row], 1).is_empty(), "{name} of another type");
+        }
+    }
+
+    #[test]
+    fn rows_are_counted() {
+        let picture = picture();
+        assert_eq!(complaints(&picture, &[], 1), ["0 rows instead of 1"]);
+        assert!(!complaints(&picture, &[good_row(&picture), good_row(&picture)], 1).is_empty());
+        assert!(complaints(&picture, &[], 0).is_empty());
+    }
+
+    #[test]
+    fn a_verdict_for_ci() {
+        let steps = [("a <b> & \"c\"".to_owned(), 1.5)];
+        let good = junit(&steps, None);
+        assert!(
+            good.contains("tests=\"1\" failures=\"0\"") && good.contains("a &lt;b&gt; &amp; &quot;c&quot;"),
+            "{good}"
+        );
+        let bad = junit(&steps, Some(("it broke", "because\u{1b}[31m".into())));
+        assert!(
+            bad.contains("tests=\"2\" failures=\"1\"")
+                && bad.contains("<failure message=\"it broke\">because [31m</failure>"),
+            "{bad}"
+        );
+    }
+
+    #[test]
+    fn a_version_takes_the_place_of_the_etag() {
+        let versioned = Picture { version: Some("v".into()), ..picture() };
+        assert_ne!(versioned.face_id(0), picture().face_id(0));
+        assert!(picture().face_id(7).ends_with("#007"));
+        assert_eq!(picture().face_id(0).len(), 36);
+    }
+}

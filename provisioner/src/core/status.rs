@@ -1,0 +1,171 @@
+//! What a stack's status lets each command do: the 23 statuses of CloudFormation times the two commands that change a stack.
+//!
+//! Pure: strings from the API become [`Condition`] here, once, and nowhere else.
+
+use serde::Serialize;
+
+/// A stack as far as a deployment is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// There is no stack of that name.
+    Absent,
+    /// It stands, and an update may begin.
+    Ready,
+    /// A change set of type CREATE was made and never run: a name without resources.
+    Review,
+    /// An operation is under way; it can be joined and followed.
+    Busy,
+    /// It is being deleted; it can be followed until it is gone.
+    Deleting,
+    /// Its creation failed: no update is possible, only deletion.
+    CreateFailed,
+    /// An update failed and was not rolled back; another update may begin.
+    UpdateFailed,
+    /// A rollback of an update or import failed: it must be continued before anything else.
+    RollbackStuck,
+    /// Its deletion failed: something in it did not go.
+    DeleteFailed,
+}
+
+/// The commands that change a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `provisioner up`
+    Up,
+    /// `provisioner down`
+    Down,
+}
+
+/// What a command does first with a stack in a given condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Move {
+    /// Create the stack.
+    Create,
+    /// Make a change set and execute it.
+    Update,
+    /// Delete what is left of the failed creation, provided that nothing survives in it, then create.
+    DeleteThenCreate,
+    /// Follow the running operation to its end, then look again.
+    Join,
+    /// Finish the rollback that failed (`ContinueUpdateRollback`), then look again.
+    ContinueRollback,
+    /// Delete the stack.
+    Delete,
+    /// Delete again, one rung further up: retain what does not go, then force.
+    DeleteLadder,
+    /// There is nothing to do.
+    Nothing,
+}
+
+/// Maps a `StackStatus` to a condition; `None` for a status that this version does not know.
+#[must_use]
+pub fn condition(status: &str) -> Option<Condition> {
+    Some(match status {
+        "DELETE_COMPLETE" => Condition::Absent,
+        "CREATE_COMPLETE"
+        | "UPDATE_COMPLETE"
+        | "UPDATE_ROLLBACK_COMPLETE"
+        | "IMPORT_COMPLETE"
+        | "IMPORT_ROLLBACK_COMPLETE" => Condition::Ready,
+        "REVIEW_IN_PROGRESS" => Condition::Review,
+        "CREATE_IN_PROGRESS"
+        | "ROLLBACK_IN_PROGRESS"
+        | "UPDATE_IN_PROGRESS"
+        | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+        | "UPDATE_ROLLBACK_IN_PROGRESS"
+        | "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"
+        | "IMPORT_IN_PROGRESS"
+        | "IMPORT_ROLLBACK_IN_PROGRESS" => Condition::Busy,
+        "DELETE_IN_PROGRESS" => Condition::Deleting,
+        "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" => Condition::CreateFailed,
+        "UPDATE_FAILED" => Condition::UpdateFailed,
+        "UPDATE_ROLLBACK_FAILED" | "IMPORT_ROLLBACK_FAILED" => Condition::RollbackStuck,
+        "DELETE_FAILED" => Condition::DeleteFailed,
+        _ => return None,
+    })
+}
+
+/// Decides what a command does first.
+#[must_use]
+pub fn next_move(condition: Condition, command: Command) -> Move {
+    match (condition, command) {
+        (Condition::Absent, Command::Up) => Move::Create,
+        (Condition::Absent, Command::Down) => Move::Nothing,
+        (Condition::Ready | Condition::UpdateFailed, Command::Up) => Move::Update,
+        (Condition::Review | Condition::CreateFailed | Condition::DeleteFailed, Command::Up) => Move::DeleteThenCreate,
+        (Condition::Busy | Condition::Deleting, _) => Move::Join,
+        (Condition::RollbackStuck, Command::Up) => Move::ContinueRollback,
+        (Condition::DeleteFailed, Command::Down) => Move::DeleteLadder,
+        (
+            Condition::Ready
+            | Condition::UpdateFailed
+            | Condition::Review
+            | Condition::CreateFailed
+            | Condition::RollbackStuck,
+            Command::Down,
+        ) => Move::Delete,
+    }
+}
+
+/// Whether an operation that ended with this status did what it was asked to do.
+#[must_use]
+pub fn succeeded(status: &str) -> bool {
+    matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "DELETE_COMPLETE")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every status that the API knows, with what `up` and `down` do first.
+    const MATRIX: [(&str, Move, Move); 23] = [
+        ("CREATE_COMPLETE", Move::Update, Move::Delete),
+        ("CREATE_FAILED", Move::DeleteThenCreate, Move::Delete),
+        ("CREATE_IN_PROGRESS", Move::Join, Move::Join),
+        ("DELETE_COMPLETE", Move::Create, Move::Nothing),
+        ("DELETE_FAILED", Move::DeleteThenCreate, Move::DeleteLadder),
+        ("DELETE_IN_PROGRESS", Move::Join, Move::Join),
+        ("IMPORT_COMPLETE", Move::Update, Move::Delete),
+        ("IMPORT_IN_PROGRESS", Move::Join, Move::Join),
+        ("IMPORT_ROLLBACK_COMPLETE", Move::Update, Move::Delete),
+        ("IMPORT_ROLLBACK_FAILED", Move::ContinueRollback, Move::Delete),
+        ("IMPORT_ROLLBACK_IN_PROGRESS", Move::Join, Move::Join),
+        ("REVIEW_IN_PROGRESS", Move::DeleteThenCreate, Move::Delete),
+        ("ROLLBACK_COMPLETE", Move::DeleteThenCreate, Move::Delete),
+        ("ROLLBACK_FAILED", Move::DeleteThenCreate, Move::Delete),
+        ("ROLLBACK_IN_PROGRESS", Move::Join, Move::Join),
+        ("UPDATE_COMPLETE", Move::Update, Move::Delete),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", Move::Join, Move::Join),
+        ("UPDATE_FAILED", Move::Update, Move::Delete),
+        ("UPDATE_IN_PROGRESS", Move::Join, Move::Join),
+        ("UPDATE_ROLLBACK_COMPLETE", Move::Update, Move::Delete),
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", Move::Join, Move::Join),
+        ("UPDATE_ROLLBACK_FAILED", Move::ContinueRollback, Move::Delete),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", Move::Join, Move::Join),
+    ];
+
+    #[test]
+    fn every_status_has_a_move_for_every_command() {
+        for (status, up, down) in MATRIX {
+            let condition = condition(status).unwrap_or_else(|| panic!("{status} is unknown"));
+            assert_eq!(next_move(condition, Command::Up), up, "up on {status}");
+            assert_eq!(next_move(condition, Command::Down), down, "down on {status}");
+        }
+    }
+
+    #[test]
+    fn a_status_of_the_future_is_not_guessed() {
+        assert_eq!(condition("SOMETHING_NEW"), None);
+    }
+
+    #[test]
+    fn a_rollback_is_no_success() {
+        for (status, ..) in MATRIX {
+            let expected =
+                ["CREATE_COMPLETE", "DELETE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_COMPLETE"].contains(&status);
+            assert_eq!(succeeded(status), expected, "{status}");
+        }
+    }
+}

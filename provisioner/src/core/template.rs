@@ -1,0 +1,201 @@
+//! What the deployer must know of a template: that it is one, and its parameters.
+//!
+//! Pure: takes text. CloudFormation stays the judge of everything else in it.
+
+use std::collections::BTreeMap;
+
+use serde_yaml::Value;
+
+/// The template that is part of this binary: `templates/stack.yaml`.
+pub const BUILT_IN: &str = include_str!("../../../templates/stack.yaml");
+
+/// A template that was read and understood as far as needed.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// The text as it is deployed, unchanged.
+    pub body: String,
+    /// The declared parameters with their defaults.
+    pub parameters: BTreeMap<String, Option<String>>,
+    document: Value,
+}
+
+impl Template {
+    /// The resources that a create would make, as (logical id, type): those whose condition holds for the values of the parameters.
+    ///
+    /// A condition that this does not understand counts as true: a preview may show too much, never too little.
+    #[must_use]
+    pub fn resources(
+        &self,
+        parameters: &BTreeMap<String, String>,
+        region: &str,
+        partition: &str,
+    ) -> Vec<(String, String)> {
+        let scope = Scope { conditions: self.document.get("Conditions"), parameters, region, partition };
+        let resources = self.document.get("Resources").and_then(Value::as_mapping).into_iter().flatten();
+        resources
+            .filter(|(_, resource)| {
+                resource.get("Condition").and_then(Value::as_str).and_then(|name| scope.condition(name)).unwrap_or(true)
+            })
+            .filter_map(|(name, resource)| {
+                Some((name.as_str()?.to_owned(), resource.get("Type")?.as_str()?.to_owned()))
+            })
+            .collect()
+    }
+}
+
+/// What a condition's functions can refer to.
+struct Scope<'a> {
+    conditions: Option<&'a Value>,
+    parameters: &'a BTreeMap<String, String>,
+    region: &'a str,
+    partition: &'a str,
+}
+
+impl Scope<'_> {
+    fn condition(&self, name: &str) -> Option<bool> {
+        self.truth(self.conditions?.get(name)?)
+    }
+
+    fn truth(&self, expression: &Value) -> Option<bool> {
+        let (function, argument) = call(expression)?;
+        let all = || argument.as_sequence()?.iter().map(|item| self.truth(item)).collect::<Option<Vec<bool>>>();
+        match function.as_str() {
+            "Equals" => {
+                let sides = argument.as_sequence()?;
+                Some(self.text(sides.first()?)? == self.text(sides.get(1)?)?)
+            }
+            "Not" => self.truth(argument.as_sequence()?.first()?).map(|truth| !truth),
+            "And" => all().map(|truths| truths.into_iter().all(|truth| truth)),
+            "Or" => all().map(|truths| truths.into_iter().any(|truth| truth)),
+            "Condition" => self.condition(argument.as_str()?),
+            _ => None,
+        }
+    }
+
+    fn text(&self, expression: &Value) -> Option<String> {
+        if let Some(text) = scalar(expression) {
+            return Some(text);
+        }
+        match (call(expression)?.0.as_str(), call(expression)?.1.as_str()?) {
+            ("Ref", "AWS::Region") => Some(self.region.to_owned()),
+            ("Ref", "AWS::Partition") => Some(self.partition.to_owned()),
+            ("Ref", name) => self.parameters.get(name).cloned(),
+            _ => None,
+        }
+    }
+}
+
+/// Reads a function call in its short (`!Not [...]`) or long (`Fn::Not: [...]`) form.
+fn call(expression: &Value) -> Option<(String, &Value)> {
+    match expression {
+        Value::Tagged(tagged) => Some((tagged.tag.to_string().trim_start_matches('!').to_owned(), &tagged.value)),
+        Value::Mapping(map) => {
+            let (name, argument) = map.iter().next()?;
+            Some((name.as_str()?.trim_start_matches("Fn::").to_owned(), argument))
+        }
+        _ => None,
+    }
+}
+
+/// Why a text is no template.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is not YAML.
+    #[error("it is not valid YAML")]
+    Yaml(#[source] serde_yaml::Error),
+    /// It is YAML without resources.
+    #[error("it has no `Resources` section")]
+    NoResources,
+    /// CloudFormation takes at most 51,200 bytes in a request.
+    #[error("it has {0} bytes, and CloudFormation takes 51,200 in a request")]
+    TooLarge(usize),
+}
+
+/// Reads a template's text.
+///
+/// # Errors
+/// See [`Error`].
+pub fn read(body: &str) -> Result<Template, Error> {
+    if body.len() > 51_200 {
+        return Err(Error::TooLarge(body.len()));
+    }
+    let document: Value = serde_yaml::from_str(body).map_err(Error::Yaml)?;
+    if !document.get("Resources").is_some_and(Value::is_mapping) {
+        return Err(Error::NoResources);
+    }
+    let parameters = document
+        .get("Parameters")
+        .and_then(Value::as_mapping)
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, declaration)| {
+            Some((name.as_str()?.to_owned(), declaration.get("Default").and_then(scalar)))
+        })
+        .collect();
+    Ok(Template { body: body.to_owned(), parameters, document })
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_template_is_one() {
+        let template = read(BUILT_IN).expect("templates/stack.yaml");
+        for name in ["CodeBucket", "CodeKey", "TableName", "Timeout", "MemorySize", "BucketPrefix"] {
+            assert!(template.parameters.contains_key(name), "{name}");
+        }
+        assert_eq!(template.parameters["TableName"].as_deref(), Some("FaceData"));
+        assert_eq!(template.parameters["Timeout"].as_deref(), Some("10"));
+    }
+
+    #[test]
+    fn what_is_no_template_is_named() {
+        for (text, expected) in [
+            ("Resources: [", "it is not valid YAML"),
+            ("a: 1", "it has no `Resources` section"),
+            ("", "it has no `Resources` section"),
+            ("Resources: 3", "it has no `Resources` section"),
+        ] {
+            assert_eq!(read(text).expect_err(text).to_string(), expected, "{text}");
+        }
+        assert!(matches!(read(&" ".repeat(51_201)), Err(Error::TooLarge(51_201))));
+    }
+
+    #[test]
+    fn only_resources_whose_condition_holds_are_counted() {
+        let text = "Conditions:\n  Yes: !Equals [!Ref A, x]\n  No: !Not [!Condition Yes]\n  Both: {'Fn::And': [{Condition: Yes}, !Equals [!Ref 'AWS::Region', r]]}\n  Odd: !Unknown 1\nResources:\n  R1: {Type: T, Condition: Yes}\n  R2: {Type: T, Condition: No}\n  R3: {Type: T, Condition: Both}\n  R4: {Type: T, Condition: Odd}\n  R5: {Type: T}\n";
+        let template = read(text).expect("a template");
+        let names = |a: &str, region: &str| {
+            let parameters = BTreeMap::from([("A".to_owned(), a.to_owned())]);
+            template
+                .resources(&parameters, region, "aws")
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(names("x", "r"), "R1 R3 R4 R5");
+        assert_eq!(names("y", "r"), "R2 R4 R5");
+        assert_eq!(names("x", "s"), "R1 R4 R5");
+    }
+
+    #[test]
+    fn tags_and_defaults_are_understood() {
+        let text = "Parameters:\n  A: {Type: String, Default: x}\n  B: {Type: Number, Default: 10}\n  C: {Type: String}\nResources:\n  R: {Type: 'AWS::SNS::Topic', Properties: {TopicName: !Sub '${A}-x'}}\n";
+        let template = read(text).expect("a template");
+        assert_eq!(
+            template.parameters,
+            BTreeMap::from([("A".into(), Some("x".into())), ("B".into(), Some("10".into())), ("C".into(), None)])
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! The one error that reaches a user: a sentence with its subject, the causes, the way out, and the exit code.
+//!
+//! Invariant: every error that leaves a command is of this type, so that nothing is printed without a documented exit code.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// The documented exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything was done.
+    Success = 0,
+    /// Something failed.
+    Failed = 1,
+    /// The command line or a file given on it is wrong.
+    Usage = 2,
+    /// The system stands, but it does not work.
+    Smoke = 3,
+    /// Refused: data would be lost, or nobody confirmed.
+    Refused = 4,
+    /// Blocked: the stack is busy or stuck.
+    Blocked = 5,
+}
+
+/// A failure, as a user reads it.
+#[derive(Debug)]
+pub struct Error {
+    /// The exit code.
+    pub exit: Exit,
+    /// One lower-case sentence with its subject in backticks.
+    pub message: String,
+    /// The causes, outermost first.
+    pub causes: Vec<String>,
+    /// What to do next.
+    pub hints: Vec<String>,
+}
+
+impl Error {
+    /// An error with exit code 1.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+    }
+
+    /// With another exit code.
+    #[must_use]
+    pub fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// With the chain of causes of another error.
+    #[must_use]
+    pub fn because(mut self, error: &(dyn StdError + 'static)) -> Self {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let text = error.to_string();
+            // Wrappers like to repeat what they wrap.
+            if self.causes.last().is_none_or(|last| !last.contains(&text)) {
+                self.causes.push(text);
+            }
+            next = error.source();
+        }
+        self
+    }
+
+    /// With a further cause in words.
+    #[must_use]
+    pub fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// With a way out.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {}
+
+/// The result of whatever can fail in front of a user.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,174 @@
+//! The function's executable in the form that Lambda takes: a zip of one entry, the same bytes on every machine.
+//!
+//! Pure: bytes in, bytes out.
+
+use std::io::{Cursor, Read, Write};
+
+use sha2::{Digest, Sha256};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+
+use crate::core::names::hex;
+
+/// A package that is ready to be uploaded.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// The zip.
+    pub zip: Vec<u8>,
+    /// SHA-256 of the zip, in hex: its name in the bucket.
+    pub sha256: String,
+    /// The size of the executable in it, in bytes.
+    pub executable_bytes: usize,
+}
+
+/// The processors that a Lambda function can run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// 64-bit ARM, the default: a fifth cheaper.
+    Arm64,
+    /// 64-bit Intel and AMD.
+    X86_64,
+}
+
+impl Architecture {
+    /// As Lambda writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Arm64 => "arm64",
+            Self::X86_64 => "x86_64",
+        }
+    }
+
+    /// The architecture of the machine that this program was built for.
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86_64 }
+    }
+}
+
+/// What is wrong with an executable.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It does not begin as a Linux executable does.
+    #[error("it is no Linux executable (ELF)")]
+    NotElf,
+    /// It is built for something else.
+    #[error("it is built for {found}, and the function is to run on {wanted}")]
+    Architecture {
+        /// What it is built for.
+        found: String,
+        /// What it should be built for.
+        wanted: &'static str,
+    },
+    /// The zip cannot be read or has no executable in it.
+    #[error("the zip holds no readable entry `bootstrap`")]
+    NoBootstrap,
+    /// The zip cannot be written.
+    #[error("cannot write the zip")]
+    Zip(#[from] zip::result::ZipError),
+    /// The zip cannot be written.
+    #[error("cannot compress the executable")]
+    Compress(#[from] std::io::Error),
+}
+
+/// Checks that an executable is for Linux and one architecture.
+///
+/// # Errors
+/// [`Error::NotElf`] or [`Error::Architecture`].
+pub fn check(executable: &[u8], wanted: Architecture) -> Result<(), Error> {
+    if executable.len() < 20 || !executable.starts_with(b"\x7fELF") {
+        return Err(Error::NotElf);
+    }
+    // ELF header: e_machine is a little-endian u16 at offset 18 (183 = AArch64, 62 = x86-64).
+    let machine = u16::from_le_bytes([executable[18], executable[19]]);
+    let found = match machine {
+        183 => Architecture::Arm64,
+        62 => Architecture::X86_64,
+        other => return Err(Error::Architecture { found: format!("ELF machine {other}"), wanted: wanted.name() }),
+    };
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(Error::Architecture { found: found.name().to_owned(), wanted: wanted.name() })
+    }
+}
+
+/// Takes the executable out of a zip; anything else is taken as the executable itself.
+///
+/// # Errors
+/// [`Error::NoBootstrap`].
+pub fn unwrap(file: Vec<u8>) -> Result<Vec<u8>, Error> {
+    if !file.starts_with(b"PK") {
+        return Ok(file);
+    }
+    let mut archive = ZipArchive::new(Cursor::new(file)).map_err(|_| Error::NoBootstrap)?;
+    let mut entry = archive.by_name("bootstrap").map_err(|_| Error::NoBootstrap)?;
+    let mut executable = Vec::new();
+    entry.read_to_end(&mut executable).map_err(|_| Error::NoBootstrap)?;
+    Ok(executable)
+}
+
+/// Packs an executable: one entry `bootstrap`, mode 0755, the zip format's own first moment as its time.
+///
+/// # Errors
+/// [`Error::Zip`] or [`Error::Compress`]; writing to memory does not fail in practice.
+pub fn pack(executable: &[u8]) -> Result<Package, Error> {
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(9))
+        .unix_permissions(0o755)
+        .last_modified_time(DateTime::default());
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    writer.start_file("bootstrap", options)?;
+    writer.write_all(executable)?;
+    let zip = writer.finish()?.into_inner();
+    let sha256 = hex(&Sha256::digest(&zip));
+    Ok(Package { zip, sha256, executable_bytes: executable.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn elf(machine: u16) -> Vec<u8> {
+        let mut bytes = b"\x7fELF".to_vec();
+        bytes.resize(18, 0);
+        bytes.extend(machine.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn executables_are_checked() {
+        for (bytes, wanted, expected) in [
+            (elf(183), Architecture::Arm64, None),
+            (elf(62), Architecture::X86_64, None),
+            (elf(62), Architecture::Arm64, Some("it is built for x86_64, and the function is to run on arm64")),
+            (elf(40), Architecture::Arm64, Some("it is built for ELF machine 40, and the function is to run on arm64")),
+            (b"#!/bin/sh\nexit 0 # long enough".to_vec(), Architecture::Arm64, Some("it is no Linux executable (ELF)")),
+            (Vec::new(), Architecture::Arm64, Some("it is no Linux executable (ELF)")),
+        ] {
+            assert_eq!(check(&bytes, wanted).err().map(|e| e.to_string()).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn a_package_has_one_entry_and_the_same_bytes_twice() {
+        let package = pack(b"program").expect("a package");
+        assert_eq!(package.zip, pack(b"program").expect("a package").zip);
+        assert_ne!(package.sha256, pack(b"another").expect("a package").sha256);
+        let mut archive = ZipArchive::new(Cursor::new(package.zip.clone())).expect("a zip");
+        assert_eq!(archive.len(), 1);
+        let entry = archive.by_index(0).expect("an entry");
+        assert_eq!(entry.name().expect("a name"), "bootstrap");
+        assert_eq!(entry.unix_mode(), Some(0o100_755));
+        drop(entry);
+        assert_eq!(unwrap(package.zip).expect("an executable"), b"program");
+    }
+
+    #[test]
+    fn what_is_no_package_is_refused_or_taken_as_it_is() {
+        assert_eq!(unwrap(b"\x7fELF".to_vec()).expect("itself"), b"\x7fELF");
+        assert!(matches!(unwrap(b"PK\x03\x04rubbish".to_vec()), Err(Error::NoBootstrap)));
+    }
+}

@@ -1,0 +1,113 @@
+//! What is looked at before anything is built or changed: the region, the caller, the stack, and names that are taken.
+
+use crate::aws::stack::Stack;
+use crate::aws::{bucket, identity, region, stack, table};
+use crate::cli::Context;
+use crate::core::event::Event;
+use crate::core::regions;
+use crate::error::{Error, Exit, Result};
+
+/// What stands before a command begins.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The stack, if there is one.
+    pub stack: Option<Stack>,
+    /// Twelve digits.
+    pub account: String,
+    /// As `aws`.
+    pub partition: String,
+}
+
+/// Checks that the region has Rekognition.
+///
+/// The built-in table answers at once for the regions that have it. For any other the list that AWS publishes is asked, so a region
+/// that gained the service after this program was built works, and a refusal is never older than AWS's own word.
+///
+/// # Errors
+/// The region has no Rekognition: nothing was built or changed.
+pub async fn check_region(cx: &Context) -> Result<()> {
+    let name = cx.region();
+    if regions::supports_rekognition(name) {
+        cx.events.emit(Event::RegionChecked { rekognition: true, source: "the built-in table" });
+        return Ok(());
+    }
+    let listed = match region::with_rekognition(&cx.clients.ssm).await {
+        Ok(list) if !list.is_empty() => Some(list),
+        // Without permission or in another partition the table has the last word.
+        _ => None,
+    };
+    if listed.as_ref().is_some_and(|list| list.iter().any(|region| region == name)) {
+        cx.events.emit(Event::RegionChecked { rekognition: true, source: "AWS's public list" });
+        return Ok(());
+    }
+    let source = if listed.is_some() { "AWS's public list of regions" } else { "the built-in table of regions" };
+    let near = regions::nearest(name).join("`, `");
+    let error = Error::new(format!("region `{name}` has no Amazon Rekognition"))
+        .cause(format!("says {source}"))
+        .exit(Exit::Refused);
+    Err(if near.is_empty() {
+        error.hint("no region of this partition has it; `provisioner regions` lists those that do")
+    } else {
+        error.hint(format!("use `{near}`; `provisioner regions` lists all that have it"))
+    })
+}
+
+/// Finds out who acts and what stands. The account comes with a stack's ARN; only without a stack is STS asked.
+///
+/// # Errors
+/// No usable credentials, or a request fails.
+pub async fn observe(cx: &Context) -> Result<Observed> {
+    let found = stack::describe(&cx.clients.cloudformation, cx.stack()).await?;
+    if let Some((stack, account)) = found.as_ref().and_then(|stack| Some((stack, stack.account()?.to_owned()))) {
+        cx.events.emit(Event::Identity {
+            account: account.clone(),
+            arn: None,
+            partition: stack.partition().to_owned(),
+        });
+        let partition = stack.partition().to_owned();
+        return Ok(Observed { stack: found, account, partition });
+    }
+    let caller = identity::caller(&cx.clients.sts).await?;
+    cx.events.emit(Event::Identity {
+        account: caller.account.clone(),
+        arn: Some(caller.arn),
+        partition: caller.partition.clone(),
+    });
+    Ok(Observed { stack: None, account: caller.account, partition: caller.partition })
+}
+
+/// Refuses to touch a stack that another tool made.
+///
+/// # Errors
+/// The stack is not ours.
+pub fn check_owner(stack: &Stack) -> Result<()> {
+    if stack.is_ours() || stack.status == "REVIEW_IN_PROGRESS" {
+        return Ok(());
+    }
+    Err(Error::new(format!("stack `{}` was not made by provisioner, so it is left alone", stack.name))
+        .exit(Exit::Refused)
+        .hint("choose another name with `--stack NAME`"))
+}
+
+/// Refuses to create what exists outside the stack, so that CloudFormation does not fail half-way.
+///
+/// # Errors
+/// Table or bucket exist already.
+pub async fn check_clashes(cx: &Context, table_name: &str, bucket_name: &str) -> Result<()> {
+    let (table, bucket) =
+        tokio::try_join!(table::exists(&cx.clients.dynamodb, table_name), bucket::exists(&cx.clients.s3, bucket_name))?;
+    let adopt = cx.command("up --adopt");
+    if table {
+        return Err(Error::new(format!("table `{table_name}` exists in {} already, outside the stack", cx.region()))
+            .exit(Exit::Refused)
+            .hint(format!("`{adopt}` takes it into the stack with its rows"))
+            .hint("or choose another name with `--parameter TableName=NAME`"));
+    }
+    if bucket {
+        return Err(Error::new(format!("bucket `{bucket_name}` exists already, outside the stack"))
+            .exit(Exit::Refused)
+            .hint(format!("`{adopt}` takes it into the stack with its pictures"))
+            .hint("or choose another stack name with `--stack NAME`"));
+    }
+    Ok(())
+}

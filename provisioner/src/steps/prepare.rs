@@ -1,0 +1,305 @@
+//! From settings and what stands to a plan: the shared first half of `up` and `plan`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::aws::artefacts;
+use crate::aws::bucket::Bucket;
+use crate::aws::change_set::{self, ChangeSet};
+use crate::aws::stack::{self, Stack};
+use crate::bootstrap::{self, Source};
+use crate::cli::Context;
+use crate::core::event::Event;
+use crate::core::plan::{Operation, Plan};
+use crate::core::status::{self, Command, Condition, Move};
+use crate::core::template::{self, Template};
+use crate::core::{names, plan};
+use crate::error::{Error, Exit, Result};
+use crate::package::{Architecture, Package};
+use crate::steps::apply;
+use crate::steps::preflight::{self, Observed};
+
+/// What the system is to be like
+#[derive(Clone, Debug, clap::Args)]
+pub struct Settings {
+    /// Set a parameter of the template, as `RetentionDays=30`; what is not set stays as it is deployed
+    #[arg(long = "parameter", short = 'P', value_name = "NAME=VALUE", value_parser = parameter)]
+    pub parameters: Vec<(String, String)>,
+    /// Deploy this template instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub template: Option<PathBuf>,
+    /// Use this executable (or a zip that holds one) as the function
+    #[arg(long, value_name = "FILE")]
+    pub bootstrap: Option<PathBuf>,
+    /// Take an existing table and bucket of the system's names into the stack
+    #[arg(long)]
+    pub adopt: bool,
+}
+
+fn parameter(text: &str) -> std::result::Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| "it has the form NAME=VALUE".to_owned())
+}
+
+/// All that is needed to act.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What stands.
+    pub observed: Observed,
+    /// The template to deploy.
+    pub template: Template,
+    /// Every parameter with its value.
+    pub parameters: BTreeMap<String, String>,
+    /// The function.
+    pub package: Package,
+    /// Where the package goes.
+    pub artefacts: Bucket,
+    /// What will be done.
+    pub plan: Plan,
+    /// The change set that does it, where the stack exists or something is adopted.
+    pub change_set: Option<ChangeSet>,
+}
+
+/// Works out what `up` would do. With `upload` the package is stored while CloudFormation works out the change set.
+///
+/// # Errors
+/// Wrong settings, a failed preflight or build, or a stack that cannot be updated.
+pub async fn prepare(cx: &Context, settings: &Settings, upload: bool) -> Result<Prepared> {
+    let template = load(settings)?;
+    preflight::check_region(cx).await?;
+    let architecture = architecture(cx, settings)?;
+    let source = Source { file: settings.bootstrap.clone(), architecture, for_this_machine: cx.local.is_some() };
+    let (mut observed, package) = tokio::try_join!(preflight::observe(cx), bootstrap::package(&source, &cx.events))?;
+    let step = settle(cx, &mut observed).await?;
+    let artefacts = artefacts::bucket(&observed.partition, &observed.account, cx.region());
+    let parameters = parameters(cx, settings, &template, &observed, step, &source, &package);
+    let mut prepared = Prepared {
+        observed,
+        template,
+        parameters,
+        package,
+        artefacts,
+        plan: Plan::new(Operation::None, Vec::new()),
+        change_set: None,
+    };
+    match step {
+        Move::Update => plan_update(cx, settings, &mut prepared, upload).await?,
+        _ => plan_create(cx, settings, &mut prepared, step, upload).await?,
+    }
+    Ok(prepared)
+}
+
+/// Brings a stack to a state in which it can be created or updated: joins, continues, or refuses.
+async fn settle(cx: &Context, observed: &mut Observed) -> Result<Move> {
+    loop {
+        let Some(stack) = &observed.stack else { return Ok(Move::Create) };
+        let step = first_step(stack, Command::Up)?;
+        if step != Move::Create {
+            preflight::check_owner(stack)?;
+        }
+        match step {
+            Move::Join => apply::join(cx, stack).await?,
+            Move::ContinueRollback => apply::continue_rollback(cx, stack).await?,
+            other => return Ok(other),
+        }
+        observed.stack = stack::describe(&cx.clients.cloudformation, cx.stack()).await?;
+    }
+}
+
+/// What to do first with a stack.
+///
+/// # Errors
+/// Its status is unknown to this version.
+pub fn first_step(stack: &Stack, command: Command) -> Result<Move> {
+    status::condition(&stack.status).map(|condition: Condition| status::next_move(condition, command)).ok_or_else(
+        || {
+            Error::new(format!(
+                "stack `{}` has the status `{}`, which this version does not know",
+                stack.name, stack.status
+            ))
+            .exit(Exit::Blocked)
+            .hint("a newer version of provisioner may")
+        },
+    )
+}
+
+fn load(settings: &Settings) -> Result<Template> {
+    let (name, body) = match &settings.template {
+        None => ("the built-in template".to_owned(), template::BUILT_IN.to_owned()),
+        Some(path) => {
+            let body = std::fs::read_to_string(path).map_err(|error| {
+                Error::new(format!("cannot read template `{}`", path.display())).because(&error).exit(Exit::Usage)
+            })?;
+            (format!("template `{}`", path.display()), body)
+        }
+    };
+    let template = template::read(&body).map_err(|error| {
+        Error::new(format!("cannot use {name}"))
+            .because(&error)
+            .exit(Exit::Usage)
+            .hint("`provisioner template` prints the built-in one to start from")
+    })?;
+    for (name, _) in &settings.parameters {
+        if !template.parameters.contains_key(name) {
+            let known: Vec<&str> = template.parameters.keys().map(String::as_str).collect();
+            return Err(Error::new(format!("the template has no parameter `{name}`"))
+                .exit(Exit::Usage)
+                .hint(format!("it has {}", known.join(", "))));
+        }
+    }
+    Ok(template)
+}
+
+fn architecture(cx: &Context, settings: &Settings) -> Result<Architecture> {
+    let named =
+        settings.parameters.iter().rev().find(|(name, _)| name == "Architecture").map(|(_, value)| value.as_str());
+    match named {
+        // Local functions run as processes of this machine.
+        _ if cx.local.is_some() => Ok(Architecture::of_this_machine()),
+        None | Some("arm64") => Ok(Architecture::Arm64),
+        Some("x86_64") => Ok(Architecture::X86_64),
+        Some(other) => {
+            Err(Error::new(format!("`Architecture` is `{other}`")).exit(Exit::Usage).hint("it is `arm64` or `x86_64`"))
+        }
+    }
+}
+
+/// Default, then what is deployed, then what this run decides, then what the user sets.
+fn parameters(
+    cx: &Context,
+    settings: &Settings,
+    template: &Template,
+    observed: &Observed,
+    step: Move,
+    source: &Source,
+    package: &Package,
+) -> BTreeMap<String, String> {
+    let deployed = observed.stack.as_ref().filter(|_| step == Move::Update);
+    let mut values: BTreeMap<String, String> =
+        template.parameters.iter().filter_map(|(name, default)| Some((name.clone(), default.clone()?))).collect();
+    values.insert("BucketPrefix".into(), names::bucket_prefix(cx.stack()));
+    if !names::has_account_regional_buckets(&observed.partition) {
+        // Without a namespace of the account's own the template is told the whole name.
+        values.insert(
+            "BucketName".into(),
+            names::picture_bucket(cx.stack(), &observed.partition, &observed.account, cx.region()),
+        );
+    }
+    if let Some(stack) = deployed {
+        values.extend(stack.parameters.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    values.insert("Architecture".into(), source.architecture.name().into());
+    values.insert("CodeBucket".into(), names::artefact_bucket(&observed.partition, &observed.account, cx.region()));
+    values.insert("CodeKey".into(), names::artefact_key(cx.stack(), &package.sha256));
+    values.extend(settings.parameters.iter().cloned());
+    values.retain(|name, _| template.parameters.contains_key(name));
+    values
+}
+
+async fn plan_create(
+    cx: &Context,
+    settings: &Settings,
+    prepared: &mut Prepared,
+    step: Move,
+    upload: bool,
+) -> Result<()> {
+    let operation = if step == Move::DeleteThenCreate { Operation::Recreate } else { Operation::Create };
+    let (account, partition) = (prepared.observed.account.clone(), prepared.observed.partition.clone());
+    let table = prepared.parameters.get("TableName").cloned().unwrap_or_default();
+    let bucket = bucket_name(&prepared.parameters, &account, cx.region());
+    if step == Move::Create && !settings.adopt {
+        preflight::check_clashes(cx, &table, &bucket).await?;
+    }
+    if settings.adopt && step == Move::Create {
+        // Only a change set can import.
+        return make_change_set(cx, settings, prepared, Operation::Create, upload).await;
+    }
+    prepared.plan = Plan::create(operation, prepared.template.resources(&prepared.parameters, cx.region(), &partition));
+    Ok(())
+}
+
+async fn plan_update(cx: &Context, settings: &Settings, prepared: &mut Prepared, upload: bool) -> Result<()> {
+    let stack = prepared.observed.stack.as_ref().expect("an update has a stack");
+    let same_parameters = stack.parameters == prepared.parameters;
+    let healthy = status::condition(&stack.status) == Some(Condition::Ready);
+    if same_parameters && healthy {
+        let deployed = stack::template(&cx.clients.cloudformation, cx.stack()).await?;
+        if deployed.trim_end() == prepared.template.body.trim_end() {
+            return Ok(());
+        }
+    }
+    make_change_set(cx, settings, prepared, Operation::Update, upload).await
+}
+
+async fn make_change_set(
+    cx: &Context,
+    settings: &Settings,
+    prepared: &mut Prepared,
+    operation: Operation,
+    upload: bool,
+) -> Result<()> {
+    let request = change_set::Request {
+        stack: cx.stack(),
+        template: &prepared.template.body,
+        parameters: &prepared.parameters,
+        import_existing: settings.adopt,
+        create: operation == Operation::Create,
+    };
+    let storing = async { if upload { store(cx, prepared).await } else { Ok(()) } };
+    let (change_set, ()) = tokio::try_join!(change_set::create(&cx.clients.cloudformation, &request), storing)?;
+    if change_set.changes.is_empty() {
+        return Ok(());
+    }
+    prepared.plan = Plan::new(operation, change_set.changes.clone());
+    prepared.change_set = Some(change_set);
+    Ok(())
+}
+
+/// Stores the package in its bucket.
+///
+/// # Errors
+/// Any failure of the upload.
+pub async fn store(cx: &Context, prepared: &Prepared) -> Result<()> {
+    let key = names::artefact_key(cx.stack(), &prepared.package.sha256);
+    let stored = artefacts::store(
+        &cx.clients.s3,
+        &prepared.artefacts,
+        &key,
+        &prepared.package.zip,
+        &prepared.observed.partition,
+        cx.region(),
+    )
+    .await?;
+    if stored.bucket_created {
+        cx.events.emit(Event::ArtefactBucketCreated { bucket: prepared.artefacts.name.clone() });
+    }
+    cx.events.emit(Event::ArtefactStored { bucket: prepared.artefacts.name.clone(), key, uploaded: true });
+    Ok(())
+}
+
+/// The name that the template computes for the bucket of pictures.
+#[must_use]
+pub fn bucket_name(parameters: &BTreeMap<String, String>, account: &str, region: &str) -> String {
+    let given = parameters.get("BucketName").map(String::as_str).unwrap_or_default();
+    if !given.is_empty() {
+        return given.to_owned();
+    }
+    let prefix = parameters.get("BucketPrefix").map(String::as_str).unwrap_or_default();
+    format!("{prefix}-{account}-{region}-an")
+}
+
+/// Refuses a plan that removes or replaces bucket or table.
+///
+/// # Errors
+/// Data would be lost and nobody said that this is meant.
+pub fn check_data_loss(cx: &Context, plan: &plan::Plan, allowed: bool) -> Result<()> {
+    let lost = plan.data_loss();
+    if lost.is_empty() || allowed {
+        return Ok(());
+    }
+    let names: Vec<String> = lost.iter().map(|change| format!("`{}`", change.logical_id)).collect();
+    Err(Error::new(format!("this would remove or replace {} and lose what is in it", names.join(" and ")))
+        .exit(Exit::Refused)
+        .hint(format!("if that is meant: `{}`", cx.command("up --allow-data-loss"))))
+}

@@ -1,0 +1,175 @@
+//! The only place that prints: facts come in as events and leave as plain lines, live lines or JSON.
+//!
+//! Invariant: results go to stdout, everything else to stderr; off a terminal there is no cursor movement and no prompt.
+
+mod json;
+mod text;
+
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::core::event::Event;
+use crate::error::{Error, Exit, Result};
+
+/// How to render.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// Lines for people
+    Text,
+    /// One JSON document a line
+    Json,
+}
+
+/// Renders events for the whole run.
+pub struct Ui {
+    output: Output,
+    verbose: bool,
+    /// The moving line at the bottom of a terminal.
+    bar: Option<ProgressBar>,
+    last_progress: Mutex<Option<Instant>>,
+}
+
+impl Ui {
+    /// Looks at the terminal once.
+    #[must_use]
+    pub fn new(output: Output, verbose: bool) -> Self {
+        let live = output == Output::Text && std::io::stderr().is_terminal();
+        let bar = live.then(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.set_style(
+                ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}")
+                    .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+            );
+            bar
+        });
+        Self { output, verbose, bar, last_progress: Mutex::new(None) }
+    }
+
+    /// Renders an event that belongs to no region.
+    pub fn emit(&self, event: &Event) {
+        self.render(None, event);
+    }
+
+    fn render(&self, region: Option<&str>, event: &Event) {
+        match self.output {
+            Output::Json => write_line(&mut anstream::stdout().lock(), &json::line(region, event)),
+            Output::Text => self.render_text(region, event),
+        }
+    }
+
+    fn render_text(&self, region: Option<&str>, event: &Event) {
+        if let Some(progress) = text::progress(event) {
+            self.show_progress(&progress);
+            return;
+        }
+        let Some((to_stdout, lines)) = text::lines(event, self.verbose) else { return };
+        let prefix = region.map(|region| format!("[{region}] ")).unwrap_or_default();
+        let print = || {
+            for line in lines.lines() {
+                let line = format!("{prefix}{line}");
+                if to_stdout {
+                    write_line(&mut anstream::stdout().lock(), &line);
+                } else {
+                    write_line(&mut anstream::stderr().lock(), &line);
+                }
+            }
+        };
+        match &self.bar {
+            Some(bar) => {
+                if text::ends_progress(event) {
+                    bar.finish_and_clear();
+                }
+                bar.suspend(print);
+            }
+            None => print(),
+        }
+    }
+
+    /// On a terminal the bottom line moves; elsewhere a line comes every ten seconds, so that a log shows life.
+    fn show_progress(&self, message: &str) {
+        if let Some(bar) = &self.bar {
+            if bar.is_finished() {
+                bar.reset();
+            }
+            bar.enable_steady_tick(std::time::Duration::from_millis(120));
+            bar.set_message(message.to_owned());
+            return;
+        }
+        let mut last = self.last_progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if last.is_none_or(|at| at.elapsed().as_secs() >= 10) {
+            *last = Some(Instant::now());
+            write_line(&mut anstream::stderr().lock(), &format!("  {message}"));
+        }
+    }
+
+    /// Asks a question that is answered with yes or no; no is the default.
+    ///
+    /// # Errors
+    /// Nobody is there to answer, or the answer is no.
+    pub fn confirm(&self, question: &str) -> Result<()> {
+        let refused = || Error::new("not confirmed, nothing was changed").exit(Exit::Refused);
+        if self.output == Output::Json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Err(refused().hint("there is no terminal to ask on: add `--yes`"));
+        }
+        let ask = || {
+            let mut stderr = anstream::stderr().lock();
+            let _ = write!(stderr, "{question} [y/N] ");
+            let _ = stderr.flush();
+            let mut answer = String::new();
+            let _ = std::io::stdin().read_line(&mut answer);
+            answer
+        };
+        let answer = match &self.bar {
+            Some(bar) => bar.suspend(ask),
+            None => ask(),
+        };
+        if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") { Ok(()) } else { Err(refused()) }
+    }
+}
+
+/// A closed pipe (`| head`) is no reason to fail.
+fn write_line(out: &mut dyn Write, line: &str) {
+    let _ = writeln!(out, "{line}");
+}
+
+/// A sender of events for one region of a run.
+#[derive(Clone)]
+pub struct Events {
+    ui: Arc<Ui>,
+    /// The region, named in front of each line where a run has several.
+    region: Option<String>,
+}
+
+impl Events {
+    /// Events of one region; `None` where the run has only one.
+    #[must_use]
+    pub fn new(ui: Arc<Ui>, region: Option<String>) -> Self {
+        Self { ui, region }
+    }
+
+    /// Reports a fact.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an event is built for this call; a reference at every call site would only add noise"
+    )]
+    pub fn emit(&self, event: Event) {
+        self.ui.render(self.region.as_deref(), &event);
+    }
+
+    /// See [`Ui::confirm`].
+    ///
+    /// # Errors
+    /// Nobody is there to answer, or the answer is no.
+    pub fn confirm(&self, question: &str) -> Result<()> {
+        self.ui.confirm(question)
+    }
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Events").field("region", &self.region).finish_non_exhaustive()
+    }
+}
