@@ -27,6 +27,14 @@ pub struct Upload {
     pub time: Option<DateTime>,
 }
 
+impl Upload {
+    /// Whether the record tells of a new object; one that does not say counts as such.
+    pub(crate) fn is_creation(&self) -> bool {
+        let name = self.name.as_deref().unwrap_or("ObjectCreated:");
+        name.trim_start_matches("s3:").starts_with("ObjectCreated:")
+    }
+}
+
 /// Why a record cannot be processed, now or ever.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {

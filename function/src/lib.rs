@@ -115,11 +115,7 @@ async fn work(
     progress: &Progress,
     id: &mut Option<String>,
 ) -> Result<usize, Outcome> {
-    if upload
-        .name
-        .as_deref()
-        .is_some_and(|name| !name.trim_start_matches("s3:").starts_with("ObjectCreated:"))
-    {
+    if !upload.is_creation() {
         return Err(Outcome::Skipped {
             code: "NotAnUpload",
         });
@@ -135,42 +131,38 @@ async fn work(
         );
         return Err(rejected("WrongRegion", message));
     }
-    let mut source = Source {
-        partition: settings.partition(),
-        bucket: &upload.bucket,
-        key: &upload.key,
-        content: "",
-        version: None,
-        time: None,
-        expires_at: None,
-    };
     // The event's own words go before S3's, so that each delivery names the same rows.
-    let named = content(upload.version.as_deref(), upload.etag.as_deref());
-    if let Some(named) = &named {
-        *id = Some(
-            Source {
-                content: named,
-                ..source.clone()
-            }
-            .id(),
-        );
-    }
+    let name = |content: Option<String>| {
+        Some(record::id(
+            settings.partition(),
+            &upload.bucket,
+            &upload.key,
+            &content?,
+        ))
+    };
+    *id = name(content(upload.version.as_deref(), upload.etag.as_deref()));
     let object = object::inspect(upload, services, progress).await?;
-    let named = named
-        .or_else(|| content(object.version.as_deref(), object.etag.as_deref()))
-        .unwrap_or_default();
+    if id.is_none() {
+        *id = name(content(object.version.as_deref(), object.etag.as_deref()));
+    }
+    let id = id.as_deref().ok_or_else(|| {
+        rejected(
+            "Nameless",
+            "neither event nor S3 gives a version or an entity tag".to_owned(),
+        )
+    })?;
     let time = upload
         .time
         .or(object.modified)
         .unwrap_or_else(|| SystemTime::now().into());
-    source = Source {
-        content: &named,
+    let source = Source {
+        id,
+        bucket: &upload.bucket,
+        key: &upload.key,
         version: object.version.as_deref(),
         time: Some(time),
         expires_at: settings.retention_days.map(|days| expiry(time, days)),
-        ..source
     };
-    *id = Some(source.id());
     let asked = Instant::now();
     let faces = detect::faces(upload, &object, services, progress).await;
     progress.detected_in(asked.elapsed());

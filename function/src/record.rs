@@ -19,13 +19,12 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 const MOST: usize = 100;
 
 /// What the rows of one object have in common.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Source<'a> {
-    pub(crate) partition: &'a str,
+    /// What every `FaceID` of the object begins with: see [`id`].
+    pub(crate) id: &'a str,
     pub(crate) bucket: &'a str,
     pub(crate) key: &'a str,
-    /// What tells the object's bytes from others under its key: see [`content`].
-    pub(crate) content: &'a str,
     pub(crate) version: Option<&'a str>,
     pub(crate) time: Option<DateTime>,
     /// Epoch seconds after which the rows may go.
@@ -39,27 +38,26 @@ pub(crate) fn content(version: Option<&str>, etag: Option<&str>) -> Option<Strin
         .or_else(|| etag.map(|etag| format!("etag:{etag}")))
 }
 
-impl Source<'_> {
-    /// What every `FaceID` of the object begins with: 32 hexadecimal digits. Each part is preceded by its length, so that no
-    /// two objects share their bytes.
-    pub(crate) fn id(&self) -> String {
-        let mut hash = Sha256::new();
-        for part in ["v1", self.partition, self.bucket, self.key, self.content] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        let mut id = String::new();
-        for byte in &hash.finalize()[..16] {
-            let _ = write!(id, "{byte:02x}");
-        }
-        id
+/// The object's 32 hexadecimal digits. Each part is preceded by its length, so that no two objects share their bytes.
+pub(crate) fn id(partition: &str, bucket: &str, key: &str, content: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in ["v1", partition, bucket, key, content] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
     }
+    let mut id = String::new();
+    for byte in &hash.finalize()[..16] {
+        let _ = write!(id, "{byte:02x}");
+    }
+    id
+}
 
+impl Source<'_> {
     /// One row for each face, the largest first.
     pub(crate) fn items(&self, mut faces: Vec<FaceDetail>) -> Vec<Item> {
         faces.sort_by(largest_first);
         faces.truncate(MOST);
-        let (id, count) = (self.id(), faces.len());
+        let (id, count) = (self.id, faces.len());
         let row = |(rank, face)| self.item(format!("{id}#{rank:03}"), count, face);
         faces.iter().enumerate().map(row).collect()
     }
@@ -178,10 +176,9 @@ mod tests {
     use super::*;
 
     const SOURCE: Source<'_> = Source {
-        partition: "aws",
+        id: "00112233445566778899aabbccddeeff",
         bucket: "pictures",
         key: "a b+ü.jpg",
-        content: "v1",
         version: Some("v1"),
         time: None,
         expires_at: None,
@@ -207,71 +204,30 @@ mod tests {
 
     #[test]
     fn an_object_has_one_id() {
-        let id = SOURCE.id();
-        assert_eq!(id.len(), 32);
+        let this = id("aws", "pictures", "a b+ü.jpg", "v1");
+        assert_eq!(this.len(), 32);
         assert!(
-            id.bytes()
+            this.bytes()
                 .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         );
-        let check = |same: bool, other: Source<'_>| assert_eq!(other.id() == id, same, "{other:?}");
-        check(
-            true,
-            Source {
-                version: None,
-                time: Some(DateTime::from_secs(1)),
-                ..SOURCE
-            },
-        );
-        check(
-            false,
-            Source {
-                content: "v2",
-                ..SOURCE
-            },
-        );
-        check(
-            false,
-            Source {
-                content: "etag:v1",
-                ..SOURCE
-            },
-        );
-        check(
-            false,
-            Source {
-                key: "a b+ü.jp",
-                content: "gv1",
-                ..SOURCE
-            },
-        );
-        check(
-            false,
-            Source {
-                bucket: "picturesa",
-                key: " b+ü.jpg",
-                ..SOURCE
-            },
-        );
-        check(
-            false,
-            Source {
-                partition: "aws-cn",
-                ..SOURCE
-            },
-        );
+        let check = |other: String| assert_ne!(this, other);
+        check(id("aws", "pictures", "a b+ü.jpg", "v2"));
+        check(id("aws", "pictures", "a b+ü.jpg", "etag:v1"));
+        check(id("aws", "pictures", "a b+ü.jp", "gv1"));
+        check(id("aws", "picturesa", " b+ü.jpg", "v1"));
+        check(id("aws-cn", "pictures", "a b+ü.jpg", "v1"));
     }
 
     #[test]
     fn the_id_is_the_documented_hash() {
-        // printf '\0\0\0\0\0\0\0\2v1\0\0\0\0\0\0\0\3aws\0\0\0\0\0\0\0\1b\0\0\0\0\0\0\0\1k\0\0\0\0\0\0\0\6etag:e' | sha256sum
-        let etag = content(None, Some("e")).unwrap();
-        let source = Source {
-            bucket: "b",
-            key: "k",
-            content: &etag,
-            ..SOURCE
-        };
-        assert_eq!(source.id(), "6cb7bac396b7bc38b15cea57d2ca2f6a");
+        // By Python: hashlib.sha256(b"".join(len(p).to_bytes(8) + p for p in [b"v1", b"aws", b"b", b"k", b"etag:e"]))
+        let content = content(None, Some("e")).unwrap();
+        assert_eq!(
+            id("aws", "b", "k", &content),
+            "6cb7bac396b7bc38b15cea57d2ca2f6a"
+        );
+        assert_eq!(super::content(Some("v"), Some("e")).as_deref(), Some("v"));
+        assert_eq!(super::content(None, None), None);
     }
 
     #[test]
@@ -311,7 +267,7 @@ mod tests {
         ];
         let sides = sides.map(|(name, side)| (name.to_owned(), n(side))).into();
         let expected = [
-            ("FaceID", s(&format!("{}#000", source.id()))),
+            ("FaceID", s(&format!("{}#000", source.id))),
             ("Age", s("26-43")),
             ("AgeLow", n("26")),
             ("AgeHigh", n("43")),

@@ -117,9 +117,9 @@ impl Cloud {
             connect: Duration::from_millis(500),
             reply: Duration::from_millis(500),
             detect: Duration::from_millis(500),
-            throttled_pause: Duration::from_millis(20),
-            max_pause: Duration::from_millis(50),
-            margin: Duration::from_millis(50),
+            throttled_pause: Duration::from_millis(50),
+            max_pause: Duration::from_millis(200),
+            margin: Duration::from_millis(500),
         };
         let services = Services::new(&settings).unwrap();
         Self {
