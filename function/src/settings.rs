@@ -91,6 +91,9 @@ pub enum SettingsError {
     },
 }
 
+/// The libraries' errors, but for the runtime's word on a failed invocation: the records' own lines have said it.
+const QUIET: &str = "error,lambda_runtime::layers::panic=off";
+
 impl Settings {
     /// Reads the settings through `lookup`, which is `std::env::var` but for tests. An empty variable counts as absent.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
@@ -111,7 +114,7 @@ impl Settings {
                 .transpose()?
                 .flatten(),
             log_keys: optional("LOG_KEYS").map(flag).transpose()?.unwrap_or(false),
-            log_filter: optional("RUST_LOG").unwrap_or_else(|| "error".to_owned()),
+            log_filter: optional("RUST_LOG").unwrap_or_else(|| QUIET.to_owned()),
             region: optional("AWS_REGION")
                 .map_or_else(|| required("AWS_DEFAULT_REGION"), Ok)
                 .map_err(|_| SettingsError::Missing("AWS_REGION"))?,
