@@ -1,1 +1,180 @@
-//! The function.
+//! The Lambda function: one row in the table for every face in an uploaded picture.
+//!
+//! [`handle`] is the whole behaviour: each record of an event is [decoded](event), its object inspected, its faces detected,
+//! their rows written at once, and its end [reported](outcome). `main.rs` adds nothing but Lambda's runtime.
+//!
+//! Invariants:
+//! - No input panics. A record that cannot be read fails alone.
+//! - A record whose failure a later attempt can mend fails the invocation, since S3 reads no reply: that is what [`Report::error_type`] is for.
+//! - Delivered twice, at once or later, an event gives the same rows.
+
+pub mod event;
+pub mod http;
+pub mod outcome;
+pub mod services;
+pub mod settings;
+pub mod telemetry;
+
+mod connection;
+mod detect;
+mod diagnostics;
+mod object;
+mod progress;
+mod record;
+mod retry;
+mod store;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_smithy_types::DateTime;
+use futures_util::{StreamExt, stream};
+use serde_json::Value;
+
+pub use diagnostics::install as install_diagnostics;
+pub use outcome::{Failure, Outcome, RecordReport, Report, Step};
+pub use services::Services;
+pub use settings::Settings;
+
+use event::{Malformed, Upload};
+use progress::Progress;
+use record::{Source, content};
+
+/// How many records of one event are in the works at a time. S3 sends one; other senders send more.
+const SIDE_BY_SIDE: usize = 8;
+
+/// One call of the function by Lambda.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Lambda's id of the call, for the log.
+    pub request_id: String,
+    /// When Lambda ends the function, come what may.
+    pub deadline: SystemTime,
+}
+
+/// Processes every record of an event, side by side, and says how each ended.
+pub async fn handle(event: &Value, services: &Services, settings: &Settings, invocation: &Invocation) -> Report {
+    let budget = invocation.deadline.duration_since(SystemTime::now()).unwrap_or_default();
+    let end = Instant::now() + budget.saturating_sub(settings.patience.margin);
+    let records = event::decode(event).unwrap_or_else(|malformed| vec![Err(malformed)]);
+    let records = stream::iter(records)
+        .map(|record| process(record, services, settings, end))
+        .buffered(SIDE_BY_SIDE)
+        .collect()
+        .await;
+    Report { records }
+}
+
+async fn process(
+    record: Result<Upload, Malformed>,
+    services: &Services,
+    settings: &Settings,
+    end: Instant,
+) -> RecordReport {
+    let start = Instant::now();
+    let mut report = RecordReport {
+        outcome: Outcome::NoFace,
+        id: None,
+        extension: None,
+        object: None,
+        took: Duration::ZERO,
+        detect_took: None,
+    };
+    match record {
+        Err(malformed) => report.outcome = rejected("MalformedRecord", malformed.to_string()),
+        Ok(upload) => {
+            let progress = Progress::new();
+            let work = work(&upload, services, settings, &progress, &mut report.id);
+            let outcome = match tokio::time::timeout_at(end.into(), work).await {
+                Ok(Ok(faces)) => Outcome::Stored { faces },
+                Ok(Err(outcome)) => outcome,
+                Err(_) => Outcome::Failed(progress.out_of_time()),
+            };
+            report.outcome = discreet(outcome, &upload, settings);
+            report.extension = extension(&upload.key);
+            report.detect_took = progress.detect_took();
+            report.object = settings.log_keys.then_some((upload.bucket, upload.key));
+        }
+    }
+    report.took = start.elapsed();
+    report
+}
+
+/// The steps of one record, in their order. The number of rows written, or how else it ended.
+async fn work(
+    upload: &Upload,
+    services: &Services,
+    settings: &Settings,
+    progress: &Progress,
+    id: &mut Option<String>,
+) -> Result<usize, Outcome> {
+    if !upload.is_creation() {
+        return Err(Outcome::Skipped { code: "NotAnUpload" });
+    }
+    if let Some(region) = upload.region.as_ref().filter(|region| **region != settings.region) {
+        let message = format!("the event is from {region}, the function runs in {}", settings.region);
+        return Err(rejected("WrongRegion", message));
+    }
+    // The event's own words go before S3's, so that each delivery names the same rows.
+    let name = |content: Option<String>| Some(record::id(settings.partition(), &upload.bucket, &upload.key, &content?));
+    *id = name(content(upload.version.as_deref(), upload.etag.as_deref()));
+    let object = object::inspect(upload, services, progress).await?;
+    if id.is_none() {
+        *id = name(content(object.version.as_deref(), object.etag.as_deref()));
+    }
+    let id = id
+        .as_deref()
+        .ok_or_else(|| rejected("Nameless", "neither event nor S3 gives a version or an entity tag".to_owned()))?;
+    let time = upload.time.or(object.modified).unwrap_or_else(|| SystemTime::now().into());
+    let source = Source {
+        id,
+        bucket: &upload.bucket,
+        key: &upload.key,
+        version: object.version.as_deref(),
+        time: Some(time),
+        expires_at: settings.retention_days.map(|days| expiry(time, days)),
+    };
+    let asked = Instant::now();
+    let faces = detect::faces(upload, &object, services, progress).await;
+    progress.detected_in(asked.elapsed());
+    let faces = match faces {
+        // Rekognition says the same of an object that has gone meanwhile and of one that it may not read.
+        Err(Outcome::Failed(failure)) if failure.code == detect::UNREADABLE => {
+            object::confirm(upload, &object, services, progress).await?;
+            return Err(Outcome::Failed(failure));
+        }
+        other => other?,
+    };
+    // Rekognition takes no entity tag. Where there is no version to name, it may have seen newer bytes than were inspected.
+    if object.version.is_none() {
+        object::confirm(upload, &object, services, progress).await?;
+    }
+    let items = source.items(faces);
+    let count = items.len();
+    store::write(&settings.table, items, services, progress).await.map_err(Outcome::Failed)?;
+    Ok(count)
+}
+
+fn expiry(time: DateTime, days: u32) -> i64 {
+    time.secs().saturating_add(i64::from(days) * 24 * 60 * 60)
+}
+
+fn rejected(code: &str, message: String) -> Outcome {
+    Outcome::Failed(Failure { step: Step::Event, code: code.to_owned(), message, retryable: false })
+}
+
+/// Takes bucket and key out of AWS's words, unless they may be logged.
+fn discreet(mut outcome: Outcome, upload: &Upload, settings: &Settings) -> Outcome {
+    if let Outcome::Failed(failure) = &mut outcome
+        && !settings.log_keys
+    {
+        failure.message = failure.message.replace(&upload.key, "(key)").replace(&upload.bucket, "(bucket)");
+    }
+    outcome
+}
+
+/// What follows the last dot of a key, if it is short and plain enough to say nothing about anyone.
+fn extension(key: &str) -> Option<String> {
+    let (_, extension) = key.rsplit_once('.')?;
+    let plain = (1..=5).contains(&extension.len()) && extension.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    plain.then(|| extension.to_ascii_lowercase())
+}

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::bucket::{self, Bucket, Stored};
 use super::error::{code, explain, is_missing};
-use crate::core::names::{OWNER_TAG, artefact_bucket, has_account_regional_buckets};
+use crate::core::names::{OWNER_TAG, artefact_bucket};
 use crate::error::{Error, Exit, Result};
 
 /// A package as the bucket lists it.
@@ -20,8 +20,8 @@ pub struct Artefact {
 
 /// The bucket's name and owner for an account and region.
 #[must_use]
-pub fn bucket(partition: &str, account: &str, region: &str) -> Bucket {
-    Bucket { name: artefact_bucket(partition, account, region), owner: account.to_owned() }
+pub fn bucket(account: &str, region: &str) -> Bucket {
+    Bucket { name: artefact_bucket(account, region), owner: account.to_owned() }
 }
 
 /// What became of the upload of a package.
@@ -105,10 +105,11 @@ async fn create(client: &Client, bucket: &Bucket, partition: &str, region: &str)
     if region != "us-east-1" {
         configuration = configuration.location_constraint(BucketLocationConstraint::from(region));
     }
-    let mut request = client.create_bucket().bucket(&bucket.name).create_bucket_configuration(configuration.build());
-    if has_account_regional_buckets(partition) {
-        request = request.bucket_namespace(BucketNamespace::AccountRegional);
-    }
+    let request = client
+        .create_bucket()
+        .bucket(&bucket.name)
+        .create_bucket_configuration(configuration.build())
+        .bucket_namespace(BucketNamespace::AccountRegional);
     match request.send().await {
         Ok(_) => {}
         Err(error) if code(&error) == Some("BucketAlreadyOwnedByYou") => {}

@@ -63,7 +63,7 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
             clean::face_table(cx, table).await?;
         }
     }
-    let packages = artefacts::bucket(&observed.partition, &observed.account, cx.region());
+    let packages = artefacts::bucket(&observed.account, cx.region());
     let packages_gone = clean::packages(cx, &packages).await?;
     let mut expected_gone = vec![resource("AWS::CloudFormation::Stack", &stack.name)];
     expected_gone.extend(resources.into_iter().filter(|resource| !(args.keep_data && is_data(resource))));

@@ -57,10 +57,7 @@ pub fn run(args: &Policy, global: &Global, events: &Events) -> Result<()> {
             .hint("print one for each partition"));
     }
     let region = if let [only] = regions.as_slice() { only } else { "*" };
-    let bucket = args
-        .bucket
-        .clone()
-        .unwrap_or_else(|| names::picture_bucket(global.stack.as_str(), partition, &args.account, region));
+    let bucket = args.bucket.clone().unwrap_or_else(|| names::picture_bucket(&global.stack, &args.account, region));
     let document = policy::document(
         match args.purpose {
             Purpose::Up => policy::Purpose::Up,
@@ -75,7 +72,7 @@ pub fn run(args: &Policy, global: &Global, events: &Events) -> Result<()> {
             stack: &global.stack,
             table: &args.table,
             bucket: &bucket,
-            artefacts: &names::artefact_bucket(partition, &args.account, region),
+            artefacts: &names::artefact_bucket(&args.account, region),
         },
     );
     events.emit(Event::Document { text: format!("{document:#}") });

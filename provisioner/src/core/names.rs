@@ -62,24 +62,16 @@ pub fn bucket_prefix(stack: &str) -> String {
     format!("{}-{hash}", head.trim_end_matches('-'))
 }
 
-/// The bucket that keeps the function's packages: one an account and region, in the account's own namespace where there is one.
+/// The bucket that keeps the function's packages: one an account and region, in the account's own namespace.
 #[must_use]
-pub fn artefact_bucket(partition: &str, account: &str, region: &str) -> String {
-    let suffix = if has_account_regional_buckets(partition) { "-an" } else { "" };
-    format!("provisioner-artefacts-{account}-{region}{suffix}")
+pub fn artefact_bucket(account: &str, region: &str) -> String {
+    format!("provisioner-artefacts-{account}-{region}-an")
 }
 
-/// Whether the partition has account-regional bucket names (`…-<account>-<region>-an`), which nobody else can take.
+/// The bucket for pictures: in the account's own namespace, where nobody else can take its name.
 #[must_use]
-pub fn has_account_regional_buckets(partition: &str) -> bool {
-    partition == "aws"
-}
-
-/// The bucket for pictures: in the account's own namespace where there is one.
-#[must_use]
-pub fn picture_bucket(stack: &str, partition: &str, account: &str, region: &str) -> String {
-    let suffix = if has_account_regional_buckets(partition) { "-an" } else { "" };
-    format!("{}-{account}-{region}{suffix}", bucket_prefix(stack))
+pub fn picture_bucket(stack: &str, account: &str, region: &str) -> String {
+    format!("{}-{account}-{region}-an", bucket_prefix(stack))
 }
 
 /// The key of a package: the stack's folder, then the hash of its bytes.
@@ -159,7 +151,7 @@ mod tests {
 
     #[test]
     fn bucket_names_stay_within_63_characters() {
-        let longest = artefact_bucket("aws", "123456789012", "ap-southeast-1");
+        let longest = artefact_bucket("123456789012", "ap-southeast-1");
         assert_eq!(longest, "provisioner-artefacts-123456789012-ap-southeast-1-an");
         assert!(longest.len() <= 63);
         assert!(format!("{}-123456789012-ap-southeast-1-an", bucket_prefix(&"x".repeat(64))).len() <= 63);

@@ -72,7 +72,7 @@ pub async fn prepare(cx: &Context, settings: &Settings, upload: bool) -> Result<
     let source = Source { file: settings.bootstrap.clone(), architecture, for_this_machine: cx.local.is_some() };
     let (mut observed, package) = tokio::try_join!(preflight::observe(cx), bootstrap::package(&source, &cx.events))?;
     let step = settle(cx, &mut observed).await?;
-    let artefacts = artefacts::bucket(&observed.partition, &observed.account, cx.region());
+    let artefacts = artefacts::bucket(&observed.account, cx.region());
     let parameters = parameters(cx, settings, &template, &observed, step, &source, &package);
     let mut prepared = Prepared {
         observed,
@@ -179,18 +179,15 @@ fn parameters(
     let mut values: BTreeMap<String, String> =
         template.parameters.iter().filter_map(|(name, default)| Some((name.clone(), default.clone()?))).collect();
     values.insert("BucketPrefix".into(), names::bucket_prefix(cx.stack()));
-    if !names::has_account_regional_buckets(&observed.partition) {
-        // Without a namespace of the account's own the template is told the whole name.
-        values.insert(
-            "BucketName".into(),
-            names::picture_bucket(cx.stack(), &observed.partition, &observed.account, cx.region()),
-        );
+    if cx.local.is_some() {
+        // The local cloud speaks plain HTTP, and so does the function in it.
+        values.insert("TlsOnly".into(), "no".into());
     }
     if let Some(stack) = deployed {
         values.extend(stack.parameters.iter().map(|(name, value)| (name.clone(), value.clone())));
     }
     values.insert("Architecture".into(), source.architecture.name().into());
-    values.insert("CodeBucket".into(), names::artefact_bucket(&observed.partition, &observed.account, cx.region()));
+    values.insert("CodeBucket".into(), names::artefact_bucket(&observed.account, cx.region()));
     values.insert("CodeKey".into(), names::artefact_key(cx.stack(), &package.sha256));
     values.extend(settings.parameters.iter().cloned());
     values.retain(|name, _| template.parameters.contains_key(name));

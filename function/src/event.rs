@@ -1,0 +1,236 @@
+//! Reads S3's event documents into uploads, as leniently as it is safe to.
+//!
+//! Invariant: one malformed record never hides another, and a key is decoded exactly once.
+
+use aws_lambda_events::event::s3::S3EventRecord;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use percent_encoding::percent_decode;
+use serde_json::{Value, json};
+
+/// One record of an event: what happened to which object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Upload {
+    /// `ObjectCreated:Put` and the like, where the record says it.
+    pub name: Option<String>,
+    /// The region that the event comes from, where the record says it.
+    pub region: Option<String>,
+    /// The bucket's name.
+    pub bucket: String,
+    /// The object's key, decoded.
+    pub key: String,
+    /// The object's version; absent where the bucket keeps none (or calls it `null`).
+    pub version: Option<String>,
+    /// The object's entity tag without quotes.
+    pub etag: Option<String>,
+    /// When it happened, where the record says it in a form that can be read.
+    pub time: Option<DateTime>,
+}
+
+impl Upload {
+    /// Whether the record tells of a new object; one that does not say counts as such.
+    pub(crate) fn is_creation(&self) -> bool {
+        let name = self.name.as_deref().unwrap_or("ObjectCreated:");
+        name.trim_start_matches("s3:").starts_with("ObjectCreated:")
+    }
+}
+
+/// Why a record cannot be processed, now or ever.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// The document holds no list of records and is no test event either.
+    #[error("the event is not an S3 notification")]
+    NoRecords,
+    /// A member that names the object is absent or of the wrong type.
+    #[error("the record's `{0}` is absent or not what S3 sends")]
+    Member(&'static str),
+    /// The key is not UTF-8 once decoded.
+    #[error("the record's key does not decode to UTF-8")]
+    Key,
+}
+
+/// Reads the records of an event. S3's test event, sent when a notification is set up, has none.
+pub fn decode(event: &Value) -> Result<Vec<Result<Upload, Malformed>>, Malformed> {
+    match &event["Records"] {
+        Value::Array(records) => Ok(records.iter().map(upload).collect()),
+        _ if event["Event"] == "s3:TestEvent" => Ok(Vec::new()),
+        _ => Err(Malformed::NoRecords),
+    }
+}
+
+fn upload(record: &Value) -> Result<Upload, Malformed> {
+    let S3EventRecord { event_name: name, aws_region: region, s3, .. } =
+        serde_json::from_value(essence(record)).map_err(|_| Malformed::Member("s3"))?;
+    let encoded = filled(s3.object.key).ok_or(Malformed::Member("s3.object.key"))?;
+    Ok(Upload {
+        name: filled(name),
+        region: filled(region),
+        bucket: filled(s3.bucket.name).ok_or(Malformed::Member("s3.bucket.name"))?,
+        key: decode_key(&encoded)?,
+        version: filled(s3.object.version_id).filter(|version| version != "null"),
+        etag: s3.object.e_tag.map(|etag| unquoted(&etag).to_owned()).filter(|etag| !etag.is_empty()),
+        time: record["eventTime"].as_str().and_then(|time| DateTime::from_str(time, Format::DateTimeWithOffset).ok()),
+    })
+}
+
+/// The part of a record that matters, in the form on which `aws_lambda_events` insists: it refuses a record for a missing
+/// `userIdentity` or an odd `eventTime`, and neither is a reason to lose a picture.
+fn essence(record: &Value) -> Value {
+    let (bucket, object) = (&record["s3"]["bucket"], &record["s3"]["object"]);
+    let text = |value: &Value| value.as_str().map_or(Value::Null, Value::from);
+    json!({
+        "eventName": text(&record["eventName"]),
+        "awsRegion": text(&record["awsRegion"]),
+        "eventTime": "1970-01-01T00:00:00Z",
+        "userIdentity": {},
+        "requestParameters": {},
+        // What names the object stays as it is, so that a wrong type is an error and not another object.
+        "s3": {
+            "bucket": { "name": bucket["name"] },
+            "object": { "key": object["key"], "versionId": object["versionId"], "eTag": object["eTag"] },
+        },
+    })
+}
+
+/// `+` to space first, then `%XX`, once; a `%` that starts no escape stays as it is.
+fn decode_key(encoded: &str) -> Result<String, Malformed> {
+    let spaced = encoded.replace('+', " ");
+    percent_decode(spaced.as_bytes()).decode_utf8().map(Into::into).map_err(|_| Malformed::Key)
+}
+
+/// An entity tag as headers quote it, without its quotes.
+pub(crate) fn unquoted(etag: &str) -> &str {
+    etag.trim_start_matches("W/").trim_matches('"')
+}
+
+fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(change: impl FnOnce(&mut Value)) -> Value {
+        let mut record = json!({
+            "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-west-1",
+            "eventTime": "2026-11-23T10:20:30.456Z", "eventName": "ObjectCreated:Put",
+            "userIdentity": { "principalId": "AWS:X" }, "requestParameters": { "sourceIPAddress": "192.0.2.1" },
+            "responseElements": { "x-amz-request-id": "1" },
+            "s3": {
+                "s3SchemaVersion": "1.0", "configurationId": "faces",
+                "bucket": { "name": "pictures", "ownerIdentity": { "principalId": "X" }, "arn": "arn:aws:s3:::pictures" },
+                "object": { "key": "a.jpg", "size": 1024, "eTag": "0123", "versionId": "v", "sequencer": "00" },
+            },
+        });
+        change(&mut record);
+        record
+    }
+
+    fn only(record: Value) -> Result<Upload, Malformed> {
+        decode(&Value::from_iter([("Records", vec![record])])).unwrap().remove(0)
+    }
+
+    #[test]
+    fn a_record_of_today() {
+        assert_eq!(
+            only(record(|_| ())).unwrap(),
+            Upload {
+                name: Some("ObjectCreated:Put".into()),
+                region: Some("eu-west-1".into()),
+                bucket: "pictures".into(),
+                key: "a.jpg".into(),
+                version: Some("v".into()),
+                etag: Some("0123".into()),
+                time: Some(DateTime::from_millis(1_795_429_230_456)),
+            }
+        );
+    }
+
+    #[test]
+    fn keys_are_decoded_once() {
+        let check = |encoded: &str, expected: &str| {
+            assert_eq!(only(record(|r| r["s3"]["object"]["key"] = encoded.into())).unwrap().key, expected);
+        };
+        check("plain.jpg", "plain.jpg");
+        check("a+b.jpg", "a b.jpg");
+        check("a%2Bb.jpg", "a+b.jpg");
+        check("a%252Bb.jpg", "a%2Bb.jpg");
+        check("%C3%BC/%F0%9F%98%80.png", "ü/😀.png");
+        check("100%.jpg", "100%.jpg");
+        check("a%00b", "a\0b");
+    }
+
+    #[test]
+    fn what_does_not_matter_may_be_missing_or_odd() {
+        let check = |change: fn(&mut Value)| assert_eq!(only(record(change)).unwrap().key, "a.jpg");
+        check(|r| r["eventVersion"] = "2.9".into());
+        check(|r| r["userIdentity"] = Value::Null);
+        check(|r| drop(r.as_object_mut().unwrap().remove("userIdentity")));
+        check(|r| r["requestParameters"] = json!([1]));
+        check(|r| r["responseElements"] = json!({ "a": 1 }));
+        check(|r| r["s3"]["object"]["sequencer"] = 7.into());
+        check(|r| r["s3"]["object"]["size"] = "huge".into());
+        check(|r| r["s3"]["bucket"]["ownerIdentity"] = 3.into());
+        check(|r| r["glacierEventData"] = json!({ "new": true }));
+        check(|r| r["eventName"] = 1.into());
+    }
+
+    #[test]
+    fn an_odd_time_is_no_time() {
+        let check = |time: Value, expected: Option<i64>| {
+            let upload = only(record(|r| r["eventTime"] = time)).unwrap();
+            assert_eq!(upload.time.map(|time| time.secs()), expected);
+        };
+        check("2026-11-23T10:20:30Z".into(), Some(1_795_429_230));
+        check("2026-11-23T11:20:30+01:00".into(), Some(1_795_429_230));
+        check("yesterday".into(), None);
+        check(1_795_429_230.into(), None);
+        check(Value::Null, None);
+    }
+
+    #[test]
+    fn an_unversioned_object_has_its_etag() {
+        let check = |version: Value, etag: Value, expected: (Option<&str>, Option<&str>)| {
+            let upload = only(record(|r| {
+                r["s3"]["object"]["versionId"] = version;
+                r["s3"]["object"]["eTag"] = etag;
+            }))
+            .unwrap();
+            assert_eq!((upload.version.as_deref(), upload.etag.as_deref()), expected);
+        };
+        check(Value::Null, "0123".into(), (None, Some("0123")));
+        check("".into(), "\"0123\"".into(), (None, Some("0123")));
+        check("null".into(), "W/\"0123\"".into(), (None, Some("0123")));
+        check("v".into(), Value::Null, (Some("v"), None));
+        check(Value::Null, "\"\"".into(), (None, None));
+    }
+
+    #[test]
+    fn what_names_the_object_must_be_right() {
+        let check = |change: fn(&mut Value), expected: Malformed| {
+            assert_eq!(only(record(change)), Err(expected));
+        };
+        check(|r| r["s3"] = Value::Null, Malformed::Member("s3.object.key"));
+        check(|r| *r = "text".into(), Malformed::Member("s3.object.key"));
+        check(|r| r["s3"]["object"]["key"] = 5.into(), Malformed::Member("s3"));
+        check(|r| r["s3"]["object"]["key"] = "".into(), Malformed::Member("s3.object.key"));
+        check(|r| r["s3"]["object"]["versionId"] = 5.into(), Malformed::Member("s3"));
+        check(|r| r["s3"]["bucket"]["name"] = Value::Null, Malformed::Member("s3.bucket.name"));
+        check(|r| r["s3"]["object"]["key"] = "%FF%FE.jpg".into(), Malformed::Key);
+    }
+
+    #[test]
+    fn a_document_has_records_or_is_a_test_event() {
+        let check = |event: Value, expected: Result<usize, Malformed>| {
+            assert_eq!(decode(&event).map(|records| records.len()), expected);
+        };
+        check(json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "pictures" }), Ok(0));
+        check(json!({ "Records": [] }), Ok(0));
+        check(json!({ "Records": [record(|_| ()), 5, record(|_| ())] }), Ok(3));
+        check(json!({ "Records": {} }), Err(Malformed::NoRecords));
+        check(json!({}), Err(Malformed::NoRecords));
+        check(json!([1, 2]), Err(Malformed::NoRecords));
+        check(Value::Null, Err(Malformed::NoRecords));
+    }
+}

@@ -1,0 +1,187 @@
+//! The HTTP client under the SDK: hyper over rustls with the roots built in.
+//!
+//! Invariant: a call ends by its time limit, body included, and no C code is needed to build it (but with `tls-ring`).
+
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
+
+use crate::connection::Stream;
+
+/// The longest body that is read, in bytes: a hundred faces take about a quarter of a megabyte.
+const LONGEST_BODY: usize = 16 * 1024 * 1024;
+
+/// How long a connection may lie idle and still be used. Lambda freezes the function between events, so the other side's
+/// closing may go unseen for as long.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// A pool of connections that the SDK's clients share.
+#[derive(Clone, Debug)]
+pub struct Pool(Client<Dial, Full<Bytes>>);
+
+/// Why there can be no connections.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    /// The file of extra roots does not exist, is not PEM, or holds something else than certificates.
+    #[error("cannot use the CA bundle `{path}`: {reason}")]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The cryptography lacks what TLS needs.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[from] tokio_rustls::rustls::Error),
+}
+
+impl Pool {
+    /// Makes an empty pool that trusts the built-in roots and those in `bundle`.
+    pub fn new(connect: Duration, bundle: Option<&Path>) -> Result<Self, PoolError> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        if let Some(path) = bundle {
+            add(&mut roots, path).map_err(|reason| PoolError::Bundle { path: path.to_owned(), reason })?;
+        }
+        let tls = ClientConfig::builder_with_provider(Arc::new(provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let dial = Dial { tls: TlsConnector::from(Arc::new(tls)), limit: connect };
+        Ok(Self(Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(dial)))
+    }
+}
+
+#[cfg(feature = "tls-graviola")]
+fn provider() -> CryptoProvider {
+    rustls_graviola::default_provider()
+}
+
+#[cfg(all(feature = "tls-ring", not(feature = "tls-graviola")))]
+fn provider() -> CryptoProvider {
+    tokio_rustls::rustls::crypto::ring::default_provider()
+}
+
+fn add(roots: &mut RootCertStore, bundle: &Path) -> Result<(), String> {
+    let before = roots.len();
+    for certificate in CertificateDer::pem_file_iter(bundle).map_err(|error| error.to_string())? {
+        // A certificate that cannot be a root is passed over, as in other clients: bundles of systems hold such.
+        let _ = roots.add(certificate.map_err(|error| error.to_string())?);
+    }
+    if roots.len() == before { Err("it holds no certificate of a root".to_owned()) } else { Ok(()) }
+}
+
+impl HttpClient for Pool {
+    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Timed { pool: self.clone(), limit: settings.read_timeout() })
+    }
+}
+
+/// The pool with one service's time limit. It covers connecting too; [`Dial`] has the limit for that alone.
+#[derive(Debug)]
+struct Timed {
+    pool: Pool,
+    limit: Option<Duration>,
+}
+
+impl HttpConnector for Timed {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (pool, limit) = (self.pool.clone(), self.limit);
+        HttpConnectorFuture::new(async move {
+            let exchange = exchange(&pool, request);
+            match limit {
+                Some(limit) => tokio::time::timeout(limit, exchange)
+                    .await
+                    .unwrap_or_else(|elapsed| Err(ConnectorError::timeout(elapsed.into()))),
+                None => exchange.await,
+            }
+        })
+    }
+}
+
+async fn exchange(pool: &Pool, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    let user = |error: BoxError| ConnectorError::user(error);
+    let (parts, body) = request.try_into_http1x().map_err(|error| user(error.into()))?.into_parts();
+    let body = body.bytes().ok_or_else(|| user("the request's body is a stream".into()))?;
+    let request = http::Request::from_parts(parts, Full::new(Bytes::copy_from_slice(body)));
+    let (parts, body) = pool.0.request(request).await.map_err(|error| fault(error.into()))?.into_parts();
+    let body = Limited::new(body, LONGEST_BODY).collect().await.map_err(fault)?.to_bytes();
+    let response = http::Response::from_parts(parts, SdkBody::from(body));
+    response.try_into().map_err(|error: aws_smithy_runtime_api::http::HttpError| fault(error.into()))
+}
+
+/// Every fault of a connection may pass; a time limit is told apart for the log.
+fn fault(error: BoxError) -> ConnectorError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error.as_ref());
+    while let Some(this) = cause {
+        if this.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            return ConnectorError::timeout(error);
+        }
+        cause = this.source();
+    }
+    ConnectorError::io(error)
+}
+
+/// Opens connections: name, TCP, and TLS where the scheme is `https`.
+#[derive(Clone)]
+struct Dial {
+    tls: TlsConnector,
+    limit: Duration,
+}
+
+impl std::fmt::Debug for Dial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dial").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+impl tower_service::Service<http::Uri> for Dial {
+    type Response = TokioIo<Stream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: http::Uri) -> Self::Future {
+        let Self { tls, limit } = self.clone();
+        Box::pin(async move {
+            let stream = tokio::time::timeout(limit, open(&tls, &uri)).await;
+            stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map(TokioIo::new)
+        })
+    }
+}
+
+async fn open(tls: &TlsConnector, uri: &http::Uri) -> io::Result<Stream> {
+    let secure = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let tcp = TcpStream::connect((host, uri.port_u16().unwrap_or(if secure { 443 } else { 80 }))).await?;
+    tcp.set_nodelay(true)?;
+    if !secure {
+        return Ok(Stream::Plain(tcp));
+    }
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    Ok(Stream::Tls(Box::new(tls.connect(name, tcp).await?)))
+}

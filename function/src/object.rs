@@ -1,0 +1,89 @@
+//! Asks S3 what an upload is now: its size, its version, its entity tag.
+//!
+//! Invariant: only the version or entity tag that the event names is ever accepted.
+
+use aws_sdk_s3::operation::head_object::HeadObjectError;
+use aws_sdk_s3::types::StorageClass;
+use aws_smithy_types::DateTime;
+
+use crate::event::{Upload, unquoted};
+use crate::outcome::{Outcome, Step, failure};
+use crate::progress::Progress;
+use crate::services::Services;
+
+/// The largest object that Rekognition reads from S3, in bytes.
+const LARGEST: i64 = 15 * 1024 * 1024;
+
+/// An object that Rekognition may be asked about.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    /// The version that Rekognition must read, where the bucket keeps versions: the event's, else S3's.
+    pub(crate) version: Option<String>,
+    /// The entity tag that the object must keep until the rows are written: the event's, else S3's.
+    pub(crate) etag: Option<String>,
+    /// When S3 got the object.
+    pub(crate) modified: Option<DateTime>,
+}
+
+/// Looks at the object of `upload`, and ends the record where Rekognition need not be asked.
+pub(crate) async fn inspect(upload: &Upload, services: &Services, progress: &Progress) -> Result<Object, Outcome> {
+    let (version, etag) = (upload.version.as_deref(), upload.etag.as_deref());
+    let head = head(upload, version, etag, Step::Head, services, progress).await?;
+    let unusable = |code: &str| Err(Outcome::Unusable { code: code.to_owned() });
+    match head.content_length {
+        Some(..=0) if upload.key.ends_with('/') => return unusable("Folder"),
+        Some(..=0) => return unusable("EmptyObject"),
+        Some(size) if size > LARGEST => return unusable("ObjectTooLarge"),
+        _ => {}
+    }
+    if matches!(head.storage_class, Some(StorageClass::Glacier | StorageClass::DeepArchive)) {
+        return unusable("ArchivedObject");
+    }
+    Ok(Object {
+        version: upload.version.clone().or(head.version_id.filter(|version| !version.is_empty() && version != "null")),
+        etag: upload.etag.clone().or(head.e_tag.map(|etag| unquoted(&etag).to_owned()).filter(|etag| !etag.is_empty())),
+        modified: head.last_modified,
+    })
+}
+
+/// Makes sure that the object is still the one inspected. A version cannot change, so this asks only about objects without one.
+pub(crate) async fn confirm(
+    upload: &Upload,
+    object: &Object,
+    services: &Services,
+    progress: &Progress,
+) -> Result<(), Outcome> {
+    let (version, etag) = (object.version.as_deref(), object.etag.as_deref());
+    head(upload, version, etag, Step::Confirm, services, progress).await.map(drop)
+}
+
+async fn head(
+    upload: &Upload,
+    version: Option<&str>,
+    etag: Option<&str>,
+    step: Step,
+    services: &Services,
+    progress: &Progress,
+) -> Result<aws_sdk_s3::operation::head_object::HeadObjectOutput, Outcome> {
+    let condition = if version.is_none() { etag.map(|etag| format!("\"{etag}\"")) } else { None };
+    services
+        .s3
+        .head_object()
+        .bucket(&upload.bucket)
+        .key(&upload.key)
+        .set_version_id(version.map(str::to_owned))
+        .set_if_match(condition)
+        .customize()
+        .interceptor(progress.begin::<HeadObjectError>(step))
+        .send()
+        .await
+        .map_err(|error| {
+            match error.raw_response().map(|response| response.status().as_u16()) {
+                Some(404) => Outcome::Skipped { code: "Gone" },
+                // What the version names is a delete marker.
+                Some(405) => Outcome::Skipped { code: "Deleted" },
+                Some(412) => Outcome::Skipped { code: "Replaced" },
+                _ => Outcome::Failed(failure(step, &error)),
+            }
+        })
+}

@@ -1,0 +1,108 @@
+//! Remembers what a record was doing, for the report of one that ran out of time.
+//!
+//! Invariant: it only listens; a call behaves the same without it.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_s3::config::interceptors::FinalizerInterceptorContextRef;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::outcome::{Failure, Step, without_code};
+
+/// Where a record is and what its last attempt got, shared with the SDK's hooks.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    step: Step,
+    attempts: u32,
+    last_error: Option<String>,
+    detect_took: Option<Duration>,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(State { step: Step::Event, attempts: 0, last_error: None, detect_took: None })))
+    }
+
+    /// Begins a step and returns what the SDK must carry to report its attempts.
+    pub(crate) fn begin<E>(&self, step: Step) -> Attempts<E> {
+        let mut state = self.state();
+        (state.step, state.attempts, state.last_error) = (step, 0, None);
+        Attempts { progress: self.clone(), error: PhantomData }
+    }
+
+    pub(crate) fn detected_in(&self, took: Duration) {
+        self.state().detect_took = Some(took);
+    }
+
+    pub(crate) fn detect_took(&self) -> Option<Duration> {
+        self.state().detect_took
+    }
+
+    /// The failure of a record whose time is over.
+    pub(crate) fn out_of_time(&self) -> Failure {
+        let state = self.state();
+        let code = state.last_error.clone().unwrap_or_else(|| "Timeout".to_owned());
+        let attempts = state.attempts;
+        let message = format!("the invocation's time ended after {attempts} finished attempts");
+        Failure { step: state.step, code, message, retryable: true }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An SDK hook that tells [`Progress`] of each attempt of an operation whose error is `E`.
+pub(crate) struct Attempts<E> {
+    progress: Progress,
+    error: PhantomData<fn() -> E>,
+}
+
+impl<E> fmt::Debug for Attempts<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attempts")
+    }
+}
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl<E> Intercept for Attempts<E>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    fn name(&self) -> &'static str {
+        "Attempts"
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let mut state = self.progress.state();
+        state.attempts += 1;
+        if let Some(Err(error)) = context.output_or_error() {
+            let code = error.as_operation_error().and_then(|error| error.downcast_ref::<E>()?.code());
+            state.last_error = Some(match code {
+                Some(code) => code.to_owned(),
+                None if error.is_operation_error() => {
+                    without_code(context.response().map(|response| response.status().as_u16())).0
+                }
+                None if error.as_connector_error().is_some_and(|error| !error.is_timeout()) => {
+                    "ConnectionFailure".to_owned()
+                }
+                None if error.is_response_error() => "InvalidReply".to_owned(),
+                None => "Timeout".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}

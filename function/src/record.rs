@@ -1,0 +1,308 @@
+//! Turns faces into the rows of the table. Pure.
+//!
+//! Invariant: the same object and the same faces, in whatever order, give the same rows.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_rekognition::types::{BoundingBox, FaceDetail};
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use sha2::{Digest, Sha256};
+
+/// A row: attribute names and values.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The most faces that Rekognition reports and that one transaction writes.
+const MOST: usize = 100;
+
+/// What the rows of one object have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    /// What every `FaceID` of the object begins with: see [`id`].
+    pub(crate) id: &'a str,
+    pub(crate) bucket: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) version: Option<&'a str>,
+    pub(crate) time: Option<DateTime>,
+    /// Epoch seconds after which the rows may go.
+    pub(crate) expires_at: Option<i64>,
+}
+
+/// What tells an object's bytes from others under its key: the version or, where there is none, the entity tag.
+pub(crate) fn content(version: Option<&str>, etag: Option<&str>) -> Option<String> {
+    version.map(str::to_owned).or_else(|| etag.map(|etag| format!("etag:{etag}")))
+}
+
+/// The object's 32 hexadecimal digits. Each part is preceded by its length, so that no two objects share their bytes.
+pub(crate) fn id(partition: &str, bucket: &str, key: &str, content: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in ["v1", partition, bucket, key, content] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let mut id = String::new();
+    for byte in &hash.finalize()[..16] {
+        let _ = write!(id, "{byte:02x}");
+    }
+    id
+}
+
+impl Source<'_> {
+    /// One row for each face, the largest first.
+    pub(crate) fn items(&self, mut faces: Vec<FaceDetail>) -> Vec<Item> {
+        faces.sort_by(largest_first);
+        faces.truncate(MOST);
+        let (id, count) = (self.id, faces.len());
+        let row = |(rank, face)| self.item(format!("{id}#{rank:03}"), count, face);
+        faces.iter().enumerate().map(row).collect()
+    }
+
+    fn item(&self, face_id: String, count: usize, face: &FaceDetail) -> Item {
+        let (age, low, high) = age(face);
+        let (emotion, emotion_confidence) = emotion(face);
+        let time = self.time.and_then(|time| time.fmt(Format::DateTime).ok());
+        let attributes = [
+            ("FaceID", Some(AttributeValue::S(face_id))),
+            ("Age", Some(AttributeValue::S(age))),
+            ("AgeLow", low.map(number)),
+            ("AgeHigh", high.map(number)),
+            ("Emotion", Some(AttributeValue::S(emotion))),
+            ("EmotionConfidence", emotion_confidence.map(number)),
+            ("Confidence", finite(face.confidence).map(number)),
+            ("BoundingBox", face.bounding_box.as_ref().and_then(map)),
+            ("FaceCount", Some(number(count))),
+            ("Bucket", Some(AttributeValue::S(self.bucket.to_owned()))),
+            ("Key", Some(AttributeValue::S(self.key.to_owned()))),
+            ("VersionId", self.version.map(|version| AttributeValue::S(version.to_owned()))),
+            ("EventTime", time.map(AttributeValue::S)),
+            ("ExpiresAt", self.expires_at.map(number)),
+        ];
+        attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
+
+/// By area, then from top to bottom, then from left to right, then by confidence.
+fn largest_first(one: &FaceDetail, other: &FaceDetail) -> Ordering {
+    let place = |face: &FaceDetail| {
+        let side = |pick: fn(&BoundingBox) -> Option<f32>| {
+            f64::from(face.bounding_box.as_ref().and_then(|area| finite(pick(area))).unwrap_or_default())
+        };
+        let area = side(|area| area.width) * side(|area| area.height);
+        (area, side(|area| area.top), side(|area| area.left), f64::from(finite(face.confidence).unwrap_or_default()))
+    };
+    let (one, other) = (place(one), place(other));
+    other
+        .0
+        .total_cmp(&one.0)
+        .then(one.1.total_cmp(&other.1))
+        .then(one.2.total_cmp(&other.2))
+        .then(other.3.total_cmp(&one.3))
+}
+
+fn age(face: &FaceDetail) -> (String, Option<i32>, Option<i32>) {
+    match face.age_range.as_ref().map(|range| (range.low, range.high)) {
+        Some((Some(low), Some(high))) if 0 <= low && low <= high => (format!("{low}-{high}"), Some(low), Some(high)),
+        _ => ("UNKNOWN".to_owned(), None, None),
+    }
+}
+
+/// The emotion of the largest confidence; AWS does not sort them. Of equals, the first by name.
+fn emotion(face: &FaceDetail) -> (String, Option<f32>) {
+    let named = face.emotions().iter().filter_map(|emotion| {
+        let name = emotion.r#type.as_ref()?.as_str();
+        Some((name, finite(emotion.confidence)?)).filter(|_| !name.is_empty())
+    });
+    named
+        .max_by(|one, other| one.1.total_cmp(&other.1).then(other.0.cmp(one.0)))
+        .map_or_else(|| ("UNKNOWN".to_owned(), None), |(name, confidence)| (name.to_owned(), Some(confidence)))
+}
+
+fn map(area: &BoundingBox) -> Option<AttributeValue> {
+    let sides = [("Left", area.left), ("Top", area.top), ("Width", area.width), ("Height", area.height)];
+    let sides: HashMap<_, _> =
+        sides.into_iter().filter_map(|(name, side)| Some((name.to_owned(), number(finite(side)?)))).collect();
+    (!sides.is_empty()).then_some(AttributeValue::M(sides))
+}
+
+/// `DynamoDB` knows no NaN and no infinity; zero has no sign there.
+fn finite(value: Option<f32>) -> Option<f32> {
+    value.filter(|value| value.is_finite()).map(|value| value + 0.0)
+}
+
+fn number(value: impl ToString + Copy) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_rekognition::types::{AgeRange, Emotion, EmotionName};
+
+    use super::*;
+
+    const SOURCE: Source<'_> = Source {
+        id: "00112233445566778899aabbccddeeff",
+        bucket: "pictures",
+        key: "a b+ü.jpg",
+        version: Some("v1"),
+        time: None,
+        expires_at: None,
+    };
+
+    fn face(area: (f32, f32, f32, f32)) -> FaceDetail {
+        let (left, top, width, height) = area;
+        let area = BoundingBox::builder().left(left).top(top).width(width).height(height).build();
+        FaceDetail::builder().bounding_box(area).build()
+    }
+
+    fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+        match item.get(name)? {
+            AttributeValue::S(text) | AttributeValue::N(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn an_object_has_one_id() {
+        let this = id("aws", "pictures", "a b+ü.jpg", "v1");
+        assert_eq!(this.len(), 32);
+        assert!(this.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
+        let check = |other: String| assert_ne!(this, other);
+        check(id("aws", "pictures", "a b+ü.jpg", "v2"));
+        check(id("aws", "pictures", "a b+ü.jpg", "etag:v1"));
+        check(id("aws", "pictures", "a b+ü.jp", "gv1"));
+        check(id("aws", "picturesa", " b+ü.jpg", "v1"));
+        check(id("aws-cn", "pictures", "a b+ü.jpg", "v1"));
+    }
+
+    #[test]
+    fn the_id_is_the_documented_hash() {
+        // By Python: hashlib.sha256(b"".join(len(p).to_bytes(8) + p for p in [b"v1", b"aws", b"b", b"k", b"etag:e"]))
+        let content = content(None, Some("e")).unwrap();
+        assert_eq!(id("aws", "b", "k", &content), "6cb7bac396b7bc38b15cea57d2ca2f6a");
+        assert_eq!(super::content(Some("v"), Some("e")).as_deref(), Some("v"));
+        assert_eq!(super::content(None, None), None);
+    }
+
+    #[test]
+    fn a_whole_row() {
+        let emotion =
+            |name: &str, confidence| Emotion::builder().r#type(EmotionName::from(name)).confidence(confidence).build();
+        let face = FaceDetail::builder()
+            .bounding_box(BoundingBox::builder().left(-0.125).top(0.25).width(0.5).height(1.5).build())
+            .age_range(AgeRange::builder().low(26).high(43).build())
+            .emotions(emotion("CALM", 0.04))
+            .emotions(emotion("HAPPY", 99.5))
+            .confidence(99.875)
+            .build();
+        let source = Source { time: Some(DateTime::from_secs(0)), expires_at: Some(86_400), ..SOURCE };
+        let n = |text: &str| AttributeValue::N(text.to_owned());
+        let s = |text: &str| AttributeValue::S(text.to_owned());
+        let sides = [("Left", "-0.125"), ("Top", "0.25"), ("Width", "0.5"), ("Height", "1.5")];
+        let sides = sides.map(|(name, side)| (name.to_owned(), n(side))).into();
+        let expected = [
+            ("FaceID", s(&format!("{}#000", source.id))),
+            ("Age", s("26-43")),
+            ("AgeLow", n("26")),
+            ("AgeHigh", n("43")),
+            ("Emotion", s("HAPPY")),
+            ("EmotionConfidence", n("99.5")),
+            ("Confidence", n("99.875")),
+            ("BoundingBox", AttributeValue::M(sides)),
+            ("FaceCount", n("1")),
+            ("Bucket", s("pictures")),
+            ("Key", s("a b+ü.jpg")),
+            ("VersionId", s("v1")),
+            ("EventTime", s("1970-01-01T00:00:00Z")),
+            ("ExpiresAt", n("86400")),
+        ];
+        let expected: Item = expected.map(|(name, value)| (name.to_owned(), value)).into();
+        assert_eq!(source.items(vec![face]), [expected]);
+    }
+
+    #[test]
+    fn a_face_without_members_is_still_a_row() {
+        let items = SOURCE.items(vec![FaceDetail::builder().build()]);
+        assert_eq!(text(&items[0], "Age"), Some("UNKNOWN"));
+        assert_eq!(text(&items[0], "Emotion"), Some("UNKNOWN"));
+        for absent in ["AgeLow", "EmotionConfidence", "Confidence", "BoundingBox", "EventTime", "ExpiresAt"] {
+            assert!(!items[0].contains_key(absent), "{absent}");
+        }
+    }
+
+    #[test]
+    fn the_largest_confidence_names_the_emotion() {
+        let check = |emotions: &[(Option<&str>, Option<f32>)], expected: &str| {
+            let emotions = emotions.iter().map(|(name, confidence)| {
+                Emotion::builder().set_type(name.map(EmotionName::from)).set_confidence(*confidence).build()
+            });
+            let face = FaceDetail::builder().set_emotions(Some(emotions.collect())).build();
+            assert_eq!(emotion(&face).0, expected);
+        };
+        check(&[(Some("CALM"), Some(0.04)), (Some("HAPPY"), Some(99.5)), (Some("SAD"), Some(1.0))], "HAPPY");
+        check(&[(Some("SAD"), Some(50.0)), (Some("CALM"), Some(50.0))], "CALM");
+        check(&[(Some("CALM"), Some(50.0)), (Some("SAD"), Some(50.0))], "CALM");
+        check(&[(Some("BEMUSED"), Some(60.0)), (Some("CALM"), Some(40.0))], "BEMUSED");
+        check(&[(Some("CALM"), Some(f32::NAN)), (Some("SAD"), Some(1.0))], "SAD");
+        check(&[(Some("CALM"), Some(f32::INFINITY))], "UNKNOWN");
+        check(&[(Some("CALM"), None), (None, Some(9.0)), (Some(""), Some(9.0))], "UNKNOWN");
+        check(&[(Some("CALM"), Some(-5.0))], "CALM");
+        check(&[], "UNKNOWN");
+    }
+
+    #[test]
+    fn an_age_is_a_range_or_unknown() {
+        let check = |low, high, expected: &str| {
+            let range = AgeRange::builder().set_low(low).set_high(high).build();
+            assert_eq!(age(&FaceDetail::builder().age_range(range).build()).0, expected);
+        };
+        check(Some(0), Some(3), "0-3");
+        check(Some(30), Some(30), "30-30");
+        check(Some(30), None, "UNKNOWN");
+        check(None, Some(30), "UNKNOWN");
+        check(Some(-1), Some(30), "UNKNOWN");
+        check(Some(i32::MAX), Some(i32::MIN), "UNKNOWN");
+    }
+
+    #[test]
+    fn faces_are_ranked_by_size_then_place() {
+        let faces = [
+            face((0.5, 0.5, 0.1, 0.1)),
+            face((0.1, 0.1, 0.4, 0.4)),
+            face((0.4, 0.0, 0.1, 0.1)),
+            face((0.2, 0.5, 0.1, 0.1)),
+            face((f32::NAN, 0.0, f32::INFINITY, 0.1)),
+        ];
+        let ranked = |faces: &[FaceDetail]| {
+            let mut faces = faces.to_vec();
+            faces.sort_by(largest_first);
+            faces.iter().map(|face| face.bounding_box.as_ref().unwrap().left.unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(ranked(&faces)[..4], [0.1, 0.4, 0.2, 0.5]);
+        let mut reversed = faces;
+        reversed.reverse();
+        assert_eq!(ranked(&reversed)[..4], [0.1, 0.4, 0.2, 0.5]);
+    }
+
+    #[test]
+    fn no_more_rows_than_a_transaction_takes() {
+        let items = SOURCE.items(vec![face((0.0, 0.0, 0.1, 0.1)); 101]);
+        assert_eq!(items.len(), 100);
+        assert_eq!(text(&items[99], "FaceCount"), Some("100"));
+    }
+
+    #[test]
+    fn numbers_are_what_a_table_takes() {
+        let check = |value: f32, expected: Option<&str>| {
+            let written = finite(Some(value)).map(number);
+            assert_eq!(written, expected.map(|text| AttributeValue::N(text.to_owned())));
+        };
+        check(0.995_4, Some("0.9954"));
+        check(-0.0, Some("0"));
+        check(f32::MAX, Some("340282350000000000000000000000000000000"));
+        check(f32::NAN, None);
+        check(f32::NEG_INFINITY, None);
+    }
+}

@@ -1,0 +1,62 @@
+//! Writes the rows of one object, all or none.
+//!
+//! Invariant: rows are only ever put whole under their own key, so writing them again changes nothing.
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+
+use crate::outcome::{Failure, Step, failure};
+use crate::progress::Progress;
+use crate::record::Item;
+use crate::services::Services;
+
+/// Writes `items` to `table`: a single one by `PutItem`, which costs half, more in one transaction.
+pub(crate) async fn write(
+    table: &str,
+    mut items: Vec<Item>,
+    services: &Services,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let dynamodb = &services.dynamodb;
+    if items.len() == 1 {
+        let hook = progress.begin::<PutItemError>(Step::Store);
+        let call = dynamodb.put_item().table_name(table).set_item(items.pop());
+        return call.customize().interceptor(hook).send().await.map(drop).map_err(|error| failure(Step::Store, &error));
+    }
+    let puts = items.into_iter().map(|item| Put::builder().table_name(table).set_item(Some(item)).build());
+    let puts: Result<Vec<_>, _> =
+        puts.map(|put| put.map(|put| TransactWriteItem::builder().put(put).build())).collect();
+    let puts = puts.map_err(|error| Failure {
+        step: Step::Store,
+        code: "InvalidRequest".to_owned(),
+        message: error.to_string(),
+        retryable: false,
+    })?;
+    let hook = progress.begin::<TransactWriteItemsError>(Step::Store);
+    let call = dynamodb.transact_write_items().set_transact_items(Some(puts));
+    call.customize().interceptor(hook).send().await.map(drop).map_err(|error| {
+        let reasons = error.as_service_error().and_then(reasons);
+        let failure = failure(Step::Store, &error);
+        match reasons {
+            Some(reasons) => Failure { retryable: passes(&reasons), message: reasons.join(", "), ..failure },
+            None => failure,
+        }
+    })
+}
+
+/// Why a transaction was cancelled, one code for each item at fault.
+pub(crate) fn reasons(error: &TransactWriteItemsError) -> Option<Vec<&str>> {
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else {
+        return None;
+    };
+    let codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+    Some(codes.filter(|code| *code != "None").collect())
+}
+
+/// Whether the transaction only lost against another one or was throttled.
+pub(crate) fn passes(reasons: &[&str]) -> bool {
+    const PASSING: [&str; 4] =
+        ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"];
+    !reasons.is_empty() && reasons.iter().all(|reason| PASSING.contains(reason))
+}

@@ -1,0 +1,210 @@
+//! The function's contract, through the real SDK clients against a server on 127.0.0.1.
+
+mod support;
+
+use std::time::Duration;
+
+use function::Outcome;
+use serde_json::{Value, json};
+use support::{Act, Cloud, Service, event, face, record};
+
+const ID: &str = "2dfa0655c7b5c986932fd9d7327b670d";
+
+fn outcome(report: &function::Report) -> &Outcome {
+    &report.records[0].outcome
+}
+
+#[tokio::test]
+async fn one_face_is_one_row() {
+    let cloud = Cloud::start().await;
+    let report = cloud.upload().await;
+    assert_eq!(outcome(&report), &Outcome::Stored { faces: 1 });
+    assert_eq!((report.status(), report.error_type()), (200, None));
+    let state = cloud.state();
+    let expected = json!({
+        "FaceID": { "S": format!("{ID}#000") }, "Age": { "S": "26-43" }, "AgeLow": { "N": "26" }, "AgeHigh": { "N": "43" },
+        "Emotion": { "S": "HAPPY" }, "EmotionConfidence": { "N": "99.5" }, "Confidence": { "N": "99.75" },
+        "BoundingBox": { "M": {
+            "Left": { "N": "0.25" }, "Top": { "N": "0.25" }, "Width": { "N": "0.5" }, "Height": { "N": "0.5" },
+        } },
+        "FaceCount": { "N": "1" }, "Bucket": { "S": "pictures" }, "Key": { "S": "a b+ü.jpg" },
+        "EventTime": { "S": "2026-11-23T10:20:30.456Z" },
+    });
+    assert_eq!(state.rows.values().collect::<Vec<_>>(), [&expected]);
+    let calls: Vec<_> = state.calls.iter().map(|(_, operation, _)| operation.as_str()).collect();
+    let head = "HEAD /pictures/a%20b%2B%C3%BC.jpg HTTP/1.1";
+    assert_eq!(calls, [head, "RekognitionService.DetectFaces", head, "DynamoDB_20120810.PutItem"]);
+    let expected = json!({
+        "Image": { "S3Object": { "Bucket": "pictures", "Name": "a b+ü.jpg" } },
+        "Attributes": ["AGE_RANGE", "EMOTIONS"],
+    });
+    assert_eq!(state.calls[1].2, expected);
+}
+
+#[tokio::test]
+async fn several_faces_are_one_transaction() {
+    let cloud = Cloud::start().await;
+    cloud.state().faces = json!([face(0.25, "SAD"), face(0.5, "HAPPY")]);
+    assert_eq!(outcome(&cloud.upload().await), &Outcome::Stored { faces: 2 });
+    let state = cloud.state();
+    let rows: Vec<_> =
+        state.rows.iter().map(|(id, row)| (&id[32..], row["Emotion"]["S"].as_str(), &row["FaceCount"]["N"])).collect();
+    assert_eq!(rows, [("#000", Some("HAPPY"), &json!("2")), ("#001", Some("SAD"), &json!("2"))]);
+    assert_eq!(state.calls.last().unwrap().1, "DynamoDB_20120810.TransactWriteItems");
+}
+
+#[tokio::test]
+async fn a_version_is_asked_for_by_name() {
+    let cloud = Cloud::start().await;
+    cloud.state().version = Some("v1");
+    let mut record = record("a.jpg");
+    record["s3"]["object"]["versionId"] = "v1".into();
+    let report = cloud.handle(&event(&[record]), Duration::from_secs(30)).await;
+    assert_eq!(outcome(&report), &Outcome::Stored { faces: 1 });
+    let state = cloud.state();
+    assert_eq!(state.calls[0].1, "HEAD /pictures/a.jpg?versionId=v1 HTTP/1.1");
+    assert_eq!(state.calls[1].2["Image"]["S3Object"]["Version"], "v1");
+    assert_eq!(state.calls.len(), 3, "a version needs no second look");
+    assert_eq!(state.rows.values().next().unwrap()["VersionId"]["S"], "v1");
+}
+
+#[tokio::test]
+async fn what_is_no_picture_is_not_shown_to_rekognition() {
+    for (key, size, expected) in
+        [("a.jpg", 0, "EmptyObject"), ("album/", 0, "Folder"), ("a.jpg", 15 * 1024 * 1024 + 1, "ObjectTooLarge")]
+    {
+        let cloud = Cloud::start().await;
+        cloud.state().size = size;
+        let report = cloud.handle(&event(&[record(key)]), Duration::from_secs(30)).await;
+        assert_eq!(outcome(&report), &Outcome::Unusable { code: expected.to_owned() });
+        assert_eq!((report.status(), report.error_type(), cloud.calls(Service::Rekognition)), (400, None, 0));
+    }
+}
+
+#[tokio::test]
+async fn what_rekognition_says_of_a_picture_is_the_outcome() {
+    let unusable = |code: &str| ("unusable", code.to_owned());
+    for (act, expected) in [
+        (Act::Json(json!({ "FaceDetails": [] })), ("no_face", String::new())),
+        (Act::Error(400, "InvalidImageFormatException"), unusable("InvalidImageFormatException")),
+        (Act::Error(400, "ImageTooLargeException"), unusable("ImageTooLargeException")),
+        (Act::Error(400, "InvalidParameterException"), unusable("InvalidParameterException")),
+        (Act::Error(400, "AccessDeniedException"), ("failed", "AccessDeniedException".to_owned())),
+        (Act::Error(400, "InvalidS3ObjectException"), ("failed", "InvalidS3ObjectException".to_owned())),
+    ] {
+        let cloud = Cloud::start().await;
+        cloud.next(Service::Rekognition, [act]);
+        let document = cloud.upload().await.document();
+        let record = &document["body"]["records"][0];
+        assert_eq!(
+            (record["outcome"].as_str(), record["code"].as_str().unwrap_or_default()),
+            (Some(expected.0), &*expected.1)
+        );
+        assert!(cloud.state().rows.is_empty());
+        assert_ne!(record["retryable"], true);
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_went_or_changed_is_skipped() {
+    for (service, act, expected) in [
+        (Service::S3, Act::Overwrite("second"), "Replaced"),
+        (Service::S3, Act::Delete, "Gone"),
+        (Service::S3, Act::Error(405, ""), "Deleted"),
+        (Service::Rekognition, Act::Overwrite("second"), "Replaced"),
+        (Service::Rekognition, Act::Delete, "Gone"),
+    ] {
+        let cloud = Cloud::start().await;
+        cloud.next(service, [act]);
+        let report = cloud.upload().await;
+        assert_eq!(outcome(&report), &Outcome::Skipped { code: expected });
+        assert_eq!((report.status(), report.error_type()), (200, None));
+        assert!(cloud.state().rows.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_rekognition_finds_gone_is_skipped() {
+    let cloud = Cloud::start().await;
+    cloud.next(Service::Rekognition, [Act::Error(400, "InvalidS3ObjectException")]);
+    cloud.next(Service::S3, [Act::Overwrite("first"), Act::Delete]);
+    assert_eq!(outcome(&cloud.upload().await), &Outcome::Skipped { code: "Gone" });
+}
+
+#[tokio::test]
+async fn an_event_from_elsewhere_is_an_error_that_names_both_regions() {
+    let cloud = Cloud::start().await;
+    let mut record = record("a.jpg");
+    record["awsRegion"] = "us-east-1".into();
+    let report = cloud.handle(&event(&[record]), Duration::from_secs(30)).await;
+    let Outcome::Failed(failure) = outcome(&report) else { panic!("{report:?}") };
+    assert_eq!(failure.message, "the event is from us-east-1, the function runs in eu-west-1");
+    assert_eq!((report.error_type(), cloud.state().calls.len()), (Some("PermanentFailure"), 0));
+}
+
+#[tokio::test]
+async fn other_events_than_uploads_are_left_alone() {
+    let cloud = Cloud::start().await;
+    let mut removed = record("a.jpg");
+    removed["eventName"] = "ObjectRemoved:Delete".into();
+    let report = cloud.handle(&event(&[removed]), Duration::from_secs(30)).await;
+    assert_eq!(outcome(&report), &Outcome::Skipped { code: "NotAnUpload" });
+    let report = cloud.handle(&json!({ "Event": "s3:TestEvent" }), Duration::from_secs(30)).await;
+    assert_eq!(report.document(), json!({ "statusCode": 200, "body": { "records": [] } }));
+    assert!(cloud.state().calls.is_empty());
+}
+
+#[tokio::test]
+async fn one_bad_record_does_not_hold_up_the_others() {
+    let cloud = Cloud::start().await;
+    let records = [record("a.jpg"), json!({ "s3": 5 }), record("b.jpg"), record("%FF.jpg"), record("c.jpg")];
+    let report = cloud.handle(&event(&records), Duration::from_secs(30)).await;
+    let names: Vec<_> = report.records.iter().map(|record| record.outcome.name()).collect();
+    assert_eq!(names, ["stored", "failed", "stored", "failed", "stored"]);
+    assert_eq!((report.status(), report.error_type()), (500, Some("PermanentFailure")));
+    assert_eq!(cloud.state().rows.len(), 3);
+}
+
+#[tokio::test]
+async fn a_second_delivery_writes_the_same_rows() {
+    let mut cloud = Cloud::start().await;
+    cloud.settings.retention_days = Some(30);
+    cloud.state().faces = json!([face(0.25, "SAD"), face(0.5, "HAPPY")]);
+    cloud.upload().await;
+    let first = cloud.state().rows.clone();
+    let day = 1_795_429_230 / 86_400 + 30;
+    assert!(
+        first.values().all(|row| { row["ExpiresAt"]["N"].as_str().unwrap().parse::<i64>().unwrap() / 86_400 == day })
+    );
+    cloud.state().faces = json!([face(0.5, "HAPPY"), face(0.25, "SAD")]);
+    tokio::join!(cloud.upload(), cloud.upload(), cloud.upload());
+    assert_eq!(cloud.state().rows, first);
+}
+
+#[tokio::test]
+async fn a_lost_race_is_run_again() {
+    let cloud = Cloud::start().await;
+    cloud.state().faces = json!([face(0.25, "SAD"), face(0.5, "HAPPY")]);
+    cloud.next(Service::DynamoDb, [Act::Cancelled("TransactionConflict"), Act::Cancelled("ThrottlingError")]);
+    assert_eq!(outcome(&cloud.upload().await), &Outcome::Stored { faces: 2 });
+    cloud.next(Service::DynamoDb, [Act::Cancelled("ValidationError")]);
+    assert_eq!(cloud.upload().await.error_type(), Some("PermanentFailure"));
+}
+
+#[tokio::test]
+async fn nothing_said_names_the_object() {
+    let mut cloud = Cloud::start().await;
+    for (log_keys, named) in [(false, false), (true, true)] {
+        cloud.settings.log_keys = log_keys;
+        let words = json!({ "__type": "AccessDeniedException", "message": "no pictures/a b+ü.jpg for you" });
+        cloud.next(Service::Rekognition, [Act::Status(400, words)]);
+        let report = cloud.upload().await;
+        let now = std::time::SystemTime::UNIX_EPOCH;
+        let said =
+            function::telemetry::lines(&report, "request", &cloud.settings, now) + &report.document().to_string();
+        assert_eq!((said.contains("a b+ü"), said.contains("pictures")), (named, named), "{said}");
+        let line: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+        assert_eq!((&line["Failed"], &line["FacesStored"]), (&json!(1), &json!(0)));
+        assert_eq!((line["id"].as_str(), line["extension"].as_str()), (Some(ID), Some("jpg")));
+    }
+}

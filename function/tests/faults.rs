@@ -1,0 +1,108 @@
+//! Every fault of every service: once, and the record recovers; for good, and the invocation fails in time so that it is repeated.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use function::Outcome;
+use support::{Act, Cloud, SERVICES, Service, event, record};
+
+/// A fault and the code that the failure carries when it does not pass.
+fn faults(service: Service) -> Vec<(Act, &'static str)> {
+    let mut faults = vec![
+        (Act::Error(500, "InternalServerError"), "InternalServerError"),
+        (Act::Cut, "ConnectionFailure"),
+        (Act::Half, "ConnectionFailure"),
+        (Act::Stall, "Timeout"),
+        (Act::Hang, "Timeout"),
+        (Act::NotHttp, "ConnectionFailure"),
+    ];
+    match service {
+        // A reply to HEAD has no body, so no code and no rubbish in it.
+        Service::S3 => {
+            faults[0].1 = "Http500";
+            faults.push((Act::Error(503, ""), "SlowDown"));
+        }
+        Service::Rekognition => faults.extend([
+            (Act::Error(400, "ThrottlingException"), "ThrottlingException"),
+            (Act::Error(500, "ThrottlingException"), "ThrottlingException"),
+            (Act::Error(400, "ProvisionedThroughputExceededException"), "ProvisionedThroughputExceededException"),
+            (Act::Body("<html>Sorry</html>"), "InvalidReply"),
+            (Act::Body(r#"{"FaceDetails": [{"AgeRange": {"Low": 1e30}}]}"#), "InvalidReply"),
+        ]),
+        Service::DynamoDb => faults.extend([
+            (Act::Error(400, "ThrottlingException"), "ThrottlingException"),
+            (Act::Error(400, "ProvisionedThroughputExceededException"), "ProvisionedThroughputExceededException"),
+            (Act::Body("<html>Sorry</html>"), "InvalidReply"),
+            (Act::ServeThenCut, "ConnectionFailure"),
+        ]),
+    }
+    faults
+}
+
+fn table() -> impl Iterator<Item = (Service, Act, &'static str)> {
+    SERVICES.into_iter().flat_map(|service| faults(service).into_iter().map(move |(act, code)| (service, act, code)))
+}
+
+#[tokio::test]
+async fn a_fault_that_passes_costs_nothing_but_time() {
+    futures_util::future::join_all(table().map(|(service, act, _)| async move {
+        let cloud = Cloud::start().await;
+        cloud.next(service, [act.clone(), act.clone()]);
+        let report = cloud.upload().await;
+        assert_eq!(report.records[0].outcome, Outcome::Stored { faces: 1 }, "{service:?} {act:?}");
+        assert_eq!(cloud.state().rows.len(), 1);
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_fault_that_stays_fails_the_invocation_in_time() {
+    futures_util::future::join_all(table().map(|(service, act, code)| async move {
+        let cloud = Cloud::start().await;
+        cloud.always(service, act.clone());
+        let (start, time) = (Instant::now(), Duration::from_secs(3));
+        let report = cloud.handle(&event(&[record("a.jpg")]), time).await;
+        assert!(start.elapsed() < time, "{service:?} {act:?}: {:?}", start.elapsed());
+        let Outcome::Failed(failure) = &report.records[0].outcome else { panic!("{service:?} {act:?}: {report:?}") };
+        assert_eq!((failure.code.as_str(), failure.retryable), (code, true), "{service:?} {act:?}: {failure:?}");
+        assert_eq!(report.error_type(), Some("RetryableFailure"));
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_reply_without_faces_in_it_is_not_a_picture_without_faces() {
+    for body in ["", "{}", "null", r#"{"FaceDetails": null}"#] {
+        let cloud = Cloud::start().await;
+        cloud.always(Service::Rekognition, Act::Body(body));
+        let report = cloud.handle(&event(&[record("a.jpg")]), Duration::from_secs(2)).await;
+        assert_eq!(report.error_type(), Some("RetryableFailure"), "{body}: {report:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_that_no_retry_mends_is_not_retried() {
+    for (service, act, code) in [
+        (Service::S3, Act::Error(403, ""), "AccessDenied"),
+        (Service::S3, Act::Error(400, ""), "Http400"),
+        (Service::Rekognition, Act::Error(400, "AccessDeniedException"), "AccessDeniedException"),
+        (Service::DynamoDb, Act::Error(400, "ResourceNotFoundException"), "ResourceNotFoundException"),
+        (Service::DynamoDb, Act::Error(400, "ValidationException"), "ValidationException"),
+    ] {
+        let cloud = Cloud::start().await;
+        cloud.always(service, act);
+        let report = cloud.upload().await;
+        let Outcome::Failed(failure) = &report.records[0].outcome else { panic!("{report:?}") };
+        assert_eq!((failure.code.as_str(), failure.retryable), (code, false));
+        assert_eq!((report.error_type(), cloud.calls(service)), (Some("PermanentFailure"), 1));
+    }
+}
+
+#[tokio::test]
+async fn without_time_nothing_is_begun() {
+    let cloud = Cloud::start().await;
+    let report = cloud.handle(&event(&[record("a.jpg")]), Duration::ZERO).await;
+    assert_eq!(report.error_type(), Some("RetryableFailure"));
+    assert!(cloud.state().rows.is_empty());
+}
