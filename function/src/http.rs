@@ -83,6 +83,9 @@ fn provider() -> CryptoProvider {
     tokio_rustls::rustls::crypto::ring::default_provider()
 }
 
+#[cfg(not(any(feature = "tls-graviola", feature = "tls-ring")))]
+compile_error!("TLS needs a provider: enable `tls-graviola` (the default) or `tls-ring`");
+
 fn add(roots: &mut RootCertStore, bundle: &Path) -> Result<(), String> {
     let before = roots.len();
     for certificate in CertificateDer::pem_file_iter(bundle).map_err(|error| error.to_string())? {
