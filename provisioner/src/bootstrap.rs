@@ -140,7 +140,9 @@ async fn ensure_target(root: &Path, target: &'static str, events: &Events) -> Re
 
 /// Builds the function and returns the path of its executable.
 async fn build(root: &Path, target: &'static str, events: &Events) -> Result<PathBuf> {
-    events.emit(Event::BuildStarted { target });
+    if !root.join("target").join(target).join("lambda/bootstrap").exists() {
+        events.emit(Event::BuildStarted { target });
+    }
     let mut child = Command::new("cargo")
         .current_dir(root)
         .args([
@@ -205,21 +207,10 @@ fn rust_flags(root: &Path) -> String {
     let cargo_home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
-    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    let mut flags = vec![remap(root, "")];
-    if let Some(home) = cargo_home {
-        // The last matching prefix wins, and each registry has a folder of its own below `src`.
-        let sources = home.join("registry/src");
-        flags.push(remap(&home, "/cargo"));
-        flags.extend(
-            std::fs::read_dir(&sources)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|entry| remap(&entry.path(), "/cargo/registry")),
-        );
-    }
-    flags.join("\x1f")
+    let places = [(cargo_home, "/cargo"), (Some(root.to_path_buf()), "/src")];
+    let remap = |(from, to): (Option<PathBuf>, &str)| Some(format!("--remap-path-prefix={}={to}", from?.display()));
+    // Cargo's own separator between flags.
+    places.into_iter().filter_map(remap).collect::<Vec<_>>().join("\x1f")
 }
 
 fn last_lines(text: &str, count: usize) -> String {
