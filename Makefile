@@ -42,7 +42,24 @@ $(JUDGES)/ready: templates/judges/requirements.txt
 build: ## Only the function's package
 	$(PROVISIONER) build
 
+# The static program: Linux's own C library is left out, the function is put in, for AWS and for this machine's local cloud.
+# ring is the one part in C; any compiler for this processor will do, since it uses nothing of a C library.
+DIST_TARGET ?= $(shell uname -m)-unknown-linux-musl
+DIST := target/dist
+dist: ## One static program that carries the function, with its checksum
+	rustup target add $(DIST_TARGET) aarch64-unknown-linux-musl
+	cargo build --locked --package provisioner
+	for architecture in arm64 x86_64; do \
+	  $(PROVISIONER) build --architecture $$architecture --zip $(DIST)/function-$$architecture.zip; \
+	done
+	PROVISIONER_EMBED_ARM64=$(CURDIR)/target/aarch64-unknown-linux-musl/lambda/bootstrap \
+	PROVISIONER_EMBED_X86_64=$(CURDIR)/target/x86_64-unknown-linux-musl/lambda/bootstrap \
+	CC_$(subst -,_,$(DIST_TARGET))=$${CC:-cc} \
+	  cargo build --locked --release --package provisioner --target $(DIST_TARGET)
+	cp target/$(DIST_TARGET)/release/provisioner $(DIST)/provisioner-$(DIST_TARGET)
+	cd $(DIST) && sha256sum provisioner-$(DIST_TARGET) function-*.zip | tee SHA256SUMS
+
 clean: ## Remove what was built
 	cargo clean
 
-.PHONY: help demo test lint test-rust judge build clean
+.PHONY: help demo test lint test-rust judge build dist clean
