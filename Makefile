@@ -7,6 +7,10 @@ SHELL := bash
 PROVISIONER := cargo run --quiet --locked --package provisioner --
 JUDGES := target/judges
 FIXTURES := provisioner/fixtures
+CASES := 100000
+ARM64 := aarch64-unknown-linux-musl
+QEMU := qemu-aarch64-static
+SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -43,7 +47,21 @@ test-e2e: ## The whole loop against the local cloud, on a port and in a folder o
 build: ## Only the function's package
 	$(PROVISIONER) build
 
+fuzz: ## The function's properties on 100,000 cases each (5,000 for orders of deliveries); CASES sets another number
+	PROPTEST_CASES=$(CASES) cargo test --package function --locked --test properties
+
+test-ring: ## The function's tests with ring in place of graviola; needs a C compiler
+	cargo test --package function --locked --no-default-features --features tls-ring
+
+test-arm64: ## The function's executable for arm64, under qemu, against the tests' Runtime API
+	rustup target list --installed | grep -qx $(ARM64) || rustup target add $(ARM64)
+	command -v $(QEMU) >/dev/null || $(SUDO) apt-get install --yes qemu-user-static \
+		|| { $(SUDO) apt-get update && $(SUDO) apt-get install --yes qemu-user-static; }
+	cargo build --profile lambda --locked --package function --target $(ARM64)
+	BOOTSTRAP="$$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')/$(ARM64)/lambda/bootstrap" \
+		BOOTSTRAP_RUNNER="$$(command -v $(QEMU))" cargo test --package function --locked --test bootstrap
+
 clean: ## Remove what was built
 	cargo clean
 
-.PHONY: help demo test lint test-unit judge test-e2e build clean
+.PHONY: help demo test lint test-unit judge test-e2e build fuzz test-ring test-arm64 clean
