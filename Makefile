@@ -9,6 +9,8 @@ JUDGES := target/judges
 FIXTURES := provisioner/fixtures
 CASES := 100000
 ARM64 := aarch64-unknown-linux-musl
+HOST_MUSL := $(shell uname -m)-unknown-linux-musl
+BENCH := $(CURDIR)/target/bench-python
 QEMU := qemu-aarch64-static
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
@@ -61,7 +63,19 @@ test-arm64: ## The function's executable for arm64, under qemu, against the test
 	BOOTSTRAP="$$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')/$(ARM64)/lambda/bootstrap" \
 		BOOTSTRAP_RUNNER="$$(command -v $(QEMU))" cargo test --package function --locked --test bootstrap
 
+bench-function: $(BENCH)/ready ## The function beside the same calls in Python and without an SDK: cold and warm times, peak memory
+	rustup target list --installed | grep -qx $(HOST_MUSL) || rustup target add $(HOST_MUSL)
+	cargo build --profile lambda --locked --package function --target $(HOST_MUSL)
+	cargo build --profile lambda --locked --package function --target $(HOST_MUSL) --examples
+	PYTHON=$(BENCH)/bin/python cargo run --quiet --profile lambda --locked --package function --target $(HOST_MUSL) --example compare
+
+$(BENCH)/ready: function/benches/python/requirements.txt
+	rm -rf $(BENCH)
+	python3 -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
 clean: ## Remove what was built
 	cargo clean
 
-.PHONY: help demo test lint test-unit judge test-e2e build fuzz test-ring test-arm64 clean
+.PHONY: help demo test lint test-unit judge test-e2e build fuzz test-ring test-arm64 bench-function clean

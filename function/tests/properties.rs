@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Notify, Semaphore};
 
 /// Time in plenty: no case here waits for anything.
-const TIME: Duration = Duration::from_secs(60);
+const TIME: Duration = Duration::from_mins(1);
 
 /// Tries `property` on many values, and shows the smallest one that it fails on. `weight` is how many times fewer cases there are
 /// because each takes so much longer.
