@@ -7,6 +7,12 @@ SHELL := bash
 PROVISIONER := cargo run --quiet --locked --package provisioner --
 JUDGES := target/judges
 FIXTURES := provisioner/fixtures
+CASES := 100000
+ARM64 := aarch64-unknown-linux-musl
+HOST_MUSL := $(shell uname -m)-unknown-linux-musl
+BENCH := $(CURDIR)/target/bench-python
+QEMU := qemu-aarch64-static
+SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -59,7 +65,32 @@ dist: ## One static program that carries the function, with its checksum
 	cp target/$(DIST_TARGET)/release/provisioner $(DIST)/provisioner-$(DIST_TARGET)
 	cd $(DIST) && sha256sum provisioner-$(DIST_TARGET) function-*.zip | tee SHA256SUMS
 
+fuzz: ## The function's properties on 100,000 cases each (5,000 for orders of deliveries); CASES sets another number
+	PROPTEST_CASES=$(CASES) cargo test --package function --locked --test properties
+
+test-ring: ## The function's tests with ring in place of graviola; needs a C compiler
+	cargo test --package function --locked --no-default-features --features tls-ring
+
+test-arm64: ## The function's executable for arm64, under qemu, against the tests' Runtime API
+	command -v $(QEMU) >/dev/null || $(SUDO) apt-get install --yes qemu-user-static \
+		|| { $(SUDO) apt-get update && $(SUDO) apt-get install --yes qemu-user-static; }
+	$(PROVISIONER) build
+	BOOTSTRAP=$(CURDIR)/target/$(ARM64)/lambda/bootstrap BOOTSTRAP_RUNNER="$$(command -v $(QEMU))" \
+		cargo test --package function --locked --test bootstrap
+
+bench-function: $(BENCH)/ready ## The function beside the same calls in Python and without an SDK: cold and warm times, peak memory
+	rustup target list --installed | grep -qx $(HOST_MUSL) || rustup target add $(HOST_MUSL)
+	cargo build --profile lambda --locked --package function --target $(HOST_MUSL)
+	cargo build --profile lambda --locked --package function --target $(HOST_MUSL) --examples
+	PYTHON=$(BENCH)/bin/python cargo run --quiet --profile lambda --locked --package function --target $(HOST_MUSL) --example compare
+
+$(BENCH)/ready: function/benches/python/requirements.txt
+	rm -rf $(BENCH)
+	python3 -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
 clean: ## Remove what was built
 	cargo clean
 
-.PHONY: help demo test lint test-rust judge build dist clean
+.PHONY: help demo test lint test-rust judge build dist fuzz test-ring test-arm64 bench-function clean

@@ -3,6 +3,9 @@
 //! Invariant: what is not scripted behaves as AWS does, as far as the function can tell.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod runtime_api;
+pub(crate) mod tls;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
@@ -10,8 +13,10 @@ use std::time::{Duration, SystemTime};
 use function::settings::{Endpoints, Patience};
 use function::{Invocation, Report, Services, Settings};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore};
+use tokio_rustls::TlsAcceptor;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Service {
@@ -43,6 +48,8 @@ pub(crate) enum Act {
     NotHttp,
     /// Replies 200 with this body.
     Body(&'static str),
+    /// Replies 200 with this text, which was put together by the test.
+    Text(String),
     /// Replies 200 with a body that was put together by the test.
     Json(Value),
     /// Someone uploads other bytes before the request is served as usual.
@@ -65,10 +72,35 @@ pub(crate) struct State {
     pub(crate) faces: Value,
 }
 
+/// Lets the requests of one server through one by one.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    /// A permit for each request that may be served.
+    pub(crate) go: Semaphore,
+    /// Told after each reply.
+    pub(crate) served: Notify,
+}
+
+#[derive(Debug)]
 pub(crate) struct Cloud {
     state: Arc<Mutex<State>>,
     pub(crate) settings: Settings,
     services: Services,
+}
+
+impl State {
+    fn new() -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            next: BTreeMap::new(),
+            always: BTreeMap::new(),
+            calls: Vec::new(),
+            rows: BTreeMap::new(),
+            etag: Some("first"),
+            version: None,
+            size: 5000,
+            faces: json!([face(0.5, "HAPPY")]),
+        }))
+    }
 }
 
 pub(crate) fn face(width: f64, emotion: &str) -> Value {
@@ -82,25 +114,36 @@ pub(crate) fn face(width: f64, emotion: &str) -> Value {
 
 impl Cloud {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State {
-            next: BTreeMap::new(),
-            always: BTreeMap::new(),
-            calls: Vec::new(),
-            rows: BTreeMap::new(),
-            etag: Some("first"),
-            version: None,
-            size: 5000,
-            faces: json!([face(0.5, "HAPPY")]),
-        }));
-        let shared = Arc::clone(&state);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let state = Arc::clone(&shared);
-                tokio::spawn(async move { serve(BufReader::new(stream), &state).await });
-            }
-        });
+        Self::new(State::new(), None, None, |_| ()).await
+    }
+
+    /// The same cloud, behind TLS and with a port for each service.
+    pub(crate) async fn over_tls() -> Self {
+        Self::new(State::new(), None, Some(tls::acceptor()), |_| ()).await
+    }
+
+    /// Another way into a cloud, whose requests wait for the gate. One request is on its way at a time.
+    pub(crate) async fn gated(&self, gate: &Arc<Gate>) -> Self {
+        Self::new(Arc::clone(&self.state), Some(Arc::clone(gate)), None, |_| ()).await
+    }
+
+    /// A cloud whose clients wait hardly at all between attempts.
+    pub(crate) async fn hasty() -> Self {
+        let hasten = |settings: &mut Settings| {
+            settings.patience.throttled_pause = Duration::from_millis(1);
+            settings.patience.max_pause = Duration::from_millis(1);
+            settings.patience.reply = Duration::from_secs(20);
+            settings.patience.detect = Duration::from_secs(20);
+        };
+        Self::new(State::new(), None, None, hasten).await
+    }
+
+    async fn new(
+        state: Arc<Mutex<State>>,
+        gate: Option<Arc<Gate>>,
+        tls: Option<TlsAcceptor>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut settings = Settings::read(|name| match name {
             "TABLE_NAME" => Some("FaceData".to_owned()),
             "AWS_REGION" => Some("eu-west-1".to_owned()),
@@ -108,7 +151,14 @@ impl Cloud {
             _ => None,
         })
         .unwrap();
-        settings.endpoints = Endpoints { s3: Some(url.clone()), rekognition: Some(url.clone()), dynamodb: Some(url) };
+        let listen = async || Some(listen(Arc::clone(&state), gate.clone(), tls.clone()).await);
+        settings.endpoints = if tls.is_some() {
+            Endpoints { s3: listen().await, rekognition: listen().await, dynamodb: listen().await }
+        } else {
+            let url = listen().await;
+            Endpoints { s3: url.clone(), rekognition: url.clone(), dynamodb: url }
+        };
+        settings.ca_bundle = tls.is_some().then(tls::bundle);
         settings.patience = Patience {
             connect: Duration::from_millis(500),
             reply: Duration::from_millis(500),
@@ -117,12 +167,40 @@ impl Cloud {
             max_pause: Duration::from_millis(200),
             margin: Duration::from_millis(500),
         };
+        if gate.is_some() {
+            // A closed gate is no reason to give up.
+            settings.patience.reply = Duration::from_secs(20);
+            settings.patience.detect = Duration::from_secs(20);
+        }
+        change(&mut settings);
         let services = Services::new(&settings).unwrap();
         Self { state, settings, services }
     }
 
+    /// Where the services are and whom to trust, as an executable's environment says it.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        let endpoints = self.settings.endpoints.clone();
+        let bundle = self.settings.ca_bundle.as_ref().map(|path| path.display().to_string());
+        let all = [
+            ("TABLE_NAME", Some(self.settings.table.clone())),
+            ("AWS_ENDPOINT_URL_S3", endpoints.s3),
+            ("AWS_ENDPOINT_URL_REKOGNITION", endpoints.rekognition),
+            ("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb),
+            ("AWS_CA_BUNDLE", bundle),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// Forgets what was asked, written and scripted; bucket and picture stay.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state();
+        state.next.clear();
+        state.calls.clear();
+        state.rows.clear();
     }
 
     /// The next requests to `service` meet `acts`, one each.
@@ -165,8 +243,33 @@ pub(crate) fn event(records: &[Value]) -> Value {
     json!({ "Records": records })
 }
 
-async fn serve(mut stream: BufReader<TcpStream>, state: &Mutex<State>) {
+/// Opens a port and returns its URL.
+async fn listen(state: Arc<Mutex<State>>, gate: Option<Arc<Gate>>, tls: Option<TlsAcceptor>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            stream.set_nodelay(true).unwrap();
+            let (state, gate, tls) = (Arc::clone(&state), gate.clone(), tls.clone());
+            tokio::spawn(async move {
+                let Some(tls) = tls else {
+                    return serve(BufReader::new(stream), &state, gate.as_deref()).await;
+                };
+                if let Ok(stream) = tls.accept(stream).await {
+                    serve(BufReader::new(stream), &state, None).await;
+                }
+            });
+        }
+    });
+    url
+}
+
+async fn serve(mut stream: BufReader<impl AsyncRead + AsyncWrite + Unpin>, state: &Mutex<State>, gate: Option<&Gate>) {
     while let Some((line, headers, body)) = read(&mut stream).await {
+        if let Some(gate) = gate {
+            gate.go.acquire().await.unwrap().forget();
+        }
         let header = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
         let (service, operation) = match header("x-amz-target") {
             None => (Service::S3, line.clone()),
@@ -205,6 +308,7 @@ async fn serve(mut stream: BufReader<TcpStream>, state: &Mutex<State>) {
             }
             Some(Act::NotHttp) => "What is this?\r\n\r\n".to_owned(),
             Some(Act::Body(body)) => http(200, "", body),
+            Some(Act::Text(body)) => http(200, "", &body),
             Some(Act::Json(body)) => http(200, "", &body.to_string()),
             Some(Act::Cut) => return,
             Some(Act::Hang) => return std::future::pending().await,
@@ -214,7 +318,11 @@ async fn serve(mut stream: BufReader<TcpStream>, state: &Mutex<State>) {
             Some(Act::ServeThenCut) => return,
             _ => whole.as_bytes(),
         };
-        if stream.write_all(sent).await.is_err() || matches!(act, Some(Act::Half)) {
+        let failed = stream.write_all(sent).await.is_err() || stream.flush().await.is_err();
+        if let Some(gate) = gate {
+            gate.served.notify_one();
+        }
+        if failed || matches!(act, Some(Act::Half)) {
             return;
         }
         if matches!(act, Some(Act::Stall)) {
@@ -223,7 +331,7 @@ async fn serve(mut stream: BufReader<TcpStream>, state: &Mutex<State>) {
     }
 }
 
-async fn read(stream: &mut BufReader<TcpStream>) -> Option<(String, Vec<(String, String)>, Vec<u8>)> {
+async fn read(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<(String, Vec<(String, String)>, Vec<u8>)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
@@ -251,7 +359,13 @@ fn reply(state: &mut State, service: Service, operation: &str, condition: Option
                 format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nETag: \"{etag}\"\r\n{version}\r\n")
             }
         },
-        Service::Rekognition => http(200, "", &json!({ "FaceDetails": state.faces }).to_string()),
+        Service::Rekognition => {
+            // In another order each time, since no order is promised.
+            if let Some(faces) = state.faces.as_array_mut().filter(|faces| !faces.is_empty()) {
+                faces.rotate_left(1);
+            }
+            http(200, "", &json!({ "FaceDetails": state.faces }).to_string())
+        }
         Service::DynamoDb => {
             let items: Vec<_> = if operation.ends_with("PutItem") {
                 vec![body["Item"].clone()]

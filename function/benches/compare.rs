@@ -1,0 +1,142 @@
+//! Times executables that Lambda could start, over TLS and with a port for each service: `make bench-function`.
+//!
+//! Invariant: it compares; it judges nothing. All run by turns in one go, so that whatever else the machine does meets all alike.
+#![allow(clippy::print_stdout, reason = "its result is a table")]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use support::runtime_api::{RuntimeApi, Said};
+use support::{Cloud, event, record};
+
+/// Runs of each executable, and events in each run.
+const RUNS: usize = 25;
+const EVENTS: usize = 60;
+
+/// What is measured of one run: microseconds and KiB.
+#[derive(Default)]
+struct Sample {
+    poll: f64,
+    cold: f64,
+    warm: Vec<f64>,
+    memory: f64,
+}
+
+struct Subject {
+    name: &'static str,
+    program: PathBuf,
+    arguments: Vec<&'static str>,
+    environment: Vec<(&'static str, String)>,
+    samples: Vec<Sample>,
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(compare());
+}
+
+async fn compare() {
+    let beside = std::env::current_exe().unwrap().parent().unwrap().to_owned();
+    let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "benches", "python"].iter().collect();
+    let native =
+        |name, program| Subject { name, program, arguments: Vec::new(), environment: Vec::new(), samples: Vec::new() };
+    let mut subjects = vec![native("this function", beside.join("../bootstrap"))];
+    subjects.extend(std::env::var_os("OTHER").map(|other| native("OTHER", other.into())));
+    subjects.push(native("no SDK", beside.join("floor")));
+    subjects.extend(std::env::var_os("PYTHON").map(|python| Subject {
+        arguments: vec!["-m", "awslambdaric", "handler.handle"],
+        environment: vec![
+            ("LAMBDA_TASK_ROOT", folder.display().to_string()),
+            ("PYTHONPATH", folder.display().to_string()),
+            ("_HANDLER", "handler.handle".to_owned()),
+            ("AWS_DEFAULT_REGION", "eu-west-1".to_owned()),
+            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+        ],
+        ..native("Python, boto3", python.into())
+    }));
+    let cloud = Cloud::over_tls().await;
+    for round in 0..=RUNS {
+        for subject in &mut subjects {
+            let sample = run(subject, &cloud).await;
+            // The first round warms the machine's caches.
+            if round > 0 {
+                subject.samples.push(sample);
+            }
+        }
+    }
+    print(&subjects);
+}
+
+async fn run(subject: &Subject, cloud: &Cloud) -> Sample {
+    cloud.forget();
+    let mut api = RuntimeApi::start().await;
+    let event = event(&[record("a.jpg")]).to_string();
+    let mut environment = cloud.environment();
+    environment.extend(subject.environment.iter().cloned());
+    let start = Instant::now();
+    let child = api.run(&subject.program, &subject.arguments, &environment);
+    let micros = |from: Instant, to: Instant| to.duration_since(from).as_secs_f64() * 1e6;
+    let (polled, said) = api.hear().await;
+    assert_eq!(said, Said::Polled, "{}", subject.name);
+    let mut sample = Sample { poll: micros(start, polled), ..Sample::default() };
+    // Lambda has the event before it starts the function, which asks and gets it at once.
+    for number in 0..EVENTS {
+        let sent = Instant::now();
+        api.send(event.clone());
+        let (answered, said) = api.hear().await;
+        let Said::Response(document) = said else { panic!("{}: {said:?}", subject.name) };
+        assert!(document.contains("stored"), "{}: {document}", subject.name);
+        match number {
+            0 => sample.cold = sample.poll + micros(sent, answered),
+            _ => sample.warm.push(micros(sent, answered)),
+        }
+        assert_eq!(api.hear().await.1, Said::Polled);
+    }
+    assert_eq!(cloud.state().rows.len(), 1);
+    sample.memory = peak(child.id());
+    sample
+}
+
+/// The most memory that the process ever held, in KiB.
+fn peak(process: u32) -> f64 {
+    let status = std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "an index of a short list"
+)]
+fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * share).round() as usize]
+}
+
+fn print(subjects: &[Subject]) {
+    println!(
+        "medians of {RUNS} runs; warm: quantiles of the {} later events of each run, again their median\n",
+        EVENTS - 1
+    );
+    println!("| | first poll, ms | cold, ms | warm p50, ms | warm p99, ms | peak memory, MiB |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    let mut first = None;
+    for subject in subjects {
+        let median = |pick: &dyn Fn(&Sample) -> f64| quantile(subject.samples.iter().map(pick).collect(), 0.5);
+        let figures = [
+            median(&|sample| sample.poll) / 1e3,
+            median(&|sample| sample.cold) / 1e3,
+            median(&|sample| quantile(sample.warm.clone(), 0.5)) / 1e3,
+            median(&|sample| quantile(sample.warm.clone(), 0.99)) / 1e3,
+            median(&|sample| sample.memory) / 1024.0,
+        ];
+        let base = *first.get_or_insert(figures);
+        let cells = figures.iter().zip(base).map(|(figure, base)| format!("{figure:.2} (×{:.2})", figure / base));
+        println!("| {} | {} |", subject.name, cells.collect::<Vec<_>>().join(" | "));
+    }
+}
