@@ -128,6 +128,9 @@ fn text(event: &Event, verbose: bool) -> Option<String> {
             if diagnosis.others > 0 {
                 let _ = write!(text, "\n  {FAINT}and {} more that came after it{FAINT:#}", diagnosis.others);
             }
+            if let Some(way_out) = diagnosis.kind.way_out() {
+                let _ = write!(text, "\n  {NOTE}hint:{NOTE:#} {way_out}");
+            }
             if let Some(console) = console {
                 let _ = write!(text, "\n  {FAINT}{console}{FAINT:#}");
             }
