@@ -77,6 +77,7 @@ async fn failures_are_explained_as_recorded() {
         let script = Script::default().on("CreateStack", played(history, "CREATE_IN_PROGRESS", "DELETE_COMPLETE"));
         let (run, _) = up(script).await;
         run.ended(1);
+        assert_eq!(run.event("operation_ended")["ok"], false, "{history}");
         let failed = run.event("failed");
         assert_eq!(failed["diagnosis"]["kind"], kind, "{history}");
         assert!(failed["diagnosis"]["reason"].as_str().is_some_and(|reason| reason.contains(said)), "{failed}");

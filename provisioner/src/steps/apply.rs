@@ -93,6 +93,12 @@ async fn follow(cx: &Context, operation: &str, stack_id: &str, since: Since) -> 
     cx.events.emit(Event::OperationEnded {
         stack: cx.stack().to_owned(),
         status: ended.status.clone(),
+        ok: match operation {
+            "rollback" => ended.status == "UPDATE_ROLLBACK_COMPLETE",
+            "deletion" | "operation" => status::succeeded(&ended.status),
+            // A creation that ends with the stack removed has failed.
+            _ => status::succeeded(&ended.status) && ended.status != "DELETE_COMPLETE",
+        },
         seconds: started.elapsed().as_secs_f64(),
     });
     Ok((ended, cancelled))
