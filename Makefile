@@ -1,4 +1,4 @@
-# Every target does its own set-up. What is needed beforehand: Rust (rustup), make, and Python 3.10 or newer or uv.
+# Every target does its own set-up. What is needed beforehand: Rust 1.95 or newer (rustup), a C compiler, make, and Python 3.11 or newer.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 SHELL := bash
@@ -11,21 +11,23 @@ FIXTURES := provisioner/fixtures
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
-demo: ## The whole main job on this machine, offline and without an account: up, pictures, rows, down, nothing left
-	@echo "building provisioner (a few minutes the first time)"
+# A local cloud of the demo's own: on any free port, so that it disturbs nothing else.
+demo: export PROVISIONER_LOCAL_DIR = $(CURDIR)/target/demo
+demo: export PROVISIONER_LOCAL_PORT = 0
+demo: ## The whole main job on this machine, without an AWS account: up, pictures, rows, down, nothing left
 	cargo build --locked --package provisioner
 	$(PROVISIONER) up --local --yes
 	$(PROVISIONER) detect --local $(FIXTURES)/face.jpg $(FIXTURES)/two-faces.jpg $(FIXTURES)/no-face.jpg
 	$(PROVISIONER) status --local
 	$(PROVISIONER) down --local --yes
 
-test: lint test-unit judge test-e2e ## Everything that must hold: formatting, lints, unit and integration tests, judges, the whole loop
+test: lint test-rust judge ## Everything that must hold: formatting, lints, both crates, the whole loop, the judges
 
 lint: ## Formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-test-unit: ## Unit and integration tests of both crates
+test-rust: ## Unit and integration tests of both crates, and the whole loop against the local cloud
 	cargo test --workspace --locked
 
 judge: $(JUDGES)/ready ## cfn-lint and parliament on the template and the policies
@@ -37,13 +39,27 @@ $(JUDGES)/ready: templates/judges/requirements.txt
 	$(JUDGES)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
 
-test-e2e: ## The whole loop against the local cloud, on a port and in a folder of its own
-	cargo test --package provisioner --locked --test e2e -- --ignored --nocapture
-
 build: ## Only the function's package
 	$(PROVISIONER) build
+
+# The static program: Linux's own C library is left out, the function is put in, for AWS and for this machine's local cloud.
+# ring is the one part in C; any compiler for this processor will do, since it uses nothing of a C library.
+DIST_TARGET ?= $(shell uname -m)-unknown-linux-musl
+DIST := target/dist
+dist: ## One static program that carries the function, with its checksum
+	rustup target add $(DIST_TARGET) aarch64-unknown-linux-musl
+	cargo build --locked --package provisioner
+	for architecture in arm64 x86_64; do \
+	  $(PROVISIONER) build --architecture $$architecture --zip $(DIST)/function-$$architecture.zip; \
+	done
+	PROVISIONER_EMBED_ARM64=$(CURDIR)/target/aarch64-unknown-linux-musl/lambda/bootstrap \
+	PROVISIONER_EMBED_X86_64=$(CURDIR)/target/x86_64-unknown-linux-musl/lambda/bootstrap \
+	CC_$(subst -,_,$(DIST_TARGET))=$${CC:-cc} \
+	  cargo build --locked --release --package provisioner --target $(DIST_TARGET)
+	cp target/$(DIST_TARGET)/release/provisioner $(DIST)/provisioner-$(DIST_TARGET)
+	cd $(DIST) && sha256sum provisioner-$(DIST_TARGET) function-*.zip | tee SHA256SUMS
 
 clean: ## Remove what was built
 	cargo clean
 
-.PHONY: help demo test lint test-unit judge test-e2e build clean
+.PHONY: help demo test lint test-rust judge build dist clean

@@ -125,7 +125,7 @@ async fn remote(profile: Option<&str>, region: Option<&str>, endpoint: Option<&s
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(https_client()?)
         .app_name(app_name())
-        .retry_config(RetryConfig::standard().with_max_attempts(6))
+        .retry_config(RetryConfig::standard().with_max_attempts(6).with_initial_backoff(Duration::from_millis(300)))
         .timeout_config(timeouts());
     if let Some(profile) = profile {
         loader = loader.profile_name(profile);

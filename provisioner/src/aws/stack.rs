@@ -42,6 +42,17 @@ impl Stack {
         self.tags.get(OWNER_TAG.0).is_some_and(|value| value == OWNER_TAG.1)
     }
 
+    /// One of its outputs.
+    ///
+    /// # Errors
+    /// It has no such output: another template made it.
+    pub fn output(&self, name: &str) -> Result<&str> {
+        self.outputs.get(name).map(String::as_str).ok_or_else(|| {
+            Error::new(format!("stack `{}` has no output `{name}`", self.name))
+                .hint("was it made by another template? `provisioner template` prints the right one")
+        })
+    }
+
     /// The account that it is in, from its ARN.
     #[must_use]
     pub fn account(&self) -> Option<&str> {

@@ -1,14 +1,15 @@
 //! `provisioner logs`
 
 use std::collections::HashSet;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::aws::follow::Pace;
 use crate::aws::function;
 use crate::cli::Context;
-use crate::commands::{deployed, output};
+use crate::commands::deployed;
 use crate::core::event::Event;
 use crate::error::{Exit, Result};
+use crate::steps::picture;
 
 /// Show the function's log
 #[derive(Debug, clap::Args)]
@@ -41,9 +42,8 @@ fn ago(text: &str) -> std::result::Result<Duration, String> {
 /// There is no stack, or the log cannot be read.
 pub async fn run(args: &Logs, cx: &Context) -> Result<Exit> {
     let stack = deployed(cx).await?;
-    let group = output(&stack, "LogGroupName")?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut from = i64::try_from(now.saturating_sub(args.since).as_millis()).unwrap_or_default();
+    let group = stack.output("LogGroupName")?;
+    let mut from = picture::now().saturating_sub(i64::try_from(args.since.as_millis()).unwrap_or(i64::MAX));
     let mut seen = HashSet::new();
     let mut pace = Pace::new(Duration::from_secs(1), Duration::from_secs(3));
     loop {

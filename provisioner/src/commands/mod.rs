@@ -104,14 +104,3 @@ pub(crate) async fn deployed(cx: &Context) -> Result<crate::aws::stack::Stack> {
             .hint(format!("`{}` puts it up", cx.command("up")))
     })
 }
-
-/// An output of a stack.
-///
-/// # Errors
-/// The stack does not have it: another template made it.
-pub(crate) fn output<'a>(stack: &'a crate::aws::stack::Stack, name: &str) -> Result<&'a str> {
-    stack.outputs.get(name).map(String::as_str).ok_or_else(|| {
-        Error::new(format!("stack `{}` has no output `{name}`", stack.name))
-            .hint("was it made by another template? `provisioner template` prints the right one")
-    })
-}

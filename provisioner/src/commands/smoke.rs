@@ -1,16 +1,15 @@
 //! `provisioner smoke`
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use crate::aws::bucket::{self, Bucket};
-use crate::aws::follow::Pace;
+use crate::aws::function;
 use crate::aws::stack::Stack;
-use crate::aws::{function, table};
 use crate::cli::Context;
-use crate::commands::{deployed, output};
+use crate::commands::deployed;
 use crate::core::event::Event;
-use crate::core::smoke::{self, Picture, Row};
+use crate::core::smoke::{self, Row};
 use crate::error::{Error, Exit, Result};
+use crate::steps::picture::{self, Ended, Place, Upload};
 
 /// Prove that the deployed system works: upload a picture, see its rows, clean up
 ///
@@ -51,6 +50,9 @@ const FULL: [Case; 3] = [
     Case { name: "a broken picture", file: "broken.jpg", bytes: b"this is not a picture", faces: 0 },
 ];
 
+/// A picture is uploaded so often before the system counts as broken.
+const UPLOADS: u32 = 3;
+
 /// Runs it in one region.
 ///
 /// # Errors
@@ -87,14 +89,15 @@ async fn steps(cx: &Context, stack: &Stack, args: &Smoke, verdicts: &mut Vec<(St
         verdicts.push((format!("{step}: {detail}"), seconds));
         cx.events.emit(Event::SmokeStep { step, detail, seconds });
     };
+    let place = Place::of(stack)?;
     let since = Instant::now();
-    let detail = check_configuration(cx, stack).await?;
+    let detail = check_configuration(cx, stack, &place).await?;
     done("configuration", detail, since);
     let cases = std::iter::once(&ONE_FACE).chain(FULL.iter().filter(|_| args.full));
     let (mut pictures, mut rows) = (0, 0);
     for case in cases {
         let since = Instant::now();
-        let found = check_picture(cx, stack, case, Duration::from_secs(args.timeout)).await?;
+        let found = check_picture(cx, &place, case, Duration::from_secs(args.timeout)).await?;
         done(
             "picture",
             format!("{}, {found} row{} as promised, all cleaned up", case.name, if found == 1 { "" } else { "s" }),
@@ -107,13 +110,13 @@ async fn steps(cx: &Context, stack: &Stack, args: &Smoke, verdicts: &mut Vec<(St
 }
 
 /// The live configuration, as Lambda and S3 say it, not as the template meant it.
-async fn check_configuration(cx: &Context, stack: &Stack) -> Result<String> {
-    let name = output(stack, "FunctionName")?;
-    let bucket = bucket_of(stack)?;
+async fn check_configuration(cx: &Context, stack: &Stack, place: &Place) -> Result<String> {
+    let name = stack.output("FunctionName")?;
+    let bucket = &place.bucket;
     function::wait_until_active(&cx.clients.lambda, name).await?;
     let (live, notified) = tokio::try_join!(
         function::configuration(&cx.clients.lambda, name),
-        function::notified_by(&cx.clients.s3, &bucket)
+        function::notified_by(&cx.clients.s3, bucket)
     )?;
     let wrong = |what: String| Err(Error::new(format!("the live function `{name}` is not as deployed")).cause(what));
     let architecture = stack.parameters.get("Architecture").map(String::as_str).unwrap_or_default();
@@ -123,7 +126,7 @@ async fn check_configuration(cx: &Context, stack: &Stack) -> Result<String> {
     if live.architecture != architecture {
         return wrong(format!("it runs on {}, deployed for {architecture}", live.architecture));
     }
-    if live.role != output(stack, "RoleArn")? {
+    if live.role != stack.output("RoleArn")? {
         return wrong(format!("its role is `{}`", live.role));
     }
     if !notified.contains(&live.arn) {
@@ -135,40 +138,16 @@ async fn check_configuration(cx: &Context, stack: &Stack) -> Result<String> {
     ))
 }
 
-fn bucket_of(stack: &Stack) -> Result<Bucket> {
-    let owner = stack.account().ok_or_else(|| Error::new(format!("the ARN `{}` names no account", stack.id)))?;
-    Ok(Bucket { name: output(stack, "BucketName")?.to_owned(), owner: owner.to_owned() })
-}
-
-async fn check_picture(cx: &Context, stack: &Stack, case: &Case, patience: Duration) -> Result<usize> {
-    let bucket = bucket_of(stack)?;
-    let table = output(stack, "TableName")?.to_owned();
-    let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+async fn check_picture(cx: &Context, place: &Place, case: &Case, patience: Duration) -> Result<usize> {
     // Each awkward in another way: a space, a plus sign, a letter that UTF-8 writes in two bytes.
-    let prefix = stack.parameters.get("KeyPrefix").map(String::as_str).unwrap_or_default();
-    let key = format!("{prefix}provisioner-smoke/{began}/håll i + {}", case.file);
-    let stored = bucket::put(&cx.clients.s3, &bucket, &key, case.bytes.to_vec(), "image/jpeg").await?;
-    let picture = Picture {
-        partition: stack.partition().to_owned(),
-        bucket: bucket.name.clone(),
-        key: key.clone(),
-        version: stored.version,
-        etag: stored.etag,
-    };
-    let log_group = output(stack, "LogGroupName")?;
-    let waited = wait_for_rows(
-        cx,
-        &table,
-        &picture,
-        case.faces,
-        patience,
-        (log_group, i64::try_from(began).unwrap_or_default()),
-    )
-    .await;
-    let cleaned = clean_up(cx, &bucket, &table, &picture, case.faces).await;
-    let rows = waited?;
-    cleaned?;
-    let complaints = smoke::complaints(&picture, &rows, case.faces);
+    let key = format!("{}provisioner-smoke/{}/håll i + {}", place.key_prefix, picture::now(), case.file);
+    let mut uploads = Vec::new();
+    let ended = finish(cx, place, case, &key, patience, &mut uploads).await;
+    for upload in &uploads {
+        picture::clean_up(cx, place, &upload.picture).await?;
+    }
+    let (upload, rows) = ended?;
+    let complaints = smoke::complaints(&upload.picture, &rows, case.faces);
     match complaints.split_first() {
         None => Ok(rows.len()),
         Some((first, rest)) => Err(rest.iter().fold(
@@ -178,81 +157,36 @@ async fn check_picture(cx: &Context, stack: &Stack, case: &Case, patience: Durat
     }
 }
 
-/// Waits until the function has finished with the picture: its rows are there, or its log says that there are none to come.
-async fn wait_for_rows(
+/// Uploads the picture until the function has finished with it.
+///
+/// In the first seconds of a stack its role or its notification may not be known everywhere in AWS, and the event is lost or fails:
+/// Lambda would try again only after a minute, so another upload is sooner there. The same bytes give the same rows.
+async fn finish(
     cx: &Context,
-    table: &str,
-    picture: &Picture,
-    faces: usize,
+    place: &Place,
+    case: &Case,
+    key: &str,
     patience: Duration,
-    (log_group, since): (&str, i64),
-) -> Result<Vec<Row>> {
-    let started = Instant::now();
-    let mut pace = Pace::new(Duration::from_millis(200), Duration::from_secs(2));
-    let id = picture.face_id(0);
-    let id = &id[..32];
-    loop {
-        let rows = rows_of(cx, table, picture, faces).await?;
-        if !rows.is_empty() {
-            return Ok(rows);
-        }
-        if faces == 0
-            && function::log(&cx.clients.logs, log_group, since).await?.iter().any(|line| line.text.contains(id))
-        {
-            return rows_of(cx, table, picture, faces).await;
-        }
-        if started.elapsed() >= patience {
-            return Err(no_rows(cx, picture, faces, patience, log_group, since).await);
-        }
-        pace.wait().await;
-    }
-}
-
-/// The expected rows and one more, which must not be there. All of a picture's rows are written at once.
-async fn rows_of(cx: &Context, table: &str, picture: &Picture, faces: usize) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for rank in 0..=faces {
-        match table::get(&cx.clients.dynamodb, table, &picture.face_id(rank)).await? {
-            Some(row) => rows.push(row),
-            None => break,
+    uploads: &mut Vec<Upload>,
+) -> Result<(Upload, Vec<Row>)> {
+    let mut last = None;
+    for _ in 0..UPLOADS {
+        let upload = picture::upload(cx, place, key.to_owned(), case.bytes.to_vec(), "image/jpeg").await?;
+        uploads.push(upload.clone());
+        match picture::wait(cx, place, &upload, patience / UPLOADS).await? {
+            Ended::Rows(rows) => return Ok((upload, rows)),
+            Ended::Without(_) if case.faces == 0 => return Ok((upload, Vec::new())),
+            Ended::Without(word) => {
+                return Err(Error::new(format!("the function says `{word}` of the picture with {}", case.name)));
+            }
+            Ended::Late(line) => last = line,
         }
     }
-    Ok(rows)
-}
-
-async fn no_rows(
-    cx: &Context,
-    picture: &Picture,
-    faces: usize,
-    patience: Duration,
-    log_group: &str,
-    since: i64,
-) -> Error {
-    let what = if faces == 0 { "no word in the log" } else { "no row in the table" };
-    let error = Error::new(format!("{what} {} s after the upload of `{}`", patience.as_secs(), picture.key));
-    let lines = function::log(&cx.clients.logs, log_group, since).await.unwrap_or_default();
-    let error = match lines
-        .iter()
-        .rev()
-        .find(|line| line.text.contains("failed") || line.text.contains("ERROR") || line.text.contains("error"))
-    {
-        Some(line) => error.cause(format!("the function's log says: {}", line.text)),
-        None if lines.is_empty() => {
-            error.cause("the function's log is empty: it was not started, or it cannot write its log")
-        }
-        None => error.cause(format!(
-            "the last of {} lines in the function's log: {}",
-            lines.len(),
-            lines.last().map(|l| l.text.as_str()).unwrap_or_default()
-        )),
-    };
-    error.hint(format!("`{}` shows the function's log", cx.command("logs")))
-}
-
-async fn clean_up(cx: &Context, bucket: &Bucket, table: &str, picture: &Picture, faces: usize) -> Result<()> {
-    bucket::empty(&cx.clients.s3, bucket, &picture.key, |_| {}).await?;
-    for rank in 0..=faces {
-        table::remove(&cx.clients.dynamodb, table, &picture.face_id(rank)).await?;
+    let what = if case.faces == 0 { "no word in the log" } else { "no row in the table" };
+    let error = Error::new(format!("{what} {} s after the upload of `{key}`", patience.as_secs()));
+    Err(match last {
+        Some(line) => error.cause(format!("the function's log says: {line}")),
+        None => error.cause("the function's log is empty: it was not started, or it cannot write its log"),
     }
-    Ok(())
+    .hint(format!("`{}` shows the function's log", cx.command("logs"))))
 }

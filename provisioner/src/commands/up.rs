@@ -1,7 +1,7 @@
 //! `provisioner up`
 
 use crate::cli::Context;
-use crate::commands::{output, smoke};
+use crate::commands::smoke;
 use crate::core::event::Event;
 use crate::core::names;
 use crate::error::{Exit, Result};
@@ -53,6 +53,5 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
     if args.no_smoke {
         return Ok(Exit::Success);
     }
-    output(&stack, "BucketName")?;
     smoke::prove(cx, &stack, &smoke::Smoke::default()).await
 }

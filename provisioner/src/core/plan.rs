@@ -90,13 +90,32 @@ pub struct Property {
 impl Change {
     /// Whether a resource that holds the user's data is removed or replaced.
     ///
-    /// True even where the old one is retained: the system would go on with an empty one, and that is not seen as a success.
+    /// True even where the old one is retained: the system would go on with an empty one, and that is not seen as a success. A
+    /// replacement that is only possible counts unless every changed property is documented to change in place.
     #[must_use]
     pub fn loses_data(&self) -> bool {
-        matches!(self.resource_type.as_str(), "AWS::S3::Bucket" | "AWS::DynamoDB::Table" | "AWS::DynamoDB::GlobalTable")
-            && matches!(self.action, Action::Remove | Action::Replace | Action::MayReplace)
+        let Some((_, replacing)) = DATA.iter().find(|(resource_type, _)| *resource_type == self.resource_type) else {
+            return false;
+        };
+        match self.action {
+            Action::Remove | Action::Replace => true,
+            Action::MayReplace => {
+                let named = |property: &Property| {
+                    replacing.iter().any(|name| property.path.split('/').any(|part| part == *name))
+                };
+                self.properties.is_empty()
+                    || self.properties.iter().any(|property| property.recreates || named(property))
+            }
+            Action::Modify | Action::Import | Action::Add => false,
+        }
     }
 }
+
+/// The types that hold the user's data, with the properties whose change can replace them, by the resource reference of CloudFormation.
+const DATA: [(&str, &[&str]); 2] = [
+    ("AWS::S3::Bucket", &["BucketName", "BucketNamePrefix", "BucketNamespace"]),
+    ("AWS::DynamoDB::Table", &["TableName", "KeySchema", "LocalSecondaryIndexes", "ImportSourceSpecification"]),
+];
 
 impl Plan {
     /// A plan of changes, sorted: data loss first, then by severity, then by name.
@@ -167,6 +186,20 @@ mod tests {
         let order: Vec<&str> = plan.changes.iter().map(|c| c.logical_id.as_str()).collect();
         assert_eq!(order, ["Bucket", "Table", "Queue", "Permission", "Function", "Alarm"]);
         assert_eq!(plan.data_loss().len(), 2);
+    }
+
+    #[test]
+    fn a_possible_replacement_counts_where_a_property_can_cause_it() {
+        let property = |path: &str| Property { path: path.into(), before: None, after: None, recreates: false };
+        for (properties, expected) in [
+            (vec!["/Properties/NotificationConfiguration"], false),
+            (vec!["/Properties/NotificationConfiguration", "/Properties/BucketName"], true),
+            (vec![], true),
+        ] {
+            let mut change = change(Action::MayReplace, "Bucket", "AWS::S3::Bucket");
+            change.properties = properties.iter().map(|path| property(path)).collect();
+            assert_eq!(change.loses_data(), expected, "{properties:?}");
+        }
     }
 
     #[test]

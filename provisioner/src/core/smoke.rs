@@ -56,6 +56,31 @@ impl Picture {
     }
 }
 
+/// What the function said of a picture in its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its rows are in the table.
+    Stored,
+    /// It has no rows, and why: `no_face`, `unusable`, `skipped`.
+    Without(String),
+    /// This attempt failed.
+    Failed,
+}
+
+/// Reads the outcome of a picture out of a line of the function's log; `None` where the line is about something else.
+#[must_use]
+pub fn outcome(line: &str, picture: &Picture) -> Option<Outcome> {
+    let document: serde_json::Value = serde_json::from_str(line).ok()?;
+    if document["id"].as_str()? != &picture.face_id(0)[..32] {
+        return None;
+    }
+    Some(match document["outcome"].as_str()? {
+        "stored" => Outcome::Stored,
+        "failed" => Outcome::Failed,
+        other => Outcome::Without(other.to_owned()),
+    })
+}
+
 /// Compares the rows found for a picture with the contract.
 ///
 /// Each entry of the answer is one complaint; none means that everything is as it should be.
@@ -228,6 +253,21 @@ mod tests {
         assert_eq!(complaints(&picture, &[], 1), ["0 rows instead of 1"]);
         assert!(!complaints(&picture, &[good_row(&picture), good_row(&picture)], 1).is_empty());
         assert!(complaints(&picture, &[], 0).is_empty());
+    }
+
+    #[test]
+    fn outcomes_in_the_log() {
+        let picture = picture();
+        let id = &picture.face_id(0)[..32];
+        for (line, expected) in [
+            (format!(r#"{{"id":"{id}","outcome":"stored"}}"#), Some(Outcome::Stored)),
+            (format!(r#"{{"id":"{id}","outcome":"no_face"}}"#), Some(Outcome::Without("no_face".into()))),
+            (format!(r#"{{"id":"{id}","outcome":"failed"}}"#), Some(Outcome::Failed)),
+            (r#"{"id":"of another picture","outcome":"failed"}"#.to_owned(), None),
+            (format!("REPORT {id} failed"), None),
+        ] {
+            assert_eq!(outcome(&line, &picture), expected, "{line}");
+        }
     }
 
     #[test]

@@ -2,5 +2,6 @@
 
 pub mod apply;
 pub mod clean;
+pub mod picture;
 pub mod preflight;
 pub mod prepare;

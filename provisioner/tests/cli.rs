@@ -1,0 +1,184 @@
+//! Bad input and the commands that need no cloud: each with its sentence, its hint and its exit code.
+
+#[expect(dead_code, reason = "shared with the other tests")]
+mod support;
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+
+use support::{Folder, elf, provisioner, run};
+
+/// Runs `provisioner` with some arguments, separated by spaces, and checks exit code and words.
+#[track_caller]
+fn check(arguments: &str, code: i32, words: &[&str]) {
+    let home = Folder::new(&format!("cli-{}", arguments.replace(|c: char| !c.is_ascii_alphanumeric(), "-")));
+    home.write("arm64", elf(183));
+    home.write("x86_64", elf(62));
+    home.write("script", "#!/bin/sh\nexit 0\n# long enough to be looked at\n");
+    home.write("broken.yaml", "Resources: [");
+    home.write("empty.yaml", "Description: nothing\n");
+    run(provisioner(&home.0).args(arguments.split(' '))).expect(code).says(words);
+}
+
+#[test]
+fn names_are_checked_before_anything_else() {
+    for stack in ["1up", "under_score", "-x"] {
+        check(&format!("up --stack={stack} --region eu-west-1 --yes"), 2, &["stack name", stack, "hint:"]);
+    }
+    check("up --region atlantis-1 --yes", 2, &["there is no AWS region `atlantis-1`", "hint:", "provisioner regions"]);
+    check("status --region eu-west-9", 2, &["there is no AWS region `eu-west-9`"]);
+    check("up --yes", 2, &["no region is configured", "--region", "AWS_REGION"]);
+}
+
+#[test]
+fn regions_without_rekognition_are_refused_before_anything_is_built() {
+    for (region, near) in [("eu-west-3", "eu-central-1"), ("us-gov-east-1", "us-gov-west-1")] {
+        check(
+            &format!("up --region {region} --yes"),
+            4,
+            &[&format!("region `{region}` has no Amazon Rekognition"), "hint:", near],
+        );
+    }
+    check(
+        "up --region cn-north-1 --yes",
+        4,
+        &["region `cn-north-1` has no Amazon Rekognition", "no region of this partition"],
+    );
+}
+
+#[test]
+fn credentials_and_endpoints() {
+    check("status --region eu-west-1", 1, &["no AWS credentials were found", "--profile", "--local"]);
+    check("up --region eu-west-1 --yes --bootstrap arm64", 1, &["no AWS credentials were found"]);
+    check("status --region eu-west-1 --profile nobody", 1, &["hint:", "--profile"]);
+    // Port 9 is `discard`: nothing answers there.
+    let home = Folder::new("endpoint");
+    run(provisioner(&home.0)
+        .args(["status", "--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9"])
+        .env("AWS_ACCESS_KEY_ID", "x")
+        .env("AWS_SECRET_ACCESS_KEY", "x"))
+    .expect(1)
+    .says(&["cannot describe stack `face-recognition`", "the endpoint does not answer", "--endpoint-url"]);
+    run(provisioner(&home.0).args(["status", "--region", "eu-west-1"]).env("AWS_CA_BUNDLE", "missing.pem"))
+        .expect(2)
+        .says(&["cannot read the certificates in `missing.pem`", "AWS_CA_BUNDLE"]);
+}
+
+#[test]
+fn templates_and_parameters() {
+    for (template, why) in [("broken.yaml", "it is not valid YAML"), ("empty.yaml", "it has no `Resources` section")] {
+        check(
+            &format!("plan --region eu-west-1 --template {template}"),
+            2,
+            &[&format!("cannot use template `{template}`"), why, "provisioner template"],
+        );
+    }
+    check(
+        "plan --region eu-west-1 --template missing.yaml",
+        2,
+        &["cannot read template `missing.yaml`", "No such file"],
+    );
+    check("plan --region eu-west-1 -P Colour=red", 2, &["the template has no parameter `Colour`", "TableName"]);
+    check("plan --region eu-west-1 -P Colour", 2, &["NAME=VALUE"]);
+    check("plan --region eu-west-1 -P Architecture=mips", 2, &["`Architecture` is `mips`", "arm64"]);
+}
+
+#[test]
+fn executables_of_the_wrong_kind_are_refused() {
+    check("build --bootstrap x86_64", 2, &["cannot use `x86_64` as the function", "built for x86_64", "hint:"]);
+    check("build --bootstrap script", 2, &["it is no Linux executable"]);
+    check("build --bootstrap missing", 2, &["cannot read `missing`"]);
+    check("build --architecture mips", 2, &["there is no architecture `mips`"]);
+    check("build", 2, &["this folder is no checkout", "--bootstrap FILE"]);
+    check("build --bootstrap arm64 --zip out/function.zip", 0, &["function for arm64"]);
+}
+
+#[test]
+fn a_missing_target_that_cannot_be_added_is_named() {
+    let home = Folder::new("target");
+    home.write("function/Cargo.toml", "");
+    home.write("templates/stack.yaml", "");
+    for (name, script) in [
+        ("rustc", "#!/bin/sh\necho /nonexistent\n"),
+        ("rustup", "#!/bin/sh\necho 'error: could not download file' >&2\nexit 1\n"),
+    ] {
+        let path = home.write(&format!("bin/{name}"), script);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("permissions");
+    }
+    run(provisioner(&home.0).arg("build").env("PATH", home.0.join("bin"))).expect(1).says(&[
+        "cannot add the Rust target `aarch64-unknown-linux-musl`",
+        "could not download",
+        "rustup target add",
+    ]);
+    run(provisioner(&home.0).arg("build").env("PATH", home.0.join("none")))
+        .expect(1)
+        .says(&["cannot run `rustc`", "--bootstrap FILE"]);
+}
+
+#[test]
+fn the_local_cloud_says_what_it_lacks() {
+    let home = Folder::new("local-lacks");
+    let local = |arguments: &[&str]| {
+        let mut command = provisioner(&home.0);
+        command
+            .args(arguments)
+            .env("PROVISIONER_LOCAL_DIR", home.0.join("local"))
+            .env("XDG_CACHE_HOME", home.0.join("cache"));
+        command
+    };
+    run(&mut local(&["smoke", "--local"])).expect(1).says(&["no local cloud is running", "provisioner up --local"]);
+    run(&mut local(&["down", "--local"])).expect(0);
+    run(&mut local(&["local", "status"])).expect(1);
+    run(local(&["local", "start"]).env("PATH", home.0.join("none"))).expect(1).says(&["Python", "hint:"]);
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    run(&mut local(&["local", "start", "--port", &port]))
+        .expect(1)
+        .says(&[&format!("port {port} on 127.0.0.1 is taken"), "--port"]);
+    run(&mut local(&["up", "--local", "--region", "eu-west-1,eu-west-2", "--yes"]))
+        .expect(2)
+        .says(&["one region at a time"]);
+    run(&mut local(&["up", "--local", "--profile", "x"])).expect(2);
+}
+
+#[test]
+fn documents_go_to_stdout_and_need_nothing() {
+    let home = Folder::new("documents");
+    let out = |arguments: &[&str]| run(provisioner(&home.0).args(arguments)).expect(0).stdout;
+    assert!(out(&["template"]).starts_with("AWSTemplateFormatVersion"));
+    assert!(out(&["--help"]).contains("Exit codes"));
+    assert_eq!(out(&["--version"]), concat!("provisioner ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert!(out(&["completions", "bash"]).contains("_provisioner"));
+    assert!(out(&["man"]).contains(".TH provisioner"));
+    let regions = out(&["regions"]);
+    assert!(regions.contains("eu-west-1") && !regions.contains("eu-west-3"), "{regions}");
+    assert!(out(&["regions", "--all"]).contains("eu-west-3"));
+    let policy: serde_json::Value =
+        serde_json::from_str(&out(&["policy", "--account", "123456789012", "--region", "eu-west-1"])).expect("JSON");
+    assert_eq!(policy["Version"], "2012-10-17");
+    run(provisioner(&home.0).args(["policy", "--account", "12"])).expect(2).says(&["`12` is no AWS account"]);
+    run(provisioner(&home.0).args(["policy", "--region", "eu-west-1,us-gov-west-1"]))
+        .expect(2)
+        .says(&["several partitions"]);
+}
+
+#[test]
+fn json_is_one_document_a_line_and_ends_with_the_result() {
+    let home = Folder::new("json");
+    let run = run(provisioner(&home.0).args(["up", "--region", "eu-west-3", "--yes", "--output", "json"])).expect(4);
+    let events = run.events();
+    assert!(events.iter().all(|event| event["v"] == 1 && event["type"].is_string()), "{events:?}");
+    assert_eq!(events.first().expect("events")["type"], "started");
+    let [.., error, result] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(error["type"], "error");
+    assert!(error["hints"][0].as_str().expect("a hint").contains("eu-central-1"));
+    assert_eq!((&result["type"], &result["ok"], &result["exit_code"]), (&"result".into(), &false.into(), &4.into()));
+}
+
+#[test]
+fn several_regions_fail_each_for_its_own_reason() {
+    let home = Folder::new("regions");
+    let run =
+        run(provisioner(&home.0).args(["up", "--region", "eu-west-3", "--region", "eu-north-1", "--yes"])).expect(4);
+    run.says(&["[eu-west-3] error: region `eu-west-3`", "[eu-north-1] error: region `eu-north-1`"]);
+}

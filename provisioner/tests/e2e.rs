@@ -1,0 +1,232 @@
+//! The whole loop as a user runs it, against the local cloud: the real program, the real function, a real emulator.
+//!
+//! The first run builds the function and installs the emulator, which takes minutes; both are kept.
+
+#[expect(dead_code, reason = "shared with the other tests")]
+mod support;
+
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+use support::{Folder, Run, provisioner, run};
+
+/// A local cloud in a folder and on a port of its own, stopped with the test.
+struct Local {
+    home: Folder,
+    port: u16,
+}
+
+impl Local {
+    fn new(name: &str) -> Self {
+        // A free port stays free for the moment until the emulator takes it.
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        Self { home: Folder::new(name), port }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = provisioner(&self.home.0);
+        command
+            .args(arguments)
+            .args(["--local", "--yes", "--output", "json"])
+            .current_dir(checkout())
+            .env("PROVISIONER_LOCAL_DIR", self.home.0.join("local"))
+            .env("PROVISIONER_LOCAL_PORT", self.port.to_string());
+        command
+    }
+
+    #[track_caller]
+    fn run(&self, arguments: &[&str], code: i32) -> Run {
+        run(&mut self.command(arguments)).expect(code)
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        let _ = self.command(&["local", "stop"]).output();
+    }
+}
+
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout").to_path_buf()
+}
+
+fn fixture(name: &str) -> String {
+    format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn kinds(run: &Run) -> Vec<String> {
+    run.events().iter().map(|event| event["type"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn a_picture_becomes_rows_and_nothing_is_left() {
+    let local = Local::new("loop");
+
+    let up = local.run(&["up"], 0);
+    let outputs = up.of_type("outputs")[0]["outputs"].clone();
+    assert_eq!(outputs["TableName"], "FaceData");
+    assert_eq!(up.of_type("smoke_passed")[0]["rows"], 1, "{}", up.stdout);
+    assert!(kinds(&up).contains(&"planned".to_owned()));
+
+    let again = local.run(&["up"], 0);
+    assert_eq!(again.of_type("no_changes").len(), 1, "{}", again.stdout);
+    assert!(again.of_type("operation_started").is_empty());
+    assert_eq!(local.run(&["plan", "--detailed-exitcode"], 0).of_type("planned")[0]["plan"]["operation"], "none");
+
+    let detected = local.run(&["detect", &fixture("face.jpg"), &fixture("two-faces.jpg"), &fixture("no-face.jpg")], 0);
+    let mut rows: Vec<(String, usize, Value)> = detected
+        .of_type("faces")
+        .into_iter()
+        .map(|faces| {
+            (
+                faces["key"].as_str().expect("a key").to_owned(),
+                faces["rows"].as_array().expect("rows").len(),
+                faces["outcome"].clone(),
+            )
+        })
+        .collect();
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(
+        rows,
+        [
+            ("face.jpg".into(), 1, Value::Null),
+            ("no-face.jpg".into(), 0, "no_face".into()),
+            ("two-faces.jpg".into(), 2, Value::Null)
+        ]
+    );
+
+    let smoke = local.run(&["smoke", "--full", "--junit", &local.home.0.join("smoke.xml").to_string_lossy()], 0);
+    assert_eq!(
+        (&smoke.of_type("smoke_passed")[0]["pictures"], &smoke.of_type("smoke_passed")[0]["rows"]),
+        (&4.into(), &3.into())
+    );
+    assert!(std::fs::read_to_string(local.home.0.join("smoke.xml")).expect("a report").contains("failures=\"0\""));
+
+    let status = local.run(&["status"], 0);
+    let report = &status.of_type("status")[0]["report"];
+    assert_eq!((&report["objects"], &report["rows"]), (&3.into(), &3.into()), "the smoke test cleans up after itself");
+
+    let down = local.run(&["down"], 0);
+    assert_eq!(down.of_type("will_remove")[0]["objects"], 3);
+    let proofs = down.of_type("proof");
+    assert!(proofs.len() >= 7 && proofs.iter().all(|proof| proof["gone"] == true), "{proofs:?}");
+    assert_eq!(down.of_type("local_stopped")[0]["was_running"], true);
+    assert!(!local.home.0.join("local").exists(), "the local cloud leaves no folder");
+    local.run(&["down"], 0);
+}
+
+#[test]
+fn an_update_goes_through_a_change_set_and_data_is_guarded() {
+    let local = Local::new("update");
+    local.run(&["up", "--no-smoke"], 0);
+
+    let changed = ["-P", "RetentionDays=30"];
+    let plan = local.run(&["plan", "--detailed-exitcode", changed[0], changed[1]], 2);
+    assert_eq!(plan.of_type("planned")[0]["plan"]["operation"], "update");
+    let update = local.run(&["up", changed[0], changed[1]], 0);
+    assert_eq!(update.of_type("smoke_passed").len(), 1, "{}", update.stdout);
+    let detected = local.run(&["detect", &fixture("face.jpg")], 0);
+    assert!(detected.of_type("faces")[0]["rows"][0]["ExpiresAt"].is_string(), "rows expire now: {}", detected.stdout);
+    assert_eq!(local.run(&["up"], 0).of_type("no_changes").len(), 1, "what was set stays set");
+
+    // Another name for the table means another table: its rows would be lost.
+    let refused = local.run(&["up", "-P", "TableName=Others"], 4);
+    assert!(refused.of_type("error")[0]["hints"][0].as_str().expect("a hint").contains("--allow-data-loss"));
+    assert_eq!(local.run(&["status"], 0).of_type("status")[0]["report"]["rows"], 1);
+
+    // Data that was kept stands in the way of a new stack, and is named.
+    local.run(&["down", "--keep-data"], 0);
+    let clash = local.run(&["up", "--no-smoke"], 4);
+    assert!(
+        clash.of_type("error")[0]["message"].as_str().expect("a message").contains("table `FaceData` exists"),
+        "{}",
+        clash.stdout
+    );
+}
+
+#[test]
+fn hard_pictures_leave_no_row_and_say_why() {
+    let local = Local::new("hard");
+    local.run(&["up", "--no-smoke"], 0);
+    let face = std::fs::read(fixture("face.jpg")).expect("a fixture");
+    let small = |side: u32| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image::RgbImage::new(side, side).write_to(&mut bytes, image::ImageFormat::Jpeg).expect("a picture");
+        bytes.into_inner()
+    };
+    let cases: [(&str, Vec<u8>, &str); 7] = [
+        ("empty.jpg", Vec::new(), "unusable"),
+        ("text.jpg", b"not a picture, whatever its name says".to_vec(), "unusable"),
+        ("cut.jpg", face[..face.len() / 3].to_vec(), "unusable"),
+        ("79.jpg", small(79), "unusable"),
+        ("80.jpg", small(80), "no_face"),
+        ("large.jpg", vec![0xff; 15 * 1024 * 1024 + 1], "unusable"),
+        ("animation.gif", b"GIF89a\x50\x00\x50\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff;".to_vec(), "unusable"),
+    ];
+    for (name, bytes, outcome) in cases {
+        let path = local.home.write(name, bytes);
+        let run = local.run(&["detect", &path.to_string_lossy()], 0);
+        let faces = &run.of_type("faces")[0];
+        assert_eq!((&faces["outcome"], faces["rows"].as_array().map(Vec::len)), (&outcome.into(), Some(0)), "{name}");
+    }
+}
+
+/// Everything that could lead to a real account points at traps: a server, a profile, a credential process, variables.
+#[test]
+fn a_local_run_cannot_reach_a_real_account() {
+    let local = Local::new("isolated");
+    let trap = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", trap.local_addr().expect("an address"));
+    let caught = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&caught);
+    std::thread::spawn(move || {
+        for mut connection in trap.incoming().flatten() {
+            counter.fetch_add(1, Ordering::SeqCst);
+            let _ = connection.read(&mut [0; 1024]);
+        }
+    });
+    let witness = local.home.0.join("credential-process-ran");
+    let config = local.home.write(
+        "config",
+        format!(
+            "[default]\nregion = eu-west-1\nendpoint_url = {url}\ncredential_process = touch {}\n",
+            witness.display()
+        ),
+    );
+    let trapped = |arguments: &[&str]| {
+        let mut command = local.command(arguments);
+        command
+            .env("AWS_CONFIG_FILE", &config)
+            .env("AWS_SHARED_CREDENTIALS_FILE", &config)
+            .env("AWS_PROFILE", "default")
+            .env("AWS_ACCESS_KEY_ID", "AKIAREALLOOKINGKEY00")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_REGION", "eu-west-1")
+            .env_remove("AWS_EC2_METADATA_DISABLED")
+            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &url)
+            .env("HTTP_PROXY", &url)
+            .env("HTTPS_PROXY", &url);
+        for name in [
+            "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT_URL_S3",
+            "AWS_ENDPOINT_URL_STS",
+            "AWS_ENDPOINT_URL_CLOUDFORMATION",
+            "AWS_ENDPOINT_URL_DYNAMODB",
+        ] {
+            command.env(name, &url);
+        }
+        run(&mut command).expect(0)
+    };
+    let up = trapped(&["up"]);
+    assert_eq!(up.of_type("identity")[0]["account"], "000000000000");
+    assert_eq!(up.of_type("smoke_passed").len(), 1);
+    trapped(&["status"]);
+    trapped(&["down"]);
+    assert_eq!(caught.load(Ordering::SeqCst), 0, "a trap was reached");
+    assert!(!witness.exists(), "a profile was read");
+}
