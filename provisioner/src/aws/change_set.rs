@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::config::Builder;
+use aws_sdk_cloudformation::config::retry::RetryConfig;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, Replacement, RequiresRecreation, ResourceChange,
+    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, DeploymentConfig, DeploymentConfigMode, ExecutionStatus,
+    Replacement, RequiresRecreation, ResourceChange,
 };
 
-use super::error::explain;
+use super::error::{code, explain};
+use super::failures;
 use super::follow::Pace;
-use super::stack::{owner_tag, to_sdk};
+use super::stack::{owner_tag, refused, to_sdk};
+use crate::core::diagnosis::diagnose;
 use crate::core::plan::{Action, Change, Property};
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 
 /// The names of this tool's change sets begin so; whatever begins so and is old was left by a run that was interrupted.
 pub const PREFIX: &str = "provisioner-";
@@ -31,6 +36,8 @@ pub struct Request<'a> {
     pub import_existing: bool,
     /// Create the stack rather than change it.
     pub create: bool,
+    /// Do not wait until resources have settled; a failure is rolled back all the same.
+    pub express: bool,
 }
 
 /// A change set that is ready to be executed.
@@ -49,32 +56,74 @@ pub struct ChangeSet {
 /// # Errors
 /// The request fails, or CloudFormation cannot make a change set of it; the failed one is removed again.
 pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet> {
-    let name = format!("{PREFIX}{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis());
-    let reply = client
-        .create_change_set()
-        .stack_name(request.stack)
-        .change_set_name(&name)
-        .change_set_type(if request.create { ChangeSetType::Create } else { ChangeSetType::Update })
-        .template_body(request.template)
-        .set_parameters(Some(to_sdk(request.parameters)))
-        .capabilities(Capability::CapabilityIam)
-        .import_existing_resources(request.import_existing)
-        .tags(owner_tag())
-        .send()
-        .await
-        .map_err(|error| explain(format!("cannot make a change set for stack `{}`", request.stack), &error))?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let name = format!("{PREFIX}{}", now.as_millis());
+    // The SDK takes a full list of change sets for throttling; asking for half a minute would not shorten it.
+    let attempt = |attempts: u32| {
+        let express = request.express.then(|| {
+            // Without this, express mode would leave a failed update where it stopped.
+            DeploymentConfig::builder().mode(DeploymentConfigMode::Express).disable_rollback(false).build()
+        });
+        client
+            .create_change_set()
+            .stack_name(request.stack)
+            .change_set_name(&name)
+            .change_set_type(if request.create { ChangeSetType::Create } else { ChangeSetType::Update })
+            .template_body(request.template)
+            .set_parameters(Some(to_sdk(request.parameters)))
+            .capabilities(Capability::CapabilityIam)
+            .import_existing_resources(request.import_existing)
+            .set_deployment_config(express)
+            .tags(owner_tag())
+            .customize()
+            .config_override(Builder::default().retry_config(RetryConfig::standard().with_max_attempts(attempts)))
+            .send()
+    };
+    let mut reply = attempt(2).await;
+    let again = match reply.as_ref().err().and_then(code) {
+        Some("LimitExceededException") => sweep(client, request.stack).await.unwrap_or(0) > 0,
+        Some(code) => code.starts_with("Throttling"),
+        None => false,
+    };
+    if again {
+        reply = attempt(6).await;
+    }
+    let reply = reply.map_err(|error| {
+        let limit = code(&error) == Some("LimitExceededException");
+        let explained = refused(format!("cannot make a change set for stack `{}`", request.stack), &error);
+        if limit {
+            explained.exit(Exit::Blocked).hint(format!(
+                "delete some that nobody needs: `aws cloudformation list-change-sets --stack-name {}`",
+                request.stack
+            ))
+        } else {
+            explained
+        }
+    })?;
     let (id, stack_id) = (reply.id.unwrap_or(name), reply.stack_id.unwrap_or_else(|| request.stack.to_owned()));
     let pages = wait(client, &id, request.stack).await?;
     let last = pages.last();
     if last.and_then(|page| page.status.as_ref()) == Some(&ChangeSetStatus::Failed) {
         let reason = last.and_then(|page| page.status_reason.clone()).unwrap_or_default();
-        discard(client, &id).await;
         if is_empty_change(&reason) {
+            discard(client, &id).await;
             return Ok(ChangeSet { id, stack_id, changes: Vec::new() });
         }
-        return Err(
-            Error::new(format!("CloudFormation cannot make a change set for stack `{}`", request.stack)).cause(reason)
-        );
+        let failed =
+            Error::new(format!("CloudFormation cannot make a change set for stack `{}`", request.stack)).cause(reason);
+        // The reason names only the check; the property is in the events, and those go with the change set.
+        let diagnosis = diagnose(&failures::of_change_set(client, &id).await);
+        discard(client, &id).await;
+        return Err(match diagnosis {
+            Some(diagnosis) => {
+                let failed = failed
+                    .cause(format!("{} ({}): {}", diagnosis.logical_id, diagnosis.resource_type, diagnosis.reason));
+                let statement = diagnosis.denied.map(|d| format!("this statement would allow it: {}", d.statement()));
+                let failed = statement.into_iter().fold(failed, Error::hint);
+                diagnosis.kind.way_out().into_iter().fold(failed, Error::hint)
+            }
+            None => failed,
+        });
     }
     let changes = pages
         .iter()
@@ -97,7 +146,76 @@ pub async fn execute(client: &Client, change_set: &ChangeSet) -> Result<()> {
         .send()
         .await
         .map(|_| ())
-        .map_err(|error| explain(format!("cannot execute change set `{}`", change_set.id), &error))
+        .map_err(|error| {
+            let outdated = matches!(
+                code(&error),
+                Some(
+                    "InvalidChangeSetStatus"
+                        | "InvalidChangeSetStatusException"
+                        | "ChangeSetNotFound"
+                        | "ChangeSetNotFoundException"
+                )
+            );
+            let explained = refused(format!("cannot execute change set `{}`", change_set.id), &error);
+            if outdated {
+                explained.exit(Exit::Blocked).hint(
+                    "somebody else changed the stack after this plan was made: run the same command again for a new plan",
+                )
+            } else {
+                explained
+            }
+        })
+}
+
+/// Removes this tool's change sets that were left unexecuted for an hour or more, and returns how many those were.
+///
+/// # Errors
+/// The change sets cannot be listed.
+pub async fn sweep(client: &Client, stack: &str) -> Result<usize> {
+    let all = list(client, stack).await?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let stale = all.iter().filter(|summary| {
+        let made = summary.creation_time().map_or(i64::MAX, aws_sdk_cloudformation::primitives::DateTime::secs);
+        let idle = matches!(
+            summary.execution_status(),
+            Some(ExecutionStatus::Available | ExecutionStatus::Unavailable | ExecutionStatus::Obsolete)
+        );
+        idle && is_ours(summary.change_set_name()) && u64::try_from(made).is_ok_and(|made| made + STALE_AFTER <= now)
+    });
+    let mut swept = 0;
+    for id in stale.filter_map(|summary| summary.change_set_id()) {
+        discard(client, id).await;
+        swept += 1;
+    }
+    Ok(swept)
+}
+
+/// The change sets of a stack that this tool did not make.
+///
+/// # Errors
+/// The change sets cannot be listed.
+pub async fn foreign(client: &Client, stack: &str) -> Result<Vec<String>> {
+    let all = list(client, stack).await?;
+    Ok(all.into_iter().filter_map(|summary| summary.change_set_name).filter(|name| !is_ours(Some(name))).collect())
+}
+
+/// Seconds after which nobody is taken to be looking at a plan any more.
+const STALE_AFTER: u64 = 3_600;
+
+fn is_ours(name: Option<&str>) -> bool {
+    name.is_some_and(|name| name.starts_with(PREFIX))
+}
+
+async fn list(client: &Client, stack: &str) -> Result<Vec<aws_sdk_cloudformation::types::ChangeSetSummary>> {
+    client
+        .list_change_sets()
+        .stack_name(stack)
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<std::result::Result<_, _>>()
+        .await
+        .map_err(|error| explain(format!("cannot list the change sets of stack `{stack}`"), &error))
 }
 
 /// Removes a change set that nobody will execute. It costs nothing to leave one, so a failure is no error.

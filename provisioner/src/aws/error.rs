@@ -71,6 +71,10 @@ where
 fn explain_service(base: Error, code: &str, message: &str) -> Error {
     let base = base.cause(format!("{code}: {message}"));
     match code {
+        // Services have several codes for a clock that is wrong, and their words tell them from other refusals.
+        _ if ["Signature expired", "Signature not yet current", "Request has expired"].iter().any(|said| message.contains(said)) => {
+            base.hint("this machine's clock differs from AWS's: set it, then run the same command again")
+        }
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
             base.hint("the credentials have expired: get new ones (`aws sso login`), then run the same command again; it goes on where this one stopped")
         }

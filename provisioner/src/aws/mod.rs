@@ -7,6 +7,7 @@ pub mod artefacts;
 pub mod bucket;
 pub mod change_set;
 pub mod error;
+pub mod failures;
 pub mod follow;
 pub mod function;
 pub mod identity;

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{Capability, DeletionMode, OnFailure, Parameter, Tag};
 
+use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksError;
+
 use super::error::{code, explain, message};
 use crate::core::names::OWNER_TAG;
 use crate::error::{Error, Exit, Result};
@@ -28,6 +31,8 @@ pub struct Stack {
     pub tags: BTreeMap<String, String>,
     /// Whether it may not be deleted.
     pub protected: bool,
+    /// Its last operations, newest first; none where the service does not tell.
+    pub operations: Vec<String>,
 }
 
 impl Stack {
@@ -77,6 +82,14 @@ pub struct Resource {
 /// # Errors
 /// Any other failure of the request.
 pub async fn describe(client: &Client, name: &str) -> Result<Option<Stack>> {
+    ask(client, name).await.map_err(|error| explain(format!("cannot describe stack `{name}`"), &error))
+}
+
+/// As [`describe`], with the service's own error.
+pub(super) async fn ask(
+    client: &Client,
+    name: &str,
+) -> std::result::Result<Option<Stack>, SdkError<DescribeStacksError>> {
     match client.describe_stacks().stack_name(name).send().await {
         Ok(reply) => Ok(reply.stacks.unwrap_or_default().into_iter().next().map(from_sdk)),
         Err(error)
@@ -85,7 +98,7 @@ pub async fn describe(client: &Client, name: &str) -> Result<Option<Stack>> {
         {
             Ok(None)
         }
-        Err(error) => Err(explain(format!("cannot describe stack `{name}`"), &error)),
+        Err(error) => Err(error),
     }
 }
 
@@ -109,6 +122,7 @@ fn from_sdk(stack: aws_sdk_cloudformation::types::Stack) -> Stack {
             .collect(),
         tags: stack.tags.unwrap_or_default().into_iter().filter_map(|t| Some((t.key?, t.value?))).collect(),
         protected: stack.enable_termination_protection.unwrap_or(false),
+        operations: stack.last_operations.unwrap_or_default().into_iter().filter_map(|o| o.operation_id).collect(),
     }
 }
 
@@ -205,23 +219,47 @@ pub async fn delete(client: &Client, stack: &Stack, deletion: &Deletion) -> Resu
     if deletion.force {
         request = request.deletion_mode(DeletionMode::ForceDeleteStack);
     }
-    request.send().await.map(|_| ()).map_err(|error| explain(format!("cannot delete stack `{}`", stack.name), &error))
+    request.send().await.map(|_| ()).map_err(|error| refused(format!("cannot delete stack `{}`", stack.name), &error))
 }
 
-/// Continues a rollback that failed; `skip` names the resources to leave as they are.
+/// Explains a refused request; one that came while another operation ran is blocked, not failed.
+pub(super) fn refused<E, R>(attempt: String, error: &SdkError<E, R>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    let text = message(error).unwrap_or_default();
+    let busy = code(error).is_some_and(|code| code.starts_with("OperationInProgress"))
+        || (text.contains("_IN_PROGRESS state") && code(error) == Some("ValidationError"));
+    let explained = explain(attempt, error);
+    if busy {
+        return explained
+            .exit(Exit::Blocked)
+            .hint("another operation runs on this stack: the same command again joins it and then goes on");
+    }
+    if text.contains("TerminationProtection") {
+        return explained.exit(Exit::Refused).hint("the stack is protected against deletion; nothing was changed");
+    }
+    explained
+}
+
+/// Continues a rollback that failed; `skip` names the resources to leave as they are, `force` lets CloudFormation choose them.
 ///
 /// # Errors
 /// Any failure of the request.
-pub async fn continue_rollback(client: &Client, stack: &Stack, skip: Vec<String>) -> Result<()> {
+pub async fn continue_rollback(client: &Client, stack: &Stack, skip: Vec<String>, force: bool) -> Result<()> {
     let mut request = client.continue_update_rollback().stack_name(&stack.id);
     if !skip.is_empty() {
         request = request.set_resources_to_skip(Some(skip));
+    }
+    if force {
+        request = request.force_rollback(true);
     }
     request
         .send()
         .await
         .map(|_| ())
-        .map_err(|error| explain(format!("cannot continue the rollback of stack `{}`", stack.name), &error))
+        .map_err(|error| refused(format!("cannot continue the rollback of stack `{}`", stack.name), &error))
 }
 
 /// Cancels a running update; the stack rolls back.

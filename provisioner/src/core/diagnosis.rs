@@ -35,11 +35,83 @@ pub struct Diagnosis {
     pub resource_type: String,
     /// What the service said, in its own words.
     pub reason: String,
+    /// What sort of failure that is.
+    pub kind: Kind,
     /// The IAM action that was denied, where that was the cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub denied: Option<Denied>,
     /// How many other failures followed from it or happened beside it.
     pub others: usize,
+}
+
+/// The sorts of failure that have a way out of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The deployer lacks a permission.
+    Denied,
+    /// Something of that name exists already.
+    NameTaken,
+    /// A limit of the account is reached.
+    Quota,
+    /// A property has a value that the service does not take.
+    InvalidProperty,
+    /// CloudFormation's own checks refused it before anything was made.
+    Validation,
+    /// A hook of the account or organisation refused it.
+    Hook,
+    /// A bucket still holds something.
+    NotEmpty,
+    /// The service was slow, or asked too often.
+    Transient,
+    /// Anything else.
+    Other,
+}
+
+impl Kind {
+    /// Reads the sort out of an event; services use the same few phrases.
+    fn of(event: &StackEvent, reason: &str) -> Self {
+        let has = |phrases: &[&str]| phrases.iter().any(|phrase| reason.contains(phrase));
+        if event.status.starts_with("HOOK_") {
+            Self::Hook
+        } else if event.status.starts_with("VALIDATION_") {
+            Self::Validation
+        } else if has(&["not authorized to perform", "AccessDenied", "Access Denied", "UnauthorizedOperation"]) {
+            Self::Denied
+        } else if has(&["not empty", "BucketNotEmpty"]) {
+            Self::NotEmpty
+        } else if has(&["already exists", "AlreadyExists", "already owned by you", "BucketAlreadyOwnedByYou"]) {
+            Self::NameTaken
+        } else if has(&["LimitExceeded", "limit exceeded", "quota", "Quota", "UnreservedConcurrentExecution"]) {
+            Self::Quota
+        } else if has(&["Throttling", "Rate exceeded", "ServiceUnavailable", "did not stabilize", "Exceeded attempts"])
+        {
+            Self::Transient
+        } else if has(&["InvalidRequest", "ValidationException", "Invalid", "failed validation", "Unsupported"]) {
+            Self::InvalidProperty
+        } else {
+            Self::Other
+        }
+    }
+
+    /// What to do about it, where that is more than to read the reason.
+    #[must_use]
+    pub fn way_out(self) -> Option<&'static str> {
+        match self {
+            Self::Denied => Some("`provisioner policy` prints everything that a deployer needs"),
+            Self::NameTaken => Some(
+                "`--adopt` takes an existing table or bucket into the stack; `--stack NAME` makes another system beside it",
+            ),
+            Self::Quota => Some("ask for more under Service Quotas, or lower what the parameter asks for"),
+            Self::InvalidProperty | Self::Validation => {
+                Some("change the parameter or the template that sets this property")
+            }
+            Self::Hook => Some("the hook belongs to your account or organisation: its owner can say what it wants"),
+            Self::NotEmpty => Some("`provisioner down` empties it first"),
+            Self::Transient => Some("the service was busy: run the same command again in a few minutes"),
+            Self::Other => None,
+        }
+    }
 }
 
 /// A denied action.
@@ -73,6 +145,7 @@ pub fn diagnose(events: &[StackEvent]) -> Option<Diagnosis> {
         logical_id: first.logical_id.clone(),
         resource_type: first.resource_type.clone(),
         denied: denied(&reason),
+        kind: Kind::of(first, &reason),
         reason,
         others: causes.len().saturating_sub(1),
     })
@@ -87,7 +160,30 @@ fn is_failure(event: &StackEvent) -> bool {
 
 fn is_consequence(event: &StackEvent) -> bool {
     event.resource_type == "AWS::CloudFormation::Stack"
-        || event.reason.as_deref().is_some_and(|reason| reason.contains("cancelled"))
+        || event.reason.as_deref().is_some_and(|reason| {
+            ["cancelled", "The following hook(s) failed", "The following resource(s) failed"]
+                .iter()
+                .any(|phrase| reason.contains(phrase))
+        })
+}
+
+/// Whether a history says more than that something failed.
+#[must_use]
+pub fn has_cause(events: &[StackEvent]) -> bool {
+    events.iter().any(|event| is_failure(event) && !is_consequence(event))
+}
+
+/// The page of the console that shows a stack's events.
+#[must_use]
+pub fn console(stack_id: &str, region: &str) -> String {
+    let host = match stack_id.split(':').nth(1) {
+        Some("aws-us-gov") => "console.amazonaws-us-gov.com",
+        Some("aws-cn") => "console.amazonaws.cn",
+        Some("aws-eusc") => "console.amazonaws-eusc.eu",
+        _ => "console.aws.amazon.com",
+    };
+    let id = stack_id.replace(':', "%3A").replace('/', "%2F");
+    format!("https://{region}.{host}/cloudformation/home?region={region}#/stacks/events?stackId={id}")
 }
 
 /// Reads the denied action out of a service's message, in the forms that IAM uses.
@@ -152,6 +248,19 @@ mod tests {
         let history = [event(2, "face-recognition", "ROLLBACK_IN_PROGRESS", Some("Parameter CodeKey is wrong"))];
         assert_eq!(diagnose(&history).expect("a cause").reason, "Parameter CodeKey is wrong");
         assert_eq!(diagnose(&[event(1, "Role", "CREATE_COMPLETE", None)]), None);
+    }
+
+    #[test]
+    fn the_console_has_a_host_a_partition() {
+        for (partition, region, host) in [
+            ("aws", "eu-west-1", "eu-west-1.console.aws.amazon.com"),
+            ("aws-us-gov", "us-gov-west-1", "us-gov-west-1.console.amazonaws-us-gov.com"),
+            ("aws-cn", "cn-north-1", "cn-north-1.console.amazonaws.cn"),
+        ] {
+            let url = console(&format!("arn:{partition}:cloudformation:{region}:1:stack/x/y"), region);
+            assert!(url.starts_with(&format!("https://{host}/cloudformation/")), "{url}");
+            assert!(url.ends_with("%3Astack%2Fx%2Fy"), "{url}");
+        }
     }
 
     #[test]

@@ -57,8 +57,8 @@ pub enum Event {
     OperationStarted { operation: &'static str, stack: String },
     /// A resource moved.
     Resource { event: StackEvent },
-    /// A stack operation ended.
-    OperationEnded { stack: String, status: String, seconds: f64 },
+    /// A stack operation ended; ok where it did what it was started for.
+    OperationEnded { stack: String, status: String, ok: bool, seconds: f64 },
     /// Why it failed.
     Failed { diagnosis: Diagnosis, console: Option<String> },
     /// What the stack offers.

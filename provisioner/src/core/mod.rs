@@ -5,6 +5,7 @@
 pub mod diagnosis;
 pub mod event;
 pub mod names;
+pub mod parameter;
 pub mod plan;
 pub mod policy;
 pub mod regions;

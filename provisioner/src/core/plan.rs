@@ -64,6 +64,14 @@ pub enum Action {
     Add,
 }
 
+impl Action {
+    /// Whether a new resource takes or may take the place of the old one.
+    #[must_use]
+    pub fn may_replace(self) -> bool {
+        matches!(self, Self::Replace | Self::MayReplace)
+    }
+}
+
 /// A property's change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Property {

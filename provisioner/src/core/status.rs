@@ -1,4 +1,4 @@
-//! What a stack's status lets each command do: the 23 statuses of CloudFormation times the two commands that change a stack.
+//! What a stack's status lets each command do: the 23 statuses of CloudFormation times `up`, `down` and `plan`.
 //!
 //! Pure: strings from the API become [`Condition`] here, once, and nowhere else.
 
@@ -22,19 +22,23 @@ pub enum Condition {
     CreateFailed,
     /// An update failed and was not rolled back; another update may begin.
     UpdateFailed,
-    /// A rollback of an update or import failed: it must be continued before anything else.
+    /// A rollback of an update failed: it must be continued before anything else.
     RollbackStuck,
+    /// A rollback of an import failed: CloudFormation continues only rollbacks of updates, so nothing but deletion is left.
+    ImportStuck,
     /// Its deletion failed: something in it did not go.
     DeleteFailed,
 }
 
-/// The commands that change a stack.
+/// The commands that look at a stack before they do anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// `provisioner up`
     Up,
     /// `provisioner down`
     Down,
+    /// `provisioner plan`: looks like `up`, changes nothing.
+    Plan,
 }
 
 /// What a command does first with a stack in a given condition.
@@ -55,6 +59,8 @@ pub enum Move {
     Delete,
     /// Delete again, one rung further up: retain what does not go, then force.
     DeleteLadder,
+    /// Refuse: what it takes is the user's to decide.
+    Refuse,
     /// There is nothing to do.
     Nothing,
 }
@@ -81,30 +87,37 @@ pub fn condition(status: &str) -> Option<Condition> {
         "DELETE_IN_PROGRESS" => Condition::Deleting,
         "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" => Condition::CreateFailed,
         "UPDATE_FAILED" => Condition::UpdateFailed,
-        "UPDATE_ROLLBACK_FAILED" | "IMPORT_ROLLBACK_FAILED" => Condition::RollbackStuck,
+        "UPDATE_ROLLBACK_FAILED" => Condition::RollbackStuck,
+        "IMPORT_ROLLBACK_FAILED" => Condition::ImportStuck,
         "DELETE_FAILED" => Condition::DeleteFailed,
         _ => return None,
     })
 }
 
 /// Decides what a command does first.
+///
+/// `plan` waits for a running operation as `up` does, because a preview of a stack in motion would be wrong when it is printed. It continues
+/// no rollback: that changes the stack.
 #[must_use]
 pub fn next_move(condition: Condition, command: Command) -> Move {
+    use Command::{Down, Plan, Up};
     match (condition, command) {
-        (Condition::Absent, Command::Up) => Move::Create,
-        (Condition::Absent, Command::Down) => Move::Nothing,
-        (Condition::Ready | Condition::UpdateFailed, Command::Up) => Move::Update,
-        (Condition::Review | Condition::CreateFailed | Condition::DeleteFailed, Command::Up) => Move::DeleteThenCreate,
+        (Condition::Absent, Up | Plan) => Move::Create,
+        (Condition::Absent, Down) => Move::Nothing,
         (Condition::Busy | Condition::Deleting, _) => Move::Join,
-        (Condition::RollbackStuck, Command::Up) => Move::ContinueRollback,
-        (Condition::DeleteFailed, Command::Down) => Move::DeleteLadder,
+        (Condition::Ready | Condition::UpdateFailed, Up | Plan) => Move::Update,
+        (Condition::Review | Condition::CreateFailed | Condition::DeleteFailed, Up | Plan) => Move::DeleteThenCreate,
+        (Condition::RollbackStuck, Up) => Move::ContinueRollback,
+        (Condition::RollbackStuck, Plan) | (Condition::ImportStuck, Up | Plan) => Move::Refuse,
+        (Condition::DeleteFailed, Down) => Move::DeleteLadder,
         (
             Condition::Ready
             | Condition::UpdateFailed
             | Condition::Review
             | Condition::CreateFailed
-            | Condition::RollbackStuck,
-            Command::Down,
+            | Condition::RollbackStuck
+            | Condition::ImportStuck,
+            Down,
         ) => Move::Delete,
     }
 }
@@ -119,39 +132,40 @@ pub fn succeeded(status: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Every status that the API knows, with what `up` and `down` do first.
-    const MATRIX: [(&str, Move, Move); 23] = [
-        ("CREATE_COMPLETE", Move::Update, Move::Delete),
-        ("CREATE_FAILED", Move::DeleteThenCreate, Move::Delete),
-        ("CREATE_IN_PROGRESS", Move::Join, Move::Join),
-        ("DELETE_COMPLETE", Move::Create, Move::Nothing),
-        ("DELETE_FAILED", Move::DeleteThenCreate, Move::DeleteLadder),
-        ("DELETE_IN_PROGRESS", Move::Join, Move::Join),
-        ("IMPORT_COMPLETE", Move::Update, Move::Delete),
-        ("IMPORT_IN_PROGRESS", Move::Join, Move::Join),
-        ("IMPORT_ROLLBACK_COMPLETE", Move::Update, Move::Delete),
-        ("IMPORT_ROLLBACK_FAILED", Move::ContinueRollback, Move::Delete),
-        ("IMPORT_ROLLBACK_IN_PROGRESS", Move::Join, Move::Join),
-        ("REVIEW_IN_PROGRESS", Move::DeleteThenCreate, Move::Delete),
-        ("ROLLBACK_COMPLETE", Move::DeleteThenCreate, Move::Delete),
-        ("ROLLBACK_FAILED", Move::DeleteThenCreate, Move::Delete),
-        ("ROLLBACK_IN_PROGRESS", Move::Join, Move::Join),
-        ("UPDATE_COMPLETE", Move::Update, Move::Delete),
-        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", Move::Join, Move::Join),
-        ("UPDATE_FAILED", Move::Update, Move::Delete),
-        ("UPDATE_IN_PROGRESS", Move::Join, Move::Join),
-        ("UPDATE_ROLLBACK_COMPLETE", Move::Update, Move::Delete),
-        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", Move::Join, Move::Join),
-        ("UPDATE_ROLLBACK_FAILED", Move::ContinueRollback, Move::Delete),
-        ("UPDATE_ROLLBACK_IN_PROGRESS", Move::Join, Move::Join),
+    /// Every status that the API knows, with what `up`, `down` and `plan` do first.
+    const MATRIX: [(&str, Move, Move, Move); 23] = [
+        ("CREATE_COMPLETE", Move::Update, Move::Delete, Move::Update),
+        ("CREATE_FAILED", Move::DeleteThenCreate, Move::Delete, Move::DeleteThenCreate),
+        ("CREATE_IN_PROGRESS", Move::Join, Move::Join, Move::Join),
+        ("DELETE_COMPLETE", Move::Create, Move::Nothing, Move::Create),
+        ("DELETE_FAILED", Move::DeleteThenCreate, Move::DeleteLadder, Move::DeleteThenCreate),
+        ("DELETE_IN_PROGRESS", Move::Join, Move::Join, Move::Join),
+        ("IMPORT_COMPLETE", Move::Update, Move::Delete, Move::Update),
+        ("IMPORT_IN_PROGRESS", Move::Join, Move::Join, Move::Join),
+        ("IMPORT_ROLLBACK_COMPLETE", Move::Update, Move::Delete, Move::Update),
+        ("IMPORT_ROLLBACK_FAILED", Move::Refuse, Move::Delete, Move::Refuse),
+        ("IMPORT_ROLLBACK_IN_PROGRESS", Move::Join, Move::Join, Move::Join),
+        ("REVIEW_IN_PROGRESS", Move::DeleteThenCreate, Move::Delete, Move::DeleteThenCreate),
+        ("ROLLBACK_COMPLETE", Move::DeleteThenCreate, Move::Delete, Move::DeleteThenCreate),
+        ("ROLLBACK_FAILED", Move::DeleteThenCreate, Move::Delete, Move::DeleteThenCreate),
+        ("ROLLBACK_IN_PROGRESS", Move::Join, Move::Join, Move::Join),
+        ("UPDATE_COMPLETE", Move::Update, Move::Delete, Move::Update),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", Move::Join, Move::Join, Move::Join),
+        ("UPDATE_FAILED", Move::Update, Move::Delete, Move::Update),
+        ("UPDATE_IN_PROGRESS", Move::Join, Move::Join, Move::Join),
+        ("UPDATE_ROLLBACK_COMPLETE", Move::Update, Move::Delete, Move::Update),
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", Move::Join, Move::Join, Move::Join),
+        ("UPDATE_ROLLBACK_FAILED", Move::ContinueRollback, Move::Delete, Move::Refuse),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", Move::Join, Move::Join, Move::Join),
     ];
 
     #[test]
     fn every_status_has_a_move_for_every_command() {
-        for (status, up, down) in MATRIX {
+        for (status, up, down, plan) in MATRIX {
             let condition = condition(status).unwrap_or_else(|| panic!("{status} is unknown"));
             assert_eq!(next_move(condition, Command::Up), up, "up on {status}");
             assert_eq!(next_move(condition, Command::Down), down, "down on {status}");
+            assert_eq!(next_move(condition, Command::Plan), plan, "plan on {status}");
         }
     }
 

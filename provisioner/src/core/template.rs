@@ -20,6 +20,12 @@ pub struct Template {
 }
 
 impl Template {
+    /// How a parameter is declared.
+    #[must_use]
+    pub fn declaration(&self, name: &str) -> Option<&Value> {
+        self.document.get("Parameters")?.get(name)
+    }
+
     /// The resources that a create would make, as (logical id, type): those whose condition holds for the values of the parameters.
     ///
     /// A condition that this does not understand counts as true: a preview may show too much, never too little.
@@ -135,7 +141,7 @@ pub fn read(body: &str) -> Result<Template, Error> {
     Ok(Template { body: body.to_owned(), parameters, document })
 }
 
-fn scalar(value: &Value) -> Option<String> {
+pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

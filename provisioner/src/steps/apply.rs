@@ -1,17 +1,24 @@
 //! Starts stack operations and follows them to their end, with every event reported and every failure explained.
 
-use std::time::Instant;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
 use crate::aws::change_set;
 use crate::aws::follow::{self, Ended, Since};
 use crate::aws::stack::{self, Deletion, Stack};
 use crate::cli::Context;
-use crate::core::diagnosis::diagnose;
+use crate::core::diagnosis::{StackEvent, console, diagnose};
 use crate::core::event::Event;
 use crate::core::plan::Operation;
 use crate::core::status;
 use crate::error::{Error, Exit, Result};
 use crate::steps::prepare::{self, Prepared};
+
+/// After a first Ctrl-C a running update is followed for so much longer, so that a second one can still cancel it.
+const SECOND_THOUGHTS: Duration = Duration::from_secs(3);
 
 /// Does what the plan says and returns the stack as it then is.
 ///
@@ -37,48 +44,95 @@ pub async fn run(cx: &Context, prepared: &Prepared) -> Result<Stack> {
 
 async fn followed(cx: &Context, operation: &'static str, stack_id: &str, since: Since) -> Result<Stack> {
     cx.events.emit(Event::OperationStarted { operation, stack: cx.stack().to_owned() });
-    let ended = follow(cx, operation, stack_id, since).await?;
+    let (ended, cancelled) = follow(cx, operation, stack_id, since).await?;
     match ended.stack {
-        Some(stack) if status::succeeded(&ended.status) => Ok(stack),
+        // A failed creation ends with the stack deleted, and its ARN still describes it.
+        Some(stack) if status::succeeded(&ended.status) && ended.status != "DELETE_COMPLETE" => Ok(stack),
+        _ if cancelled => {
+            Err(Error::new(format!("the {operation} of stack `{}` was cancelled ({})", cx.stack(), ended.status))
+                .hint(format!("`{}` begins it again", cx.command("up"))))
+        }
         _ => Err(failed(cx, operation, &ended, stack_id)),
     }
 }
 
-/// Follows an operation; Ctrl-C leaves it to itself.
-async fn follow(cx: &Context, operation: &str, stack_id: &str, since: Since) -> Result<Ended> {
+/// Follows an operation. Ctrl-C leaves it to itself; a second one cancels an update, and then its rollback is followed.
+async fn follow(cx: &Context, operation: &str, stack_id: &str, since: Since) -> Result<(Ended, bool)> {
     let started = Instant::now();
     let following = follow::to_the_end(&cx.clients.cloudformation, stack_id, since, |event| {
         cx.events.emit(Event::Resource { event: event.clone() });
     });
-    let ended = tokio::select! {
-        ended = following => ended?,
-        _ = tokio::signal::ctrl_c() => {
-            return Err(Error::new(format!("detached: the {operation} of stack `{}` goes on in AWS", cx.stack()))
-                .exit(Exit::Blocked)
-                .hint(format!("`{}` joins it again", cx.command("up"))));
+    tokio::pin!(following);
+    let (_listening, mut interrupts) = interrupts();
+    let (mut leave, mut cancelled) = (None, false);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut following => break ended?,
+            () = sleep_until(leave.unwrap_or(started)), if leave.is_some() => return Err(detached(cx, operation)),
+            Some(()) = interrupts.recv() => {
+                if operation != "update" || cancelled {
+                    return Err(detached(cx, operation));
+                }
+                if leave.is_none() {
+                    leave = Some(Instant::now() + SECOND_THOUGHTS);
+                    cx.events.emit(Event::Warning {
+                        message: format!("leaving; the update of stack `{}` goes on in AWS", cx.stack()),
+                        hint: Some("press Ctrl-C again now to cancel the update: what it did is rolled back".into()),
+                    });
+                } else {
+                    stack::cancel_update(&cx.clients.cloudformation, stack_id).await?;
+                    (leave, cancelled) = (None, true);
+                    cx.events.emit(Event::Warning {
+                        message: format!("cancelled: stack `{}` goes back to what it was", cx.stack()),
+                        hint: Some("Ctrl-C once more leaves the rollback to itself".into()),
+                    });
+                }
+            }
         }
     };
     cx.events.emit(Event::OperationEnded {
         stack: cx.stack().to_owned(),
         status: ended.status.clone(),
+        ok: match operation {
+            "rollback" => ended.status == "UPDATE_ROLLBACK_COMPLETE",
+            "deletion" | "operation" => status::succeeded(&ended.status),
+            // A creation that ends with the stack removed has failed.
+            _ => status::succeeded(&ended.status) && ended.status != "DELETE_COMPLETE",
+        },
         seconds: started.elapsed().as_secs_f64(),
     });
-    Ok(ended)
+    Ok((ended, cancelled))
+}
+
+/// Every Ctrl-C from now on, also those that come while one is being answered; for as long as the task is held.
+fn interrupts() -> (JoinSet<()>, UnboundedReceiver<()>) {
+    let (pressed, interrupts) = unbounded_channel();
+    let mut listening = JoinSet::new();
+    listening.spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && pressed.send(()).is_ok() {} });
+    (listening, interrupts)
+}
+
+fn detached(cx: &Context, operation: &str) -> Error {
+    let again = if operation == "deletion" { "down" } else { "up" };
+    Error::new(format!("detached: the {operation} of stack `{}` goes on in AWS", cx.stack()))
+        .exit(Exit::Blocked)
+        .hint(format!("`{}` joins it again", cx.command(again)))
 }
 
 fn failed(cx: &Context, operation: &str, ended: &Ended, stack_id: &str) -> Error {
-    if let Some(diagnosis) = diagnose(&ended.events) {
-        let console = (cx.local.is_none() && !cx.clients.custom_endpoint).then(|| {
-            format!(
-                "https://{0}.console.aws.amazon.com/cloudformation/home?region={0}#/stacks/events?stackId={stack_id}",
-                cx.region()
-            )
-        });
-        cx.events.emit(Event::Failed { diagnosis, console });
-    }
+    explain(cx, ended, stack_id);
     let removed = if ended.status == "DELETE_COMPLETE" { ", and what it had made was removed" } else { "" };
     Error::new(format!("the {operation} of stack `{}` failed ({}){removed}", cx.stack(), ended.status))
         .hint(format!("when the cause is mended, run `{}` again", cx.command("up")))
+}
+
+/// Reports the cause of a failure, where the events tell one.
+fn explain(cx: &Context, ended: &Ended, stack_id: &str) {
+    if let Some(diagnosis) = diagnose(&ended.events) {
+        let real = cx.local.is_none() && !cx.clients.custom_endpoint;
+        let console = real.then(|| console(stack_id, cx.region()));
+        cx.events.emit(Event::Failed { diagnosis, console });
+    }
 }
 
 /// Follows somebody else's operation to its end, whatever that is.
@@ -87,11 +141,11 @@ fn failed(cx: &Context, operation: &str, ended: &Ended, stack_id: &str) -> Error
 /// The stack cannot be followed.
 pub async fn join(cx: &Context, stack: &Stack) -> Result<()> {
     cx.events.emit(Event::Joined { stack: stack.name.clone(), status: stack.status.clone() });
-    let since = Since::now(&cx.clients.cloudformation, &stack.id).await?;
+    let since = Since::joining(&cx.clients.cloudformation, &stack.id).await?;
     follow(cx, "operation", &stack.id, since).await.map(|_| ())
 }
 
-/// Continues a failed rollback; a second failure skips the resources that stop it.
+/// Continues a failed rollback: as it is, then without the resources that stop it, then by force.
 ///
 /// # Errors
 /// The rollback cannot be finished.
@@ -99,30 +153,62 @@ pub async fn continue_rollback(cx: &Context, stack: &Stack) -> Result<()> {
     cx.confirm(&format!("stack {} is stuck in {}: continue its rollback?", stack.name, stack.status))?;
     let client = &cx.clients.cloudformation;
     let mut skip = Vec::new();
-    for attempt in 0..2 {
+    let mut last = None;
+    for force in [false, false, true] {
         let since = Since::now(client, &stack.id).await?;
-        stack::continue_rollback(client, stack, skip.clone()).await?;
+        stack::continue_rollback(client, stack, skip.clone(), force).await?;
         cx.events.emit(Event::OperationStarted { operation: "continued rollback", stack: stack.name.clone() });
-        let ended = follow(cx, "rollback", &stack.id, since).await?;
+        let (ended, _) = follow(cx, "rollback", &stack.id, since).await?;
         if ended.status == "UPDATE_ROLLBACK_COMPLETE" {
+            if !skip.is_empty() {
+                cx.events.emit(Event::Warning {
+                    message: format!("the rollback went on without {}", skip.join(", ")),
+                    hint: Some(
+                        "these may differ from what CloudFormation believes; the next update sets them again".into(),
+                    ),
+                });
+            }
             return Ok(());
         }
-        if attempt == 0 {
-            let mut stuck: Vec<String> =
-                ended.events.iter().filter(|e| e.status == "UPDATE_FAILED").map(|e| e.logical_id.clone()).collect();
-            stuck.sort();
-            stuck.dedup();
-            skip = stuck;
-        }
+        skip.extend(ended.events.iter().filter(|e| is_stuck(e)).map(|e| e.logical_id.clone()));
+        skip.sort();
+        skip.dedup();
+        last = Some(ended);
+    }
+    if let Some(ended) = last {
+        explain(cx, &ended, &stack.id);
     }
     Err(Error::new(format!("stack `{}` cannot finish its rollback", stack.name))
         .exit(Exit::Blocked)
         .hint(format!("mend what the events name, then run `{}` again", cx.command("up"))))
 }
 
+fn is_stuck(event: &StackEvent) -> bool {
+    event.status == "UPDATE_FAILED" && event.resource_type != "AWS::CloudFormation::Stack"
+}
+
 /// Deletes what a failed creation left, provided that no bucket or table survives in it.
 async fn delete_remains(cx: &Context, stack: &Stack) -> Result<()> {
-    let left = stack::resources(&cx.clients.cloudformation, &stack.id).await?;
+    let client = &cx.clients.cloudformation;
+    if stack.protected {
+        return Err(Error::new(format!("stack `{}` failed and is protected against deletion", stack.name))
+            .exit(Exit::Refused)
+            .hint(format!(
+                "if that is meant to end: `aws cloudformation update-termination-protection \
+                 --no-enable-termination-protection --stack-name {}`",
+                stack.name
+            )));
+    }
+    if stack.status == "REVIEW_IN_PROGRESS" && !stack.is_ours() {
+        let foreign = change_set::foreign(client, &stack.id).await?;
+        if !foreign.is_empty() {
+            return Err(Error::new(format!("somebody is about to create stack `{}`", stack.name))
+                .cause(format!("change set {} awaits its execution", foreign.join(", ")))
+                .exit(Exit::Refused)
+                .hint("choose another name with `--stack NAME`"));
+        }
+    }
+    let left = stack::resources(client, &stack.id).await?;
     for resource in &left {
         let data = matches!(resource.resource_type.as_str(), "AWS::S3::Bucket" | "AWS::DynamoDB::Table");
         if data && crate::aws::proof::is_gone(&cx.clients, resource).await? == Some(false) {
@@ -138,7 +224,17 @@ async fn delete_remains(cx: &Context, stack: &Stack) -> Result<()> {
             )));
         }
     }
-    delete(cx, stack, &Deletion::default()).await.map(|_| ())
+    let ended = delete(cx, stack, &Deletion::default()).await?;
+    if ended.status == "DELETE_COMPLETE" {
+        return Ok(());
+    }
+    explain(cx, &ended, &stack.id);
+    Err(Error::new(format!("what is left of stack `{}` cannot be deleted ({})", stack.name, ended.status))
+        .exit(Exit::Blocked)
+        .hint(format!(
+            "`{}` goes further: it empties, leaves what does not go, and says what is left",
+            cx.command("down")
+        )))
 }
 
 /// Deletes a stack and follows it; the ended operation says whether it is gone.
@@ -149,5 +245,5 @@ pub async fn delete(cx: &Context, stack: &Stack, deletion: &Deletion) -> Result<
     let since = Since::now(&cx.clients.cloudformation, &stack.id).await?;
     stack::delete(&cx.clients.cloudformation, stack, deletion).await?;
     cx.events.emit(Event::OperationStarted { operation: "deletion", stack: stack.name.clone() });
-    follow(cx, "deletion", &stack.id, since).await
+    follow(cx, "deletion", &stack.id, since).await.map(|(ended, _)| ended)
 }

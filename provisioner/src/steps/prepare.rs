@@ -13,7 +13,7 @@ use crate::core::event::Event;
 use crate::core::plan::{Operation, Plan};
 use crate::core::status::{self, Command, Condition, Move};
 use crate::core::template::{self, Template};
-use crate::core::{names, plan};
+use crate::core::{names, parameter, plan};
 use crate::error::{Error, Exit, Result};
 use crate::package::{Architecture, Package};
 use crate::steps::apply;
@@ -23,7 +23,7 @@ use crate::steps::preflight::{self, Observed};
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
     /// Set a parameter of the template, as `RetentionDays=30`; what is not set stays as it is deployed
-    #[arg(long = "parameter", short = 'P', value_name = "NAME=VALUE", value_parser = parameter)]
+    #[arg(long = "parameter", short = 'P', value_name = "NAME=VALUE", value_parser = assignment)]
     pub parameters: Vec<(String, String)>,
     /// Deploy this template instead of the built-in one
     #[arg(long, value_name = "FILE")]
@@ -34,9 +34,12 @@ pub struct Settings {
     /// Take an existing table and bucket of the system's names into the stack
     #[arg(long)]
     pub adopt: bool,
+    /// Update in express mode: do not wait until resources have settled (never where something is created first or replaced)
+    #[arg(long)]
+    pub express: bool,
 }
 
-fn parameter(text: &str) -> std::result::Result<(String, String), String> {
+fn assignment(text: &str) -> std::result::Result<(String, String), String> {
     text.split_once('=')
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .ok_or_else(|| "it has the form NAME=VALUE".to_owned())
@@ -71,7 +74,10 @@ pub async fn prepare(cx: &Context, settings: &Settings, upload: bool) -> Result<
     let architecture = architecture(cx, settings)?;
     let source = Source { file: settings.bootstrap.clone(), architecture, for_this_machine: cx.local.is_some() };
     let (mut observed, package) = tokio::try_join!(preflight::observe(cx), bootstrap::package(&source, &cx.events))?;
-    let step = settle(cx, &mut observed).await?;
+    let step = settle(cx, &mut observed, if upload { Command::Up } else { Command::Plan }).await?;
+    if settings.express && step != Move::Update {
+        standard(cx, "the stack is created");
+    }
     let artefacts = artefacts::bucket(&observed.account, cx.region());
     let parameters = parameters(cx, settings, &template, &observed, step, &source, &package);
     let mut prepared = Prepared {
@@ -91,20 +97,38 @@ pub async fn prepare(cx: &Context, settings: &Settings, upload: bool) -> Result<
 }
 
 /// Brings a stack to a state in which it can be created or updated: joins, continues, or refuses.
-async fn settle(cx: &Context, observed: &mut Observed) -> Result<Move> {
+async fn settle(cx: &Context, observed: &mut Observed, command: Command) -> Result<Move> {
     loop {
         let Some(stack) = &observed.stack else { return Ok(Move::Create) };
-        let step = first_step(stack, Command::Up)?;
+        let step = first_step(stack, command)?;
         if step != Move::Create {
             preflight::check_owner(stack)?;
         }
         match step {
             Move::Join => apply::join(cx, stack).await?,
             Move::ContinueRollback => apply::continue_rollback(cx, stack).await?,
+            Move::Refuse => return Err(stuck(cx, stack)),
             other => return Ok(other),
         }
         observed.stack = stack::describe(&cx.clients.cloudformation, cx.stack()).await?;
     }
+}
+
+fn stuck(cx: &Context, stack: &Stack) -> Error {
+    let error = Error::new(format!("stack `{}` is stuck ({})", stack.name, stack.status)).exit(Exit::Blocked);
+    let error = stack.reason.iter().fold(error, |error, reason| error.cause(reason.clone()));
+    if stack.status == "UPDATE_ROLLBACK_FAILED" {
+        return error.hint(format!("`{}` continues its rollback first", cx.command("up")));
+    }
+    error.hint("CloudFormation continues no rollback of an import: the stack must go").hint(format!(
+        "`{}`, then `{}`",
+        cx.command("down --keep-data"),
+        cx.command("up --adopt")
+    ))
+}
+
+fn standard(cx: &Context, because: &str) {
+    cx.events.emit(Event::Warning { message: format!("standard mode instead of express: {because}"), hint: None });
 }
 
 /// What to do first with a stack.
@@ -146,6 +170,11 @@ fn load(settings: &Settings) -> Result<Template> {
             return Err(Error::new(format!("the template has no parameter `{name}`"))
                 .exit(Exit::Usage)
                 .hint(format!("it has {}", known.join(", "))));
+        }
+    }
+    for (name, value) in &settings.parameters {
+        if let Some(problem) = template.declaration(name).and_then(|declared| parameter::problem(declared, value)) {
+            return Err(Error::new(format!("parameter `{name}` is `{value}`: it {problem}")).exit(Exit::Usage));
         }
     }
     Ok(template)
@@ -236,17 +265,37 @@ async fn make_change_set(
     operation: Operation,
     upload: bool,
 ) -> Result<()> {
-    let request = change_set::Request {
+    let client = &cx.clients.cloudformation;
+    let mut request = change_set::Request {
         stack: cx.stack(),
         template: &prepared.template.body,
         parameters: &prepared.parameters,
         import_existing: settings.adopt,
         create: operation == Operation::Create,
+        express: settings.express && operation == Operation::Update,
     };
+    if !upload && operation == Operation::Update {
+        // `up` needs no sweeping: the execution of one change set removes all others. Plans pile up.
+        let _ = change_set::sweep(client, cx.stack()).await;
+    }
     let storing = async { if upload { store(cx, prepared).await } else { Ok(()) } };
-    let (change_set, ()) = tokio::try_join!(change_set::create(&cx.clients.cloudformation, &request), storing)?;
+    let (mut change_set, ()) = tokio::try_join!(change_set::create(client, &request), storing)?;
+    if request.express && change_set.changes.iter().any(|change| change.action.may_replace()) {
+        standard(cx, "the plan replaces something");
+        change_set::discard(client, &change_set.id).await;
+        request.express = false;
+        change_set = change_set::create(client, &request).await?;
+    }
     if change_set.changes.is_empty() {
-        return Ok(());
+        return match &prepared.observed.stack {
+            Some(stack) if status::condition(&stack.status) == Some(Condition::UpdateFailed) => {
+                Err(Error::new(format!("stack `{}` stopped in the middle of an update (UPDATE_FAILED)", stack.name))
+                    .cause("template and parameters are as they were then, so there is nothing new to try")
+                    .exit(Exit::Blocked)
+                    .hint(format!("`aws cloudformation rollback-stack --stack-name {}` takes it back", stack.name)))
+            }
+            _ => Ok(()),
+        };
     }
     prepared.plan = Plan::new(operation, change_set.changes.clone());
     prepared.change_set = Some(change_set);

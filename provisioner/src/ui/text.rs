@@ -111,10 +111,10 @@ fn text(event: &Event, verbose: bool) -> Option<String> {
         Event::Joined { stack, status } => format!("  {stack} is busy ({status}): following that operation"),
         Event::OperationStarted { operation, stack } => format!("  {operation} of stack {stack} started"),
         Event::Resource { event } => resource(event)?,
-        Event::OperationEnded { stack, status, seconds } if crate::core::status::succeeded(status) => {
+        Event::OperationEnded { stack, status, seconds, ok: true } => {
             done(format_args!("{stack}: {status} after {seconds:.1} s"))
         }
-        Event::OperationEnded { stack, status, seconds } => {
+        Event::OperationEnded { stack, status, seconds, ok: false } => {
             format!("{BAD}✗{BAD:#} {stack}: {status} after {seconds:.1} s")
         }
         Event::Failed { diagnosis, console } => {
@@ -127,6 +127,9 @@ fn text(event: &Event, verbose: bool) -> Option<String> {
             }
             if diagnosis.others > 0 {
                 let _ = write!(text, "\n  {FAINT}and {} more that came after it{FAINT:#}", diagnosis.others);
+            }
+            if let Some(way_out) = diagnosis.kind.way_out() {
+                let _ = write!(text, "\n  {NOTE}hint:{NOTE:#} {way_out}");
             }
             if let Some(console) = console {
                 let _ = write!(text, "\n  {FAINT}{console}{FAINT:#}");

@@ -1,0 +1,102 @@
+//! What `DescribeEvents` knows about a failure: validations, hooks, and the operation before the rollback.
+//!
+//! Invariant: an endpoint that lacks the operation, or a caller who may not use it, loses detail and nothing else.
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::operation::describe_events::builders::DescribeEventsFluentBuilder;
+use aws_sdk_cloudformation::types::{EventFilter, EventType, HookFailureMode, HookInvocationPoint, OperationEvent};
+
+use super::stack::Stack;
+use crate::core::diagnosis::{self, StackEvent};
+
+/// A rollback and the clean-up after it are operations of their own: the cause is at most so many operations back.
+const LOOK_BACK: usize = 4;
+
+/// The failures of a stack's last operations: of the newest one that names a cause.
+pub async fn of_stack(client: &Client, stack: Option<&Stack>) -> Vec<StackEvent> {
+    for operation in stack.into_iter().flat_map(|stack| stack.operations.iter().take(LOOK_BACK)) {
+        let Some(found) = failed(client.describe_events().operation_id(operation)).await else { break };
+        if diagnosis::has_cause(&found) {
+            return found;
+        }
+    }
+    Vec::new()
+}
+
+/// The failures of a change set that could not be made.
+pub async fn of_change_set(client: &Client, id: &str) -> Vec<StackEvent> {
+    failed(client.describe_events().change_set_name(id)).await.unwrap_or_default()
+}
+
+/// `None` where the operation cannot be used.
+async fn failed(request: DescribeEventsFluentBuilder) -> Option<Vec<StackEvent>> {
+    let filter = EventFilter::builder().failed_events(true).build();
+    let reply = request.filters(filter).send().await.ok()?;
+    let mut events: Vec<StackEvent> = reply.operation_events.unwrap_or_default().into_iter().map(from_sdk).collect();
+    events.sort_by_key(|event| event.at);
+    Some(events)
+}
+
+fn from_sdk(event: OperationEvent) -> StackEvent {
+    let (status, reason) = outcome(&event);
+    StackEvent {
+        id: event.event_id.unwrap_or_default(),
+        at: event
+            .timestamp
+            .or(event.end_time)
+            .or(event.start_time)
+            .and_then(|at| at.to_millis().ok())
+            .unwrap_or_default(),
+        logical_id: event.logical_resource_id.unwrap_or_default(),
+        physical_id: event.physical_resource_id.filter(|id| !id.is_empty()),
+        // What concerns the stack as a whole names no type.
+        resource_type: event.resource_type.unwrap_or_else(|| "AWS::CloudFormation::Stack".to_owned()),
+        status,
+        reason,
+    }
+}
+
+fn outcome(event: &OperationEvent) -> (String, Option<String>) {
+    if event.event_type == Some(EventType::ValidationError) {
+        let warns = event.validation_failure_mode.as_ref().is_some_and(|mode| mode.as_str() == "WARN");
+        let status = if warns { "VALIDATION_WARNED" } else { "VALIDATION_FAILED" };
+        let path = event.validation_path.as_ref().map(|path| format!("{path}: ")).unwrap_or_default();
+        let said = event.validation_status_reason.as_deref().unwrap_or("the service gave no reason");
+        let name = event.validation_name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        return (status.to_owned(), Some(format!("{path}{said}{name}")));
+    }
+    if let Some(name) = &event.hook_type {
+        let hook = Hook {
+            name,
+            status: event.hook_status.as_ref().map_or("HOOK_FAILED", |status| status.as_str()),
+            point: event.hook_invocation_point.as_ref().map(HookInvocationPoint::as_str),
+            mode: event.hook_failure_mode.as_ref().map(HookFailureMode::as_str),
+            reason: event.hook_status_reason.as_deref(),
+        };
+        return (hook.outcome(), Some(hook.words()));
+    }
+    let status = event.resource_status.as_ref().map(|status| status.as_str().to_owned()).unwrap_or_default();
+    (status, event.resource_status_reason.clone().filter(|reason| !reason.is_empty()))
+}
+
+/// What a hook said about a resource.
+pub(super) struct Hook<'a> {
+    pub(super) name: &'a str,
+    pub(super) status: &'a str,
+    pub(super) point: Option<&'a str>,
+    pub(super) mode: Option<&'a str>,
+    pub(super) reason: Option<&'a str>,
+}
+
+impl Hook<'_> {
+    /// Its status; a hook that only warns never stops an operation.
+    pub(super) fn outcome(&self) -> String {
+        let warned = self.mode == Some("WARN") && self.status.ends_with("FAILED");
+        if warned { "HOOK_WARNED".to_owned() } else { self.status.to_owned() }
+    }
+
+    pub(super) fn words(&self) -> String {
+        let point = self.point.map(|point| format!(" ({point})")).unwrap_or_default();
+        format!("hook {}{point}: {}", self.name, self.reason.unwrap_or("it gave no reason"))
+    }
+}

@@ -1,0 +1,484 @@
+//! The real `provisioner` against a scripted CloudFormation: what emulators do not play.
+//!
+//! Nothing here waits by a clock: the script counts polls, and the deployer polls every few milliseconds.
+
+#[path = "scripted/cloud.rs"]
+mod cloud;
+#[path = "scripted/interrupts.rs"]
+mod interrupts;
+#[path = "scripted/run.rs"]
+mod run;
+#[path = "scripted/xml.rs"]
+mod xml;
+
+use std::collections::BTreeMap;
+
+use cloud::{ChangeSet, Cloud, Frame, Script, at};
+use run::{Run, provisioner};
+use serde_json::{Value, json};
+
+const UPDATE: [&str; 5] = ["up", "--yes", "--no-smoke", "--output", "json"];
+
+fn standing() -> Script {
+    Script { status: Some("CREATE_COMPLETE"), ..Script::default() }
+}
+
+/// A stack whose function gets a new package.
+fn code_change() -> Script {
+    let mut script = standing();
+    script.change_sets.push_back(ChangeSet::Changes(vec![json!({
+        "Action": "Modify", "LogicalResourceId": "Function", "ResourceType": "AWS::Lambda::Function", "Replacement": "False",
+        "Details": [{"Target": {"Attribute": "Properties", "Name": "Code", "RequiresRecreation": "Never",
+            "Path": "/Properties/Code/S3Key", "BeforeValue": "old", "AfterValue": "new"}}],
+    })]));
+    script
+}
+
+/// The frames of a recorded history: under way, then over.
+fn played(history: &str, running: &'static str, end: &'static str) -> Vec<Frame> {
+    let path = format!("{}/tests/histories/{history}.json", env!("CARGO_MANIFEST_DIR"));
+    let recorded: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("a history")).expect("JSON");
+    let events = recorded["events"].as_array().expect("events").clone();
+    let half = events.len() / 2;
+    vec![
+        Frame { status: running, events: events[..half].to_vec() },
+        Frame { status: end, events: events[half..].to_vec() },
+    ]
+}
+
+async fn up(script: Script) -> (Run, Cloud) {
+    let cloud = Cloud::start(script).await;
+    let run = provisioner(&cloud, &UPDATE).await;
+    (run, cloud)
+}
+
+#[tokio::test]
+async fn a_first_create_runs_straight_and_survives_throttled_polls() {
+    let script = Script::default()
+        .on("CreateStack", vec![at("CREATE_IN_PROGRESS"), at("CREATE_IN_PROGRESS"), at("CREATE_COMPLETE")])
+        .fault("DescribeStacks", (2, 1), (400, "Throttling", "Rate exceeded"))
+        .fault("DescribeStackEvents", (1, 2), (400, "Throttling", "Rate exceeded"));
+    let (run, cloud) = up(script).await;
+    run.ended(0);
+    assert_eq!(cloud.count("CreateChangeSet"), 0);
+    let create = cloud.calls().into_iter().find(|call| call.name == "CreateStack").expect("a create");
+    assert_eq!(create.parameters["OnFailure"], "DELETE");
+    assert_eq!(create.parameters["RetainExceptOnCreate"], "true");
+}
+
+#[tokio::test]
+async fn failures_are_explained_as_recorded() {
+    for (history, kind, said) in [
+        ("denied-action", "denied", "iam:CreateRole"),
+        ("name-taken", "name_taken", "FaceData"),
+        ("quota-exceeded", "quota", "ReservedConcurrentExecutions"),
+        ("invalid-property", "invalid_property", "MemorySize"),
+    ] {
+        let script = Script::default().on("CreateStack", played(history, "CREATE_IN_PROGRESS", "DELETE_COMPLETE"));
+        let (run, _) = up(script).await;
+        run.ended(1);
+        assert_eq!(run.event("operation_ended")["ok"], false, "{history}");
+        let failed = run.event("failed");
+        assert_eq!(failed["diagnosis"]["kind"], kind, "{history}");
+        assert!(failed["diagnosis"]["reason"].as_str().is_some_and(|reason| reason.contains(said)), "{failed}");
+        assert!(run.error().contains("what it had made was removed"), "{}", run.error());
+    }
+    for (history, kind) in [("update-rolled-back", "other"), ("express", "transient")] {
+        let script =
+            code_change().on("ExecuteChangeSet", played(history, "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"));
+        let (run, _) = up(script).await;
+        run.ended(1);
+        assert_eq!(run.event("failed")["diagnosis"]["kind"], kind, "{history}");
+    }
+}
+
+#[tokio::test]
+async fn the_operation_before_the_rollback_is_asked_where_the_api_can() {
+    let mut script =
+        code_change().on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_ROLLBACK_COMPLETE")]);
+    script.operations = vec!["rollback", "update"];
+    script.operation_events = Some(BTreeMap::from([(
+        "update",
+        vec![json!({"EventId": "h", "EventType": "HOOK_INVOCATION_ERROR", "LogicalResourceId": "Bucket",
+            "ResourceType": "AWS::S3::Bucket", "HookType": "MyOrg::S3::Encryption", "HookStatus": "HOOK_COMPLETE_FAILED",
+            "HookInvocationPoint": "PRE_PROVISION", "HookFailureMode": "FAIL", "HookStatusReason": "encrypt it"})],
+    )]));
+    let (run, cloud) = up(script).await;
+    run.ended(1);
+    let diagnosis = &run.event("failed")["diagnosis"];
+    assert_eq!(diagnosis["kind"], "hook");
+    assert_eq!(diagnosis["reason"], "hook MyOrg::S3::Encryption (PRE_PROVISION): encrypt it");
+    assert!(cloud.calls().iter().any(|call| call.parameters.get("Filters.FailedEvents").is_some_and(|v| v == "true")));
+}
+
+#[tokio::test]
+async fn a_person_reads_one_cause_its_statement_and_the_way_on() {
+    for (history, lines) in [
+        (
+            "denied-action",
+            [
+                "cause: Role (AWS::IAM::Role): Resource handler returned message:",
+                r#"this statement would allow it: {"Effect":"Allow","Action":"iam:CreateRole","Resource":"arn:aws:iam::123456789012:role/face-recognition-Role-1A2B3C"}"#,
+                "hint: `provisioner policy` prints everything that a deployer needs",
+            ],
+        ),
+        (
+            "invalid-property",
+            [
+                "cause: Function (AWS::Lambda::Function): Resource handler returned message:",
+                "hint: change the parameter or the template that sets this property",
+                "and 1 more that came after it",
+            ],
+        ),
+        (
+            "hook",
+            [
+                "cause: Bucket (AWS::S3::Bucket): hook MyOrg::S3::Encryption (PRE_PROVISION): the bucket must be encrypted",
+                "hint: the hook belongs to your account or organisation: its owner can say what it wants",
+                "error: the creation of stack `face-recognition` failed (DELETE_COMPLETE), and what it had made was removed",
+            ],
+        ),
+    ] {
+        let script = Script::default().on("CreateStack", played(history, "CREATE_IN_PROGRESS", "DELETE_COMPLETE"));
+        let cloud = Cloud::start(script).await;
+        let run = provisioner(&cloud, &["up", "--yes", "--no-smoke"]).await;
+        run.ended(1);
+        for line in lines {
+            assert!(run.stderr.contains(line), "{history}: no {line:?} in\n{}", run.stderr);
+        }
+    }
+}
+
+#[tokio::test]
+async fn early_validation_names_the_property() {
+    let mut script = standing();
+    script.change_sets.push_back(ChangeSet::Fails(
+        "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation]",
+    ));
+    script.operation_events = Some(BTreeMap::from([(
+        "change-set",
+        vec![json!({"EventId": "v", "EventType": "VALIDATION_ERROR", "LogicalResourceId": "Bucket",
+            "ResourceType": "AWS::S3::Bucket", "ValidationName": "PROPERTY_VALIDATION", "ValidationStatus": "FAILED",
+            "ValidationFailureMode": "FAIL", "ValidationPath": "/Resources/Bucket/Properties/X", "ValidationStatusReason": "unsupported property"})],
+    )]));
+    let (run, cloud) = up(script).await;
+    run.ended(1);
+    assert!(
+        run.error().contains("Bucket (AWS::S3::Bucket): /Resources/Bucket/Properties/X: unsupported property"),
+        "{}",
+        run.error()
+    );
+    assert_eq!(cloud.count("DeleteChangeSet"), 1, "the failed change set is removed");
+}
+
+#[tokio::test]
+async fn a_failed_change_set_says_why_without_the_new_api() {
+    let mut script = standing();
+    script.change_sets.push_back(ChangeSet::Fails("Export X cannot be deleted as it is in use"));
+    let (run, _) = up(script).await;
+    run.ended(1);
+    assert!(run.error().contains("Export X"), "{}", run.error());
+}
+
+#[tokio::test]
+async fn nothing_to_do_is_said() {
+    let (run, cloud) = up(standing()).await;
+    run.ended(0);
+    run.event("no_changes");
+    assert_eq!(cloud.count("ExecuteChangeSet"), 0);
+}
+
+#[tokio::test]
+async fn data_loss_is_refused_and_leaves_nothing() {
+    let mut script = code_change();
+    let Some(ChangeSet::Changes(changes)) = script.change_sets.front_mut() else { panic!("changes") };
+    changes.push(json!({
+        "Action": "Modify", "PolicyAction": "ReplaceAndRetain", "LogicalResourceId": "Table",
+        "ResourceType": "AWS::DynamoDB::Table", "Replacement": "True",
+        "Details": [{"Target": {"Attribute": "Properties", "Name": "TableName", "RequiresRecreation": "Always",
+            "Path": "/Properties/TableName", "BeforeValue": "FaceData", "AfterValue": "Other"}}],
+    }));
+    let (run, cloud) = up(script).await;
+    run.ended(4);
+    let first = &run.event("planned")["plan"]["changes"][0];
+    assert_eq!((first["logical_id"].as_str(), first["action"].as_str()), (Some("Table"), Some("replace")));
+    assert_eq!(first["policy_action"], "ReplaceAndRetain");
+    assert_eq!(first["properties"][0]["after"], "Other");
+    assert_eq!((cloud.count("DeleteChangeSet"), cloud.count("ExecuteChangeSet")), (1, 0));
+}
+
+#[tokio::test]
+async fn what_is_shown_is_what_is_executed() {
+    let script = code_change().on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")]);
+    let (run, cloud) = up(script).await;
+    run.ended(0);
+    let calls = cloud.calls();
+    let of = |name: &str| calls.iter().find(|call| call.name == name).expect(name).parameters.clone();
+    assert!(of("ExecuteChangeSet")["ChangeSetName"].contains(&of("CreateChangeSet")["ChangeSetName"]));
+    assert_eq!(of("DescribeChangeSet")["IncludePropertyValues"], "true");
+}
+
+#[tokio::test]
+async fn plan_tells_changes_by_its_exit_code_and_sweeps_what_others_left() {
+    let mut script = code_change();
+    script.stale = vec![("provisioner-1", 7_200), ("provisioner-2", 60), ("by-hand", 7_200)];
+    let cloud = Cloud::start(script).await;
+    provisioner(&cloud, &["plan", "--detailed-exitcode"]).await.ended(2);
+    let swept: Vec<String> = cloud
+        .calls()
+        .into_iter()
+        .filter(|call| call.name == "DeleteChangeSet")
+        .map(|call| call.parameters["ChangeSetName"].clone())
+        .collect();
+    assert_eq!(swept.len(), 2, "the stale one and its own: {swept:?}");
+    assert_eq!(swept[0], "arn:provisioner-1");
+    assert_eq!(cloud.count("ExecuteChangeSet"), 0);
+    let cloud = Cloud::start(standing()).await;
+    provisioner(&cloud, &["plan", "--detailed-exitcode"]).await.ended(0);
+}
+
+#[tokio::test]
+async fn a_full_list_of_change_sets_is_swept_once() {
+    let mut script = code_change().on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")]).fault(
+        "CreateChangeSet",
+        (0, 1),
+        (400, "LimitExceededException", "ChangeSet limit exceeded"),
+    );
+    script.stale = vec![("provisioner-1", 7_200)];
+    up(script).await.0.ended(0);
+    let script =
+        code_change().fault("CreateChangeSet", (0, 9), (400, "LimitExceededException", "ChangeSet limit exceeded"));
+    let (run, _) = up(script).await;
+    run.ended(5);
+    assert!(run.error().contains("list-change-sets"), "{}", run.error());
+}
+
+#[tokio::test]
+async fn express_is_for_updates_that_replace_nothing() {
+    let express = ["up", "--yes", "--no-smoke", "--output", "json", "--express"];
+    let mode = |cloud: &Cloud| -> Vec<Option<String>> {
+        let made = cloud.calls().into_iter().filter(|call| call.name == "CreateChangeSet");
+        made.map(|call| call.parameters.get("DeploymentConfig.Mode").cloned()).collect()
+    };
+    let end = || vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")];
+    let cloud = Cloud::start(code_change().on("ExecuteChangeSet", end())).await;
+    provisioner(&cloud, &express).await.ended(0);
+    assert_eq!(mode(&cloud), [Some("EXPRESS".to_owned())]);
+    let made = cloud.calls().into_iter().find(|call| call.name == "CreateChangeSet").expect("a change set");
+    assert_eq!(made.parameters["DeploymentConfig.DisableRollback"], "false");
+
+    let mut script = standing().on("ExecuteChangeSet", end());
+    for _ in 0..2 {
+        script.change_sets.push_back(ChangeSet::Changes(vec![json!({"Action": "Modify", "Replacement": "True",
+            "LogicalResourceId": "Permission", "ResourceType": "AWS::Lambda::Permission"})]));
+    }
+    let cloud = Cloud::start(script).await;
+    let run = provisioner(&cloud, &express).await;
+    run.ended(0);
+    assert_eq!(mode(&cloud), [Some("EXPRESS".to_owned()), None]);
+    assert!(run.event("warning")["message"].as_str().is_some_and(|text| text.contains("replaces something")));
+
+    let cloud = Cloud::start(Script::default().on("CreateStack", vec![at("CREATE_COMPLETE")])).await;
+    let run = provisioner(&cloud, &express).await;
+    run.ended(0);
+    assert!(run.event("warning")["message"].as_str().is_some_and(|text| text.contains("is created")));
+}
+
+#[tokio::test]
+async fn every_status_has_its_move() {
+    let update = || vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")];
+    for (status, code, first) in [
+        ("CREATE_COMPLETE", 0, "CreateChangeSet"),
+        ("CREATE_FAILED", 0, "DeleteStack"),
+        ("DELETE_COMPLETE", 0, "CreateStack"),
+        ("DELETE_FAILED", 0, "DeleteStack"),
+        ("IMPORT_COMPLETE", 0, "CreateChangeSet"),
+        ("IMPORT_ROLLBACK_COMPLETE", 0, "CreateChangeSet"),
+        ("IMPORT_ROLLBACK_FAILED", 5, ""),
+        ("REVIEW_IN_PROGRESS", 0, "DeleteStack"),
+        ("ROLLBACK_COMPLETE", 0, "DeleteStack"),
+        ("ROLLBACK_FAILED", 0, "DeleteStack"),
+        ("UPDATE_COMPLETE", 0, "CreateChangeSet"),
+        ("UPDATE_FAILED", 0, "CreateChangeSet"),
+        ("UPDATE_ROLLBACK_COMPLETE", 0, "CreateChangeSet"),
+        ("UPDATE_ROLLBACK_FAILED", 0, "ContinueUpdateRollback"),
+        ("SOMETHING_NEW", 5, ""),
+    ] {
+        let script = Script { status: Some(status), ..code_change() }
+            .on("ExecuteChangeSet", update())
+            .on("DeleteStack", vec![at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")])
+            .on("CreateStack", vec![at("CREATE_IN_PROGRESS"), at("CREATE_COMPLETE")])
+            .on("ContinueUpdateRollback", vec![at("UPDATE_ROLLBACK_IN_PROGRESS"), at("UPDATE_ROLLBACK_COMPLETE")]);
+        let (run, cloud) = up(script).await;
+        run.ended(code);
+        assert_eq!(cloud.first_change(), first, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_busy_stack_is_joined_then_changed() {
+    for (busy, rest) in [
+        ("CREATE_IN_PROGRESS", "CREATE_COMPLETE"),
+        ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE"),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"),
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"),
+        ("IMPORT_IN_PROGRESS", "IMPORT_COMPLETE"),
+        ("IMPORT_ROLLBACK_IN_PROGRESS", "IMPORT_ROLLBACK_COMPLETE"),
+        ("ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE"),
+        ("DELETE_IN_PROGRESS", "DELETE_COMPLETE"),
+    ] {
+        let mut script = code_change()
+            .on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")])
+            .on("DeleteStack", vec![at("DELETE_COMPLETE")])
+            .on("CreateStack", vec![at("CREATE_IN_PROGRESS"), at("CREATE_COMPLETE")]);
+        script.running = [at(busy), at(busy), at(rest)].into();
+        let (run, _) = up(script).await;
+        run.ended(0);
+        assert_eq!(run.event("joined")["status"], busy);
+    }
+}
+
+#[tokio::test]
+async fn plan_changes_nothing_on_a_stuck_stack() {
+    for status in ["UPDATE_ROLLBACK_FAILED", "IMPORT_ROLLBACK_FAILED"] {
+        let cloud = Cloud::start(Script { status: Some(status), ..standing() }).await;
+        provisioner(&cloud, &["plan", "--yes"]).await.ended(5);
+        assert_eq!(cloud.first_change(), "", "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_stuck_rollback_is_continued_then_skips_then_forces() {
+    let stuck = || {
+        let event = json!({"id": "f", "at": 5, "logical_id": "Function", "resource_type": "AWS::Lambda::Function", "status": "UPDATE_FAILED", "reason": "no such function"});
+        vec![at("UPDATE_ROLLBACK_IN_PROGRESS"), Frame { status: "UPDATE_ROLLBACK_FAILED", events: vec![event] }]
+    };
+    let script = Script { status: Some("UPDATE_ROLLBACK_FAILED"), ..code_change() }
+        .on("ContinueUpdateRollback", stuck())
+        .on("ContinueUpdateRollback", stuck())
+        .on("ContinueUpdateRollback", vec![at("UPDATE_ROLLBACK_IN_PROGRESS"), at("UPDATE_ROLLBACK_COMPLETE")])
+        .on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")]);
+    let (run, cloud) = up(script).await;
+    run.ended(0);
+    let tries: Vec<_> = cloud.calls().into_iter().filter(|call| call.name == "ContinueUpdateRollback").collect();
+    assert_eq!(tries.len(), 3);
+    assert!(!tries[0].parameters.contains_key("ResourcesToSkip.member.1"));
+    assert_eq!(tries[1].parameters["ResourcesToSkip.member.1"], "Function");
+    assert_eq!(tries[2].parameters["ForceRollback"], "true");
+}
+
+#[tokio::test]
+async fn remains_that_hold_data_or_do_not_go_block() {
+    let mut script = Script { status: Some("ROLLBACK_FAILED"), ..standing() };
+    script.resources = vec![("Table", "AWS::DynamoDB::Table", "FaceData")];
+    script.tables.insert("FaceData".into());
+    let (run, cloud) = up(script).await;
+    run.ended(5);
+    assert_eq!(cloud.first_change(), "");
+    let script = Script { status: Some("ROLLBACK_FAILED"), ..standing() }
+        .on("DeleteStack", played("full-bucket", "DELETE_IN_PROGRESS", "DELETE_FAILED"));
+    let (run, cloud) = up(script).await;
+    run.ended(5);
+    assert_eq!(run.event("failed")["diagnosis"]["kind"], "not_empty");
+    assert_eq!(cloud.count("CreateStack"), 0);
+}
+
+#[tokio::test]
+async fn down_climbs_the_ladder() {
+    let failing = || played("full-bucket", "DELETE_IN_PROGRESS", "DELETE_FAILED");
+    let mut script = standing();
+    for _ in 0..3 {
+        script = script.on("DeleteStack", failing());
+    }
+    let mut script = script.on("DeleteStack", vec![at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")]);
+    script.resources = vec![("Bucket", "AWS::S3::Bucket", "pictures")];
+    script.buckets.insert("pictures".into());
+    let cloud = Cloud::start(script).await;
+    let run = provisioner(&cloud, &["down", "--yes", "--output", "json"]).await;
+    run.ended(0);
+    let tries: Vec<_> = cloud.calls().into_iter().filter(|call| call.name == "DeleteStack").collect();
+    assert_eq!(tries.len(), 4);
+    assert_eq!(tries[2].parameters["RetainResources.member.1"], "Bucket");
+    assert_eq!(tries[3].parameters["DeletionMode"], "FORCE_DELETE_STACK");
+    run.event("nothing_left");
+}
+
+#[tokio::test]
+async fn refusals() {
+    let end = || vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")];
+    let busy = "Stack:arn is in UPDATE_IN_PROGRESS state and can not be updated.";
+    for (name, script, code, said) in [
+        ("somebody else's stack", Script { foreign: true, ..code_change() }, 4, "was not made by provisioner"),
+        (
+            "termination protection",
+            Script { protected: true, status: Some("ROLLBACK_COMPLETE"), ..standing() },
+            4,
+            "protected against deletion",
+        ),
+        (
+            "two creates at once",
+            Script::default().fault("CreateStack", (0, 9), (400, "AlreadyExistsException", "Stack exists")),
+            5,
+            "joins",
+        ),
+        (
+            "two updates at once, before the plan",
+            code_change().fault("CreateChangeSet", (0, 9), (400, "ValidationError", busy)),
+            5,
+            "joins it",
+        ),
+        (
+            "two updates at once, after the plan",
+            code_change().fault("ExecuteChangeSet", (0, 9), (400, "InvalidChangeSetStatus", "OBSOLETE")),
+            5,
+            "for a new plan",
+        ),
+        (
+            "the bucket for packages is somebody else's",
+            code_change().on("ExecuteChangeSet", end()).fault("PutObject", (0, 9), (403, "AccessDenied", "Access Denied")),
+            1,
+            "belongs to another account",
+        ),
+        (
+            "clock skew",
+            standing().fault("DescribeStacks", (0, 9), (403, "SignatureDoesNotMatch", "Signature expired: 20260101T000000Z is now earlier than 20260101T010000Z")),
+            1,
+            "clock",
+        ),
+        (
+            "denied",
+            standing().fault("DescribeStacks", (0, 9), (403, "AccessDenied", "User: arn:aws:iam::123456789012:user/dev is not authorized to perform: cloudformation:DescribeStacks on resource: *")),
+            1,
+            "cloudformation:DescribeStacks",
+        ),
+        (
+            "credentials expire in the middle",
+            code_change()
+                .on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS")])
+                .fault("DescribeStacks", (2, 99), (403, "ExpiredToken", "The security token included in the request is expired")),
+            1,
+            "the credentials have expired",
+        ),
+    ] {
+        let (run, _) = up(script).await;
+        assert!(run.error().contains(said), "{name}: {}", run.error());
+        assert_eq!(run.code, Some(code), "{name}: {}", run.error());
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_out_of_range_is_refused_before_anything_is_asked() {
+    let cloud = Cloud::start(standing()).await;
+    let run = provisioner(&cloud, &["up", "--yes", "--output", "json", "--parameter", "Timeout=5"]).await;
+    run.ended(2);
+    assert!(run.error().contains("must be at least 10"), "{}", run.error());
+    assert!(cloud.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_protected_stack_is_not_taken_down() {
+    let cloud = Cloud::start(Script { protected: true, ..standing() }).await;
+    provisioner(&cloud, &["down", "--yes"]).await.ended(4);
+    assert_eq!(cloud.first_change(), "");
+}

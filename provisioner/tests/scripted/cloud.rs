@@ -1,0 +1,339 @@
+//! A scripted CloudFormation (with as much of STS, S3, DynamoDB, IAM, Lambda and Logs as a deployer meets) on 127.0.0.1.
+//!
+//! Invariant: time is counted in polls, never by a clock. `SPEC.md` beside this file says what it plays and where AWS documents it.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::xml;
+
+/// The ARN of the one stack.
+pub(crate) const STACK_ID: &str = "arn:aws:cloudformation:eu-west-1:123456789012:stack/face-recognition/0a1b2c3d";
+
+/// What one `DescribeStacks` more shows: a status, and the events that came with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) status: &'static str,
+    pub(crate) events: Vec<Value>,
+}
+
+/// A call that is answered with an error.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    call: &'static str,
+    /// It succeeds so often before.
+    after: usize,
+    times: usize,
+    http: u16,
+    code: &'static str,
+    message: &'static str,
+}
+
+/// One call that the deployer made, with its parameters.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) name: String,
+    pub(crate) parameters: BTreeMap<String, String>,
+}
+
+/// What a change set will be: its changes, or why it fails.
+#[derive(Clone, Debug)]
+pub(crate) enum ChangeSet {
+    Changes(Vec<Value>),
+    Fails(&'static str),
+}
+
+/// The whole state; tests set it up before the deployer comes.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    /// The stack's status; none where there is no stack.
+    pub(crate) status: Option<&'static str>,
+    /// Whether the stack carries this tool's tag.
+    pub(crate) foreign: bool,
+    pub(crate) protected: bool,
+    /// Resources of the stack: logical id, type, physical id.
+    pub(crate) resources: Vec<(&'static str, &'static str, &'static str)>,
+    /// What follows on each call that starts something, in order.
+    pub(crate) acts: VecDeque<(&'static str, Vec<Frame>)>,
+    /// What follows without any call: an operation of somebody else's.
+    pub(crate) running: VecDeque<Frame>,
+    pub(crate) change_sets: VecDeque<ChangeSet>,
+    /// Change sets that lie there: name, age in seconds.
+    pub(crate) stale: Vec<(&'static str, u64)>,
+    /// What `DescribeEvents` tells by operation id or change set; none where the operation does not exist.
+    pub(crate) operation_events: Option<BTreeMap<&'static str, Vec<Value>>>,
+    /// The ids of the last operations, newest first.
+    pub(crate) operations: Vec<&'static str>,
+    pub(crate) buckets: HashSet<String>,
+    pub(crate) tables: HashSet<String>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) events: Vec<Value>,
+    pub(crate) current: Option<ChangeSet>,
+    pub(crate) calls: Vec<Call>,
+}
+
+impl Script {
+    /// What a call starts.
+    pub(crate) fn on(mut self, call: &'static str, frames: Vec<Frame>) -> Self {
+        self.acts.push_back((call, frames));
+        self
+    }
+
+    /// A call that fails `times` times after it succeeded `after` times.
+    pub(crate) fn fault(
+        mut self,
+        call: &'static str,
+        (after, times): (usize, usize),
+        (http, code, message): (u16, &'static str, &'static str),
+    ) -> Self {
+        self.faults.push(Fault { call, after, times, http, code, message });
+        self
+    }
+}
+
+/// A frame without events.
+pub(crate) fn at(status: &'static str) -> Frame {
+    Frame { status, events: Vec::new() }
+}
+
+/// A running cloud.
+pub(crate) struct Cloud {
+    pub(crate) endpoint: String,
+    script: Arc<Mutex<Script>>,
+    calls: watch::Receiver<usize>,
+}
+
+impl Cloud {
+    pub(crate) async fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+        let script = Arc::new(Mutex::new(script));
+        let (count, calls) = watch::channel(0);
+        let shared = Arc::clone(&script);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (script, count) = (Arc::clone(&shared), count.clone());
+                tokio::spawn(async move {
+                    let service = hyper::service::service_fn(move |request| {
+                        let (script, count) = (Arc::clone(&script), count.clone());
+                        async move { Ok::<_, hyper::Error>(answer(&script, &count, request).await) }
+                    });
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        Self { endpoint, script, calls }
+    }
+
+    /// The names of the calls so far.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.script.lock().expect("no panic").calls.clone()
+    }
+
+    pub(crate) fn count(&self, name: &str) -> usize {
+        self.calls().iter().filter(|call| call.name == name).count()
+    }
+
+    /// The first call that changes the stack; empty where there was none.
+    pub(crate) fn first_change(&self) -> String {
+        const CHANGES: [&str; 4] = ["CreateChangeSet", "CreateStack", "ContinueUpdateRollback", "DeleteStack"];
+        let calls = self.calls().into_iter().map(|call| call.name);
+        calls.into_iter().find(|name| CHANGES.contains(&name.as_str())).unwrap_or_default()
+    }
+
+    /// Waits until a call was made so often.
+    pub(crate) async fn until(&mut self, name: &str, times: usize) {
+        while self.count(name) < times {
+            self.calls.changed().await.expect("the cloud runs");
+        }
+    }
+}
+
+async fn answer(
+    script: &Mutex<Script>,
+    count: &watch::Sender<usize>,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let text = String::from_utf8_lossy(&body).into_owned();
+    let parameters: BTreeMap<String, String> = text
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect();
+    let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    let name = match (parameters.get("Action"), target) {
+        (Some(action), _) => action.clone(),
+        (None, Some(target)) => target.rsplit('.').next().unwrap_or_default().to_owned(),
+        _ => rest(&head),
+    };
+    let path = head.uri.path().trim_start_matches('/').to_owned();
+    let (status, reply) = {
+        let mut script = script.lock().expect("no panic");
+        let earlier = script.calls.iter().filter(|call| call.name == name).count();
+        script.calls.push(Call { name: name.clone(), parameters: parameters.clone() });
+        let fault = script.faults.iter().find(|fault| {
+            fault.call == name && (fault.after..fault.after.saturating_add(fault.times)).contains(&earlier)
+        });
+        match fault {
+            Some(fault) if fault.call.ends_with("Object") => {
+                (fault.http, format!("<Error><Code>{}</Code><Message>{}</Message></Error>", fault.code, fault.message))
+            }
+            Some(fault) => (fault.http, xml::error(fault.code, fault.message)),
+            None => script.play(&name, &parameters, &path, &text),
+        }
+    };
+    count.send_modify(|count| *count += 1);
+    let reply = if head.method == "HEAD" { String::new() } else { reply };
+    Response::builder().status(status).header("etag", "\"e\"").body(Full::from(reply)).expect("a response")
+}
+
+/// The name of a REST call.
+fn rest(head: &Parts) -> String {
+    let deep = head.uri.path().trim_matches('/').contains('/');
+    let query = head.uri.query().unwrap_or_default();
+    let name = match (head.method.as_str(), deep) {
+        ("GET", _) if head.uri.path().starts_with("/2015-03-31/functions/") => "GetFunctionConfiguration",
+        ("HEAD", false) => "HeadBucket",
+        ("PUT", true) => "PutObject",
+        ("PUT", false) if query.contains("policy") => "PutBucketPolicy",
+        ("PUT", false) => "CreateBucket",
+        ("GET", false) if query.contains("versions") => "ListObjectVersions",
+        ("GET", false) if query.contains("uploads") => "ListMultipartUploads",
+        ("GET", false) => "ListObjectsV2",
+        ("DELETE", false) => "DeleteBucket",
+        _ => "Unknown",
+    };
+    name.to_owned()
+}
+
+impl Script {
+    fn play(&mut self, call: &str, parameters: &BTreeMap<String, String>, path: &str, body: &str) -> (u16, String) {
+        let given = |name: &str| parameters.get(name).map(String::as_str).unwrap_or_default();
+        let bucket = path.split('/').next().unwrap_or_default().to_owned();
+        match call {
+            "GetCallerIdentity" => xml::ok(
+                call,
+                "<Account>123456789012</Account><Arn>arn:aws:iam::123456789012:user/dev</Arn><UserId>U</UserId>",
+            ),
+            "DescribeStacks" => self.describe(given("StackName")),
+            "DescribeStackEvents" => {
+                let events: String = self.events.iter().rev().map(xml::stack_event).collect();
+                xml::ok(call, &format!("<StackEvents>{events}</StackEvents>"))
+            }
+            "DescribeEvents" => match &self.operation_events {
+                None => (400, xml::error("InvalidAction", "Could not find operation DescribeEvents")),
+                Some(told) => {
+                    let key = if given("OperationId").is_empty() { "change-set" } else { given("OperationId") };
+                    let events: String = told.get(key).into_iter().flatten().map(xml::operation_event).collect();
+                    xml::ok(call, &format!("<OperationEvents>{events}</OperationEvents>"))
+                }
+            },
+            "ListStackResources" => {
+                let resources: String = self.resources.iter().map(xml::resource).collect();
+                xml::ok(call, &format!("<StackResourceSummaries>{resources}</StackResourceSummaries>"))
+            }
+            "ListChangeSets" => {
+                let sets: String = self.stale.iter().map(xml::summary).collect();
+                xml::ok(call, &format!("<Summaries>{sets}</Summaries>"))
+            }
+            "CreateChangeSet" => {
+                self.current = self.change_sets.pop_front();
+                if self.status.is_none() {
+                    self.status = Some("REVIEW_IN_PROGRESS");
+                }
+                let id =
+                    format!("arn:aws:cloudformation:eu-west-1:123456789012:changeSet/{}/1", given("ChangeSetName"));
+                xml::ok(call, &format!("<Id>{id}</Id><StackId>{STACK_ID}</StackId>"))
+            }
+            "DescribeChangeSet" => xml::change_set(self.current.as_ref()),
+            "DeleteChangeSet" => {
+                self.stale.retain(|(name, _)| !given("ChangeSetName").contains(name));
+                xml::ok(call, "")
+            }
+            "CreateStack" | "ExecuteChangeSet" | "DeleteStack" | "ContinueUpdateRollback" | "CancelUpdateStack" => {
+                let Some(at) = self.acts.iter().position(|(name, _)| *name == call) else {
+                    return (400, xml::error("ValidationError", "the script has no such act"));
+                };
+                self.running = self.acts.remove(at).map(|(_, frames)| frames.into()).unwrap_or_default();
+                xml::ok(call, &format!("<StackId>{STACK_ID}</StackId>"))
+            }
+            "GetRole" => (404, xml::error("NoSuchEntity", "no such role")),
+            "GetFunctionConfiguration" => (404, r#"{"__type":"ResourceNotFoundException"}"#.to_owned()),
+            "DescribeLogGroups" => (200, r#"{"logGroups":[]}"#.to_owned()),
+            "DescribeTable" if self.tables.iter().any(|table| body.contains(&format!("\"{table}\""))) => {
+                (200, r#"{"Table":{"TableStatus":"ACTIVE"}}"#.to_owned())
+            }
+            "Scan" => (200, r#"{"Count":0,"ScannedCount":0}"#.to_owned()),
+            "DeleteTable" => {
+                self.tables.retain(|table| !body.contains(&format!("\"{table}\"")));
+                (200, "{}".to_owned())
+            }
+            "DescribeTable" => (400, r#"{"__type":"ResourceNotFoundException","message":"no such table"}"#.to_owned()),
+            "HeadBucket" if self.buckets.contains(&bucket) => (200, String::new()),
+            "HeadBucket" => (404, String::new()),
+            "DeleteBucket" => {
+                self.buckets.remove(&bucket);
+                (204, String::new())
+            }
+            "PutObject" | "CreateBucket" | "PutBucketPolicy" => (200, String::new()),
+            "ListObjectVersions" => {
+                (200, "<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>".into())
+            }
+            "ListMultipartUploads" => (200, "<ListMultipartUploadsResult></ListMultipartUploadsResult>".into()),
+            "ListObjectsV2" => (200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>".into()),
+            _ => (400, xml::error("InvalidAction", "the script does not play this")),
+        }
+    }
+
+    /// One look at the stack is one step in time.
+    fn describe(&mut self, name: &str) -> (u16, String) {
+        if let Some(frame) = self.running.pop_front() {
+            self.status = Some(frame.status);
+            for mut event in frame.events {
+                // No two events share an id, also where a history is played twice.
+                event["id"] = format!("{}", self.events.len()).into();
+                self.events.push(event);
+            }
+        }
+        match self.status {
+            Some("DELETE_COMPLETE") if name != STACK_ID => missing(),
+            None => missing(),
+            Some(status) => xml::stack(status, self),
+        }
+    }
+}
+
+fn missing() -> (u16, String) {
+    (400, xml::error("ValidationError", "Stack with id face-recognition does not exist"))
+}
+
+/// `application/x-www-form-urlencoded`.
+fn decode(text: &str) -> String {
+    let mut bytes = text.bytes();
+    let mut plain = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        plain.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digits = [bytes.next().unwrap_or(b'0'), bytes.next().unwrap_or(b'0')];
+                u8::from_str_radix(&String::from_utf8_lossy(&digits), 16).unwrap_or(b'?')
+            }
+            other => other,
+        });
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}

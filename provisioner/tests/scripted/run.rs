@@ -1,0 +1,101 @@
+//! Runs the real `provisioner`, with an emptied environment, against a scripted cloud.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use super::cloud::Cloud;
+
+/// How a run ended and what it said.
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    pub(crate) async fn of(child: Child) -> Self {
+        let output = child.wait_with_output().await.expect("an end");
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn ended(&self, code: i32) {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
+    }
+
+    /// The first event of a type.
+    #[track_caller]
+    pub(crate) fn event(&self, kind: &str) -> Value {
+        let mut events = self.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events.find(|event| event["type"] == kind).unwrap_or_else(|| panic!("no {kind} in {}", self.stdout))
+    }
+
+    /// The error with its causes and hints, in one text.
+    #[track_caller]
+    pub(crate) fn error(&self) -> String {
+        let error = self.event("error");
+        let words = |name: &str| {
+            error[name]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(ToOwned::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let message = error["message"].as_str().unwrap_or_default().to_owned();
+        [vec![message], words("causes"), words("hints")].concat().join("\n")
+    }
+}
+
+/// Runs it to its end.
+pub(crate) async fn provisioner(cloud: &Cloud, arguments: &[&str]) -> Run {
+    Run::of(start(cloud, arguments)).await
+}
+
+/// Starts it; nothing is built, because a tiny executable of the right kind is given.
+pub(crate) fn start(cloud: &Cloud, arguments: &[&str]) -> Child {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let bootstrap = folder.join("bootstrap");
+    if !bootstrap.exists() {
+        let mut executable = b"\x7fELF".to_vec();
+        executable.resize(64, 0);
+        executable[18] = 183;
+        // Written aside and moved, since tests run side by side.
+        let aside = folder.join(format!("bootstrap-{}", cloud.endpoint.rsplit(':').next().unwrap_or_default()));
+        std::fs::write(&aside, executable).expect("a file");
+        std::fs::rename(&aside, &bootstrap).expect("a move");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_provisioner"));
+    command.args(arguments);
+    if matches!(arguments.first(), Some(&("up" | "plan"))) {
+        command.arg("--bootstrap").arg(bootstrap);
+    }
+    command
+        .args(["--region", "eu-west-1", "--endpoint-url", &cloud.endpoint])
+        .env_clear()
+        .env("HOME", &folder)
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("PROVISIONER_POLL_LIMIT_MS", "5")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the provisioner")
+}
+
+/// Ctrl-C.
+pub(crate) fn interrupt(child: &Child) {
+    let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(id.expect("a process"), rustix::process::Signal::INT).expect("a signal");
+}

@@ -1,0 +1,126 @@
+//! Replies of the query protocol, as AWS writes them.
+
+use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use super::cloud::{ChangeSet, STACK_ID, Script};
+
+pub(crate) fn ok(call: &str, result: &str) -> (u16, String) {
+    (200, format!("<{call}Response><{call}Result>{result}</{call}Result></{call}Response>"))
+}
+
+pub(crate) fn error(code: &str, message: &str) -> String {
+    format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{}</Message></Error><RequestId>r</RequestId></ErrorResponse>",
+        escape(message)
+    )
+}
+
+pub(crate) fn stack(status: &str, script: &Script) -> (u16, String) {
+    let tags = if script.foreign {
+        String::new()
+    } else {
+        let (key, value) = provisioner::core::names::OWNER_TAG;
+        format!("<member><Key>{key}</Key><Value>{value}</Value></member>")
+    };
+    let operations: String =
+        script.operations.iter().map(|id| element("member", &element("OperationId", id))).collect();
+    ok(
+        "DescribeStacks",
+        &format!(
+            "<Stacks><member><StackName>face-recognition</StackName><StackId>{STACK_ID}</StackId>\
+             <CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>{status}</StackStatus>\
+             <EnableTerminationProtection>{}</EnableTerminationProtection><Tags>{tags}</Tags>\
+             <LastOperations>{operations}</LastOperations>\
+             <Parameters><member><ParameterKey>CodeKey</ParameterKey><ParameterValue>old</ParameterValue></member></Parameters>\
+             <Outputs><member><OutputKey>BucketName</OutputKey><OutputValue>pictures</OutputValue></member></Outputs>\
+             </member></Stacks>",
+            script.protected
+        ),
+    )
+}
+
+/// An event in the form of `tests/histories/*.json`.
+pub(crate) fn stack_event(event: &Value) -> String {
+    let hook = event["status"].as_str().is_some_and(|status| status.starts_with("HOOK_"));
+    let status = if hook { tag("HookStatus", &event["status"]) } else { tag("ResourceStatus", &event["status"]) };
+    let reason = if hook { "HookStatusReason" } else { "ResourceStatusReason" };
+    format!(
+        "<member><StackId>{STACK_ID}</StackId><StackName>face-recognition</StackName>{}{}{}{}{status}{}{}</member>",
+        tag("EventId", &event["id"]),
+        time(&event["at"]),
+        tag("LogicalResourceId", &event["logical_id"]),
+        tag("ResourceType", &event["resource_type"]),
+        tag(reason, &event[if hook { "hook_reason" } else { "reason" }]),
+        tag("HookType", &event["hook"]) + &tag("HookInvocationPoint", &event["hook_point"]),
+    )
+}
+
+/// An event as `DescribeEvents` gives it: its fields by their own names.
+pub(crate) fn operation_event(event: &Value) -> String {
+    let fields: String = event.as_object().into_iter().flatten().map(|(name, value)| tag(name, value)).collect();
+    format!("<member>{fields}</member>")
+}
+
+pub(crate) fn resource((logical, kind, physical): &(&str, &str, &str)) -> String {
+    format!(
+        "<member><LogicalResourceId>{logical}</LogicalResourceId><ResourceType>{kind}</ResourceType>\
+         <PhysicalResourceId>{physical}</PhysicalResourceId><ResourceStatus>CREATE_COMPLETE</ResourceStatus></member>"
+    )
+}
+
+pub(crate) fn summary((name, age): &(&str, u64)) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let made = aws_smithy_types::DateTime::from_secs(i64::try_from(now - age).unwrap_or_default());
+    let made = made.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default();
+    format!(
+        "<member><ChangeSetId>arn:{name}</ChangeSetId><ChangeSetName>{name}</ChangeSetName>\
+         <ExecutionStatus>AVAILABLE</ExecutionStatus><CreationTime>{made}</CreationTime></member>"
+    )
+}
+
+pub(crate) fn change_set(current: Option<&ChangeSet>) -> (u16, String) {
+    let mut text = String::new();
+    match current {
+        None => text.push_str("<Status>FAILED</Status><StatusReason>The submitted information didn't contain changes. Submit different information to create a change set.</StatusReason>"),
+        Some(ChangeSet::Fails(reason)) => {
+            let _ = write!(text, "<Status>FAILED</Status><StatusReason>{}</StatusReason>", escape(reason));
+        }
+        Some(ChangeSet::Changes(changes)) => {
+            text.push_str("<Status>CREATE_COMPLETE</Status><ExecutionStatus>AVAILABLE</ExecutionStatus><Changes>");
+            for change in changes {
+                let _ = write!(text, "<member><Type>Resource</Type><ResourceChange>{}</ResourceChange></member>", nested(change));
+            }
+            text.push_str("</Changes>");
+        }
+    }
+    ok("DescribeChangeSet", &text)
+}
+
+fn element(name: &str, content: &str) -> String {
+    format!("<{name}>{content}</{name}>")
+}
+
+fn nested(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => fields.iter().map(|(name, value)| element(name, &nested(value))).collect(),
+        Value::Array(items) => items.iter().map(|item| element("member", &nested(item))).collect(),
+        Value::String(text) => escape(text),
+        other => other.to_string(),
+    }
+}
+
+fn tag(name: &str, value: &Value) -> String {
+    value.as_str().map(|text| format!("<{name}>{}</{name}>", escape(text))).unwrap_or_default()
+}
+
+fn time(value: &Value) -> String {
+    let at = aws_smithy_types::DateTime::from_millis(value.as_i64().unwrap_or_default());
+    format!("<Timestamp>{}</Timestamp>", at.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default())
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
