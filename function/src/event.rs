@@ -2,10 +2,11 @@
 //!
 //! Invariant: one malformed record never hides another, and a key is decoded exactly once.
 
+use aws_lambda_events::event::s3::S3EventRecord;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use percent_encoding::percent_decode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// One record of an event: what happened to which object.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,32 +58,46 @@ pub fn decode(event: &Value) -> Result<Vec<Result<Upload, Malformed>>, Malformed
     }
 }
 
-/// Reads what matters of a record. A missing `userIdentity` or an odd `eventTime` is no reason to lose a picture, but what names the
-/// object must be as S3 sends it, so that a wrong type is an error and not another object.
 fn upload(record: &Value) -> Result<Upload, Malformed> {
-    let (bucket, object) = (&record["s3"]["bucket"], &record["s3"]["object"]);
-    let encoded = text(&object["key"], "s3.object.key")?.ok_or(Malformed::Member("s3.object.key"))?;
-    let hint = |name: &str| record[name].as_str().filter(|text| !text.is_empty());
+    let S3EventRecord { event_name: name, aws_region: region, s3, .. } =
+        serde_json::from_value(essence(record)?).map_err(|_| Malformed::Member("s3"))?;
+    let encoded = filled(s3.object.key).ok_or(Malformed::Member("s3.object.key"))?;
     Ok(Upload {
-        name: hint("eventName").map(str::to_owned),
-        region: hint("awsRegion").map(str::to_owned),
-        bucket: text(&bucket["name"], "s3.bucket.name")?.ok_or(Malformed::Member("s3.bucket.name"))?.to_owned(),
-        key: decode_key(encoded)?,
-        version: text(&object["versionId"], "s3.object.versionId")?
-            .filter(|version| *version != "null")
-            .map(str::to_owned),
-        etag: text(&object["eTag"], "s3.object.eTag")?.map(unquoted).filter(|etag| !etag.is_empty()).map(str::to_owned),
-        time: hint("eventTime").and_then(|time| DateTime::from_str(time, Format::DateTimeWithOffset).ok()),
+        name: filled(name),
+        region: filled(region),
+        bucket: filled(s3.bucket.name).ok_or(Malformed::Member("s3.bucket.name"))?,
+        key: decode_key(&encoded)?,
+        version: filled(s3.object.version_id).filter(|version| version != "null"),
+        etag: s3.object.e_tag.map(|etag| unquoted(&etag).to_owned()).filter(|etag| !etag.is_empty()),
+        time: record["eventTime"].as_str().and_then(|time| DateTime::from_str(time, Format::DateTimeWithOffset).ok()),
     })
 }
 
-/// A member's text; an empty one counts as absent.
-fn text<'a>(value: &'a Value, name: &'static str) -> Result<Option<&'a str>, Malformed> {
-    match value {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+/// The part of a record that matters, in the form on which `aws_lambda_events` insists: it refuses a record for a missing
+/// `userIdentity` or an odd `eventTime`, and neither is a reason to lose a picture. What names the object must be as S3 sends it, so
+/// that a wrong type is an error and not another object.
+fn essence(record: &Value) -> Result<Value, Malformed> {
+    let (bucket, object) = (&record["s3"]["bucket"], &record["s3"]["object"]);
+    let hint = |name: &str| record[name].as_str();
+    let text = |value: &Value, name: &'static str| match value {
+        Value::Null | Value::String(_) => Ok(value.clone()),
         _ => Err(Malformed::Member(name)),
-    }
+    };
+    Ok(json!({
+        "eventName": hint("eventName"),
+        "awsRegion": hint("awsRegion"),
+        "eventTime": "1970-01-01T00:00:00Z",
+        "userIdentity": {},
+        "requestParameters": {},
+        "s3": {
+            "object": {
+                "key": text(&object["key"], "s3.object.key")?,
+                "versionId": text(&object["versionId"], "s3.object.versionId")?,
+                "eTag": text(&object["eTag"], "s3.object.eTag")?,
+            },
+            "bucket": { "name": text(&bucket["name"], "s3.bucket.name")? },
+        },
+    }))
 }
 
 /// `+` to space first, then `%XX`, once; a `%` that starts no escape stays as it is.
@@ -96,10 +111,12 @@ pub(crate) fn unquoted(etag: &str) -> &str {
     etag.trim_start_matches("W/").trim_matches('"')
 }
 
+fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn record(change: impl FnOnce(&mut Value)) -> Value {

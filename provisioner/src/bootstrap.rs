@@ -94,7 +94,7 @@ fn checkout() -> Option<PathBuf> {
         .map(Path::to_path_buf)
 }
 
-fn target(source: &Source) -> &'static str {
+pub(crate) fn target(source: &Source) -> &'static str {
     match (source.architecture, source.for_this_machine && cfg!(target_os = "macos")) {
         (Architecture::Arm64, false) => "aarch64-unknown-linux-musl",
         (Architecture::X86_64, false) => "x86_64-unknown-linux-musl",

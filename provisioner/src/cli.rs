@@ -76,6 +76,8 @@ pub enum Command {
     Status(commands::status::Status),
     Logs(commands::logs::Logs),
     Detect(commands::detect::Detect),
+    Redrive(commands::redrive::Redrive),
+    Doctor(commands::doctor::Doctor),
     Build(commands::build::Build),
     #[command(subcommand)]
     Local(commands::local::Local),
@@ -98,6 +100,8 @@ impl Command {
             Self::Status(_) => "status",
             Self::Logs(_) => "logs",
             Self::Detect(_) => "detect",
+            Self::Redrive(_) => "redrive",
+            Self::Doctor(_) => "doctor",
             Self::Build(_) => "build",
             Self::Local(_) => "local",
             Self::Template(_) => "template",

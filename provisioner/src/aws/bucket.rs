@@ -2,16 +2,21 @@
 //!
 //! Invariant: every call says whose bucket it expects, so that a name taken over by somebody else is an error, never a leak.
 
+use std::time::Duration;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use aws_sdk_s3::operation::list_object_versions::builders::ListObjectVersionsFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{
+    Delete, Error as Refused, LambdaFunctionConfiguration, ObjectIdentifier, QueueConfiguration, TopicConfiguration,
+};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::error::{code, explain, is_missing};
-use crate::error::{Error, Result};
+use super::follow::Pace;
+use crate::error::{Error, Exit, Result};
 
 /// A bucket of an account.
 #[derive(Clone, Debug)]
@@ -48,6 +53,58 @@ pub async fn exists(client: &Client, name: &str) -> Result<bool> {
         Err(error) if error.raw_response().is_some_and(|r| matches!(r.status().as_u16(), 301 | 403)) => Ok(true),
         Err(error) => Err(explain(format!("cannot ask for bucket `{name}`"), &error)),
     }
+}
+
+/// What a bucket outside the stack brings with it.
+#[derive(Clone, Debug, Default)]
+pub struct Ways {
+    /// It has a policy of its own.
+    pub policy: bool,
+    /// The ARNs of what its notification calls.
+    pub notifies: Vec<String>,
+}
+
+/// Asks an existing bucket for what a stack would take the place of.
+///
+/// # Errors
+/// It belongs to somebody else, lies in another region, or any failure of the requests.
+pub async fn ways(client: &Client, bucket: &Bucket, region: &str) -> Result<Ways> {
+    let name = &bucket.name;
+    let attempt = || format!("cannot look at bucket `{name}`");
+    match client.head_bucket().bucket(name).expected_bucket_owner(&bucket.owner).send().await {
+        Ok(reply) => {
+            if let Some(other) = reply.bucket_region().filter(|other| *other != region) {
+                return Err(Error::new(format!("bucket `{name}` is in {other}, and the system in {region}"))
+                    .exit(Exit::Refused)
+                    .hint(format!("put the system into that region with `--region {other}`")));
+            }
+        }
+        // HEAD errors have no body: 403 is another account, or a permission that is missing.
+        Err(error) if error.raw_response().is_some_and(|reply| reply.status().as_u16() == 403) => {
+            return Err(Error::new(format!("bucket `{name}` does not belong to account {}", bucket.owner))
+                .cause("or these credentials may not see it (s3:ListBucket)")
+                .exit(Exit::Refused)
+                .hint("choose another name with `--parameter BucketName=NAME`"));
+        }
+        Err(error) => return Err(explain(attempt(), &error)),
+    }
+    let policy = client.get_bucket_policy().bucket(name).expected_bucket_owner(&bucket.owner).send().await;
+    let policy = match policy {
+        Ok(reply) => reply.policy.is_some(),
+        Err(error) if is_missing(&error) || code(&error) == Some("NoSuchBucketPolicy") => false,
+        Err(error) => return Err(explain(attempt(), &error)),
+    };
+    let reply = client
+        .get_bucket_notification_configuration()
+        .bucket(name)
+        .expected_bucket_owner(&bucket.owner)
+        .send()
+        .await
+        .map_err(|error| explain(attempt(), &error))?;
+    let functions = reply.lambda_function_configurations().iter().map(LambdaFunctionConfiguration::lambda_function_arn);
+    let queues = reply.queue_configurations().iter().map(QueueConfiguration::queue_arn);
+    let topics = reply.topic_configurations().iter().map(TopicConfiguration::topic_arn);
+    Ok(Ways { policy, notifies: functions.chain(queues).chain(topics).map(ToOwned::to_owned).collect() })
 }
 
 /// Stores an object.
@@ -153,27 +210,62 @@ fn finished(done: std::result::Result<Result<usize>, tokio::task::JoinError>) ->
     done.map_err(|error| Error::new("a deletion was interrupted").because(&error))?
 }
 
-pub(super) async fn delete_batch(client: Client, bucket: Bucket, objects: Vec<ObjectIdentifier>) -> Result<usize> {
+/// A key that S3 could not delete just now is asked for so often.
+const ATTEMPTS: usize = 5;
+
+pub(super) async fn delete_batch(client: Client, bucket: Bucket, mut objects: Vec<ObjectIdentifier>) -> Result<usize> {
     let count = objects.len();
-    let delete = Delete::builder()
-        .set_objects(Some(objects))
-        .quiet(true)
-        .build()
-        .map_err(|error| Error::new("cannot name the objects to delete").because(&error))?;
-    let reply = client
-        .delete_objects()
-        .bucket(&bucket.name)
-        .expected_bucket_owner(&bucket.owner)
-        .delete(delete)
-        .send()
-        .await
-        .map_err(|error| explain(format!("cannot empty bucket `{}`", bucket.name), &error))?;
-    if let Some(refused) = reply.errors().first() {
-        return Err(Error::new(format!("cannot delete `{}` from bucket `{}`", refused.key().unwrap_or("?"), bucket.name))
-            .cause(format!("{}: {}", refused.code().unwrap_or("Unknown"), refused.message().unwrap_or("no message")))
-            .hint("an object lock or legal hold keeps an object until it ends; `provisioner down --keep-data` removes everything else"));
+    let mut pace = Pace::new(Duration::from_millis(200), Duration::from_secs(3));
+    for attempt in 1.. {
+        let delete = Delete::builder()
+            .set_objects(Some(objects))
+            .quiet(true)
+            .build()
+            .map_err(|error| Error::new("cannot name the objects to delete").because(&error))?;
+        let reply = client
+            .delete_objects()
+            .bucket(&bucket.name)
+            .expected_bucket_owner(&bucket.owner)
+            .delete(delete)
+            .send()
+            .await
+            .map_err(|error| explain(format!("cannot empty bucket `{}`", bucket.name), &error))?;
+        let passing = |error: &&Refused| {
+            matches!(error.code(), Some("InternalError" | "SlowDown" | "ServiceUnavailable" | "OperationAborted"))
+        };
+        if let Some(refused) = reply.errors().iter().find(|error| !passing(error) || attempt == ATTEMPTS) {
+            return Err(refusal(&bucket, refused));
+        }
+        let again = reply.errors().iter().filter_map(|error| {
+            ObjectIdentifier::builder().key(error.key()?).set_version_id(error.version_id.clone()).build().ok()
+        });
+        objects = again.collect();
+        if objects.is_empty() {
+            break;
+        }
+        pace.wait().await;
     }
     Ok(count)
+}
+
+/// Why S3 keeps one object, and what can be done.
+fn refusal(bucket: &Bucket, refused: &Refused) -> Error {
+    let (key, name) = (refused.key().unwrap_or("?"), &bucket.name);
+    let message = refused.message().unwrap_or("no message");
+    let error = Error::new(format!("cannot delete `{key}` from bucket `{name}`"))
+        .cause(format!("{}: {message}", refused.code().unwrap_or("Unknown")));
+    let lower = message.to_ascii_lowercase();
+    if lower.contains("object lock") || lower.contains("worm") || lower.contains("legal hold") {
+        let version = refused.version_id().map(|id| format!(" --version-id {id}")).unwrap_or_default();
+        return Error {
+            message: format!("`{key}` in bucket `{name}` is locked, and S3 keeps it until the lock ends"),
+            ..error
+        }
+        .exit(Exit::Refused)
+        .hint(format!("until when: `aws s3api get-object-retention --bucket {name} --key '{key}'{version}`"))
+        .hint("`provisioner down --keep-data` removes everything but bucket and table");
+    }
+    error.hint("`provisioner policy --for down` prints what is needed to empty the bucket")
 }
 
 async fn abort_uploads(client: &Client, bucket: &Bucket, prefix: &str) -> Result<()> {

@@ -73,6 +73,8 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
             .set_parameters(Some(to_sdk(request.parameters)))
             .capabilities(Capability::CapabilityIam)
             .import_existing_resources(request.import_existing)
+            // That a name is taken already is what the validation objects to, and what an import is about.
+            .set_disable_validation(request.import_existing.then_some(true))
             .set_deployment_config(express)
             .tags(owner_tag())
             .customize()

@@ -116,3 +116,19 @@ pub async fn wait_until_active(client: &Client, name: &str) -> Result<()> {
         .map(|_| ())
         .map_err(|error| Error::new(format!("function `{name}` does not become active")).because(&error))
 }
+
+/// Hands an event to the function to work on later, as S3 does; returns when Lambda has taken it over.
+///
+/// # Errors
+/// Any failure of the request: the event was not taken.
+pub async fn invoke_later(client: &Client, name: &str, event: &str) -> Result<()> {
+    client
+        .invoke()
+        .function_name(name)
+        .invocation_type(aws_sdk_lambda::types::InvocationType::Event)
+        .payload(aws_sdk_lambda::primitives::Blob::new(event.as_bytes()))
+        .send()
+        .await
+        .map(|_| ())
+        .map_err(|error| explain(format!("cannot hand an event to function `{name}`"), &error))
+}

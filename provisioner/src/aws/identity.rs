@@ -30,3 +30,35 @@ pub async fn caller(client: &aws_sdk_sts::Client) -> Result<Identity> {
     let partition = arn.split(':').nth(1).unwrap_or("aws").to_owned();
     Ok(Identity { account, arn, partition })
 }
+
+impl Identity {
+    /// The principal as IAM's simulator takes it: a user, or the role behind a session; `None` for root and for federated users.
+    #[must_use]
+    pub fn simulated(&self) -> Option<String> {
+        let (head, resource) = self.arn.rsplit_once(':')?;
+        match resource.split('/').collect::<Vec<_>>().as_slice() {
+            ["user", ..] => Some(self.arn.clone()),
+            // The path of the role is not in the session's ARN; IAM finds a role without one.
+            ["assumed-role", role, ..] => Some(format!("{}:role/{role}", head.replace(":sts:", ":iam:"))),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_can_be_simulated() {
+        for (arn, expected) in [
+            ("arn:aws:iam::1:user/a/bob", Some("arn:aws:iam::1:user/a/bob")),
+            ("arn:aws:sts::1:assumed-role/Deployer/session", Some("arn:aws:iam::1:role/Deployer")),
+            ("arn:aws:iam::1:root", None),
+            ("arn:aws:sts::1:federated-user/x", None),
+        ] {
+            let identity = Identity { account: "1".into(), arn: arn.into(), partition: "aws".into() };
+            assert_eq!(identity.simulated().as_deref(), expected, "{arn}");
+        }
+    }
+}

@@ -6,13 +6,17 @@
 pub mod artefacts;
 pub mod bucket;
 pub mod change_set;
+pub mod drift;
 pub mod error;
 pub mod failures;
 pub mod follow;
 pub mod function;
 pub mod identity;
 pub mod proof;
+pub mod queue;
+pub mod quotas;
 pub mod region;
+pub mod rights;
 pub mod stack;
 pub mod table;
 
@@ -61,6 +65,8 @@ pub struct Clients {
     pub custom_endpoint: bool,
     /// CloudFormation
     pub cloudformation: aws_sdk_cloudformation::Client,
+    /// `CloudWatch`
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
     /// `CloudWatch` Logs
     pub logs: aws_sdk_cloudwatchlogs::Client,
     /// DynamoDB
@@ -107,6 +113,7 @@ impl Clients {
         Ok(Self {
             custom_endpoint,
             cloudformation: aws_sdk_cloudformation::Client::new(&config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             iam: aws_sdk_iam::Client::new(&config),

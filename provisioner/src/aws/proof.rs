@@ -1,11 +1,12 @@
 //! The proof that nothing is left: each resource's own service is asked for it by name.
 
-use super::error::{explain, is_missing};
+use super::error::{code, explain, is_missing};
 use super::stack::{self, Resource};
 use super::{Clients, bucket, table};
 use crate::error::Result;
 
-/// Whether a resource is gone; `None` for a type that lives inside another one and goes with it.
+/// Whether a resource is gone; `None` for a type that this program does not know and for one that an
+/// emulator cannot be asked for.
 ///
 /// # Errors
 /// A service answers neither yes nor no.
@@ -33,6 +34,30 @@ pub async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bo
         "AWS::SQS::Queue" => match clients.sqs.get_queue_attributes().queue_url(name).send().await {
             Ok(_) => false,
             Err(error) if is_missing(&error) => true,
+            Err(error) => return Err(explain(attempt(), &error)),
+        },
+        "AWS::CloudWatch::Alarm" => match clients.cloudwatch.describe_alarms().alarm_names(name).send().await {
+            Ok(reply) => reply.metric_alarms().is_empty(),
+            // Emulators know the service by its older protocols and answer the current one with no error code at all.
+            Err(error) if clients.custom_endpoint && code(&error).is_none() => return Ok(None),
+            Err(error) => return Err(explain(attempt(), &error)),
+        },
+        // Both are asked for by the function's name: they are a part of it.
+        "AWS::Lambda::EventInvokeConfig" => {
+            match clients.lambda.get_function_event_invoke_config().function_name(name).send().await {
+                Ok(_) => false,
+                Err(error) if is_missing(&error) => true,
+                Err(error) => return Err(explain(attempt(), &error)),
+            }
+        }
+        "AWS::Lambda::Permission" => match clients.lambda.get_policy().function_name(name).send().await {
+            Ok(_) => false,
+            Err(error) if is_missing(&error) => true,
+            Err(error) => return Err(explain(attempt(), &error)),
+        },
+        "AWS::S3::BucketPolicy" => match clients.s3.get_bucket_policy().bucket(name).send().await {
+            Ok(_) => false,
+            Err(error) if is_missing(&error) || code(&error) == Some("NoSuchBucketPolicy") => true,
             Err(error) => return Err(explain(attempt(), &error)),
         },
         _ => return Ok(None),

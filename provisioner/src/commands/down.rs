@@ -70,17 +70,32 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     if packages_gone {
         expected_gone.push(resource("AWS::S3::Bucket", &packages.name));
     }
-    clean::prove_gone(cx, &expected_gone).await?;
+    clean::prove_gone(cx, &observed, &expected_gone).await?;
     if args.keep_data {
-        for bucket in &data.buckets {
-            cx.events.emit(Event::Kept { kind: "bucket", name: bucket.name.clone() });
-        }
-        for name in &data.tables {
-            cx.events.emit(Event::Kept { kind: "table", name: name.clone() });
-        }
-        cx.events.emit(Event::Document { text: format!("`{}` takes them back", cx.command("up --adopt")) });
+        count_kept(cx, &data).await?;
     }
     Ok(Exit::Success)
+}
+
+/// Says what was kept and how much it holds, and refuses to call it kept if it is not there.
+async fn count_kept(cx: &Context, data: &Data) -> Result<()> {
+    let lost = |kind: &str, name: &str| Error::new(format!("{kind} `{name}` was to be kept, but it is gone"));
+    for bucket in &data.buckets {
+        if !bucket::exists(&cx.clients.s3, &bucket.name).await? {
+            return Err(lost("bucket", &bucket.name));
+        }
+        let count = bucket::count(&cx.clients.s3, bucket, COUNT_LIMIT).await?;
+        cx.events.emit(Event::KeptData { kind: "bucket", name: bucket.name.clone(), count, unit: "object" });
+    }
+    for name in &data.tables {
+        if !table::exists(&cx.clients.dynamodb, name).await? {
+            return Err(lost("table", name));
+        }
+        let count = table::count(&cx.clients.dynamodb, name, COUNT_LIMIT).await?;
+        cx.events.emit(Event::KeptData { kind: "table", name: name.clone(), count, unit: "row" });
+    }
+    cx.events.emit(Event::Document { text: format!("`{}` takes them back", cx.command("up --adopt")) });
+    Ok(())
 }
 
 /// The stack in a state in which it can be deleted; `None` where there is nothing to delete.

@@ -2,11 +2,13 @@
 
 pub mod build;
 pub mod detect;
+pub mod doctor;
 pub mod down;
 pub mod local;
 pub mod logs;
 pub mod plan;
 pub mod policy;
+pub mod redrive;
 pub mod regions;
 pub mod shell;
 pub mod smoke;
@@ -33,6 +35,7 @@ pub async fn run(cli: Cli, ui: &Arc<Ui>) -> Exit {
         Command::Template(args) => template::run(&args, &plain).map(|()| Exit::Success),
         Command::Policy(args) => policy::run(&args, &cli.global, &plain).map(|()| Exit::Success),
         Command::Regions(args) => regions::run(&args, &cli.global, ui).await.map(|()| Exit::Success),
+        Command::Doctor(args) => doctor::run(&args, &cli.global, ui).await,
         Command::Completions(args) => shell::completions(&args, &plain).map(|()| Exit::Success),
         Command::Man(args) => shell::man(&args, &plain).map(|()| Exit::Success),
         command => {
@@ -89,6 +92,7 @@ async fn in_region(command: &Command, cx: &Context) -> Result<Exit> {
         Command::Status(args) => status::run(args, cx).await,
         Command::Logs(args) => logs::run(args, cx).await,
         Command::Detect(args) => detect::run(args, cx).await,
+        Command::Redrive(args) => redrive::run(args, cx).await,
         _ => Err(Error::new("this command works in no region")),
     }
 }

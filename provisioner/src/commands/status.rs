@@ -1,7 +1,7 @@
 //! `provisioner status`
 
 use crate::aws::bucket::{self, Bucket};
-use crate::aws::{stack, table};
+use crate::aws::{drift, stack, table};
 use crate::cli::Context;
 use crate::core::event::{Event, StatusReport};
 use crate::core::status::{Condition, condition};
@@ -13,6 +13,9 @@ pub struct Status {
     /// Do not count objects and rows
     #[arg(long)]
     pub no_counts: bool,
+    /// Also ask what was changed past the stack, in the console or by hand; exits with 1 where something was
+    #[arg(long)]
+    pub drift: bool,
 }
 
 /// Counting stops here.
@@ -62,5 +65,19 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
             rows,
         }),
     });
-    Ok(if healthy { Exit::Success } else { Exit::Failed })
+    let drifted = args.drift && has_drifted(cx, &stack.id).await?;
+    Ok(if healthy && !drifted { Exit::Success } else { Exit::Failed })
+}
+
+async fn has_drifted(cx: &Context, stack_id: &str) -> Result<bool> {
+    let Some(drift) = drift::detect(&cx.clients.cloudformation, stack_id).await? else {
+        cx.events.emit(Event::Warning {
+            message: "this endpoint does not know `DetectStackDrift`, so the drift stays unknown".into(),
+            hint: None,
+        });
+        return Ok(false);
+    };
+    let drifted = !drift.drifted.is_empty();
+    cx.events.emit(Event::Drift { stack: cx.stack().to_owned(), drifted: drift.drifted, unchecked: drift.unchecked });
+    Ok(drifted)
 }

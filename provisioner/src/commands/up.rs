@@ -6,7 +6,7 @@ use crate::core::event::Event;
 use crate::core::names;
 use crate::error::{Exit, Result};
 use crate::steps::prepare::{self, Settings};
-use crate::steps::{apply, clean};
+use crate::steps::{adopt, apply, clean};
 
 /// Put the system up or bring it up to date, then prove that it works
 ///
@@ -30,7 +30,7 @@ pub struct Up {
 /// # Errors
 /// Any step fails.
 pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
-    let prepared = prepare::prepare(cx, &args.settings, true).await?;
+    let mut prepared = prepare::prepare(cx, &args.settings, true).await?;
     if let Some(stack) = prepared.observed.stack.as_ref().filter(|_| prepared.plan.is_empty()) {
         cx.events.emit(Event::NoChanges { stack: cx.stack().to_owned() });
         cx.events.emit(Event::Outputs { outputs: stack.outputs.clone() });
@@ -45,7 +45,10 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
         clean::discard(cx, &prepared).await;
         return Err(refused);
     }
-    let stack = apply::run(cx, &prepared).await?;
+    let mut stack = apply::run(cx, &prepared).await?;
+    if prepared.adoption.take().is_some() {
+        stack = adopt::complete(cx, &mut prepared, stack).await?;
+    }
     cx.events.emit(Event::Outputs { outputs: stack.outputs.clone() });
     let previous = prepared.observed.stack.as_ref().and_then(|stack| stack.parameters.get("CodeKey").cloned());
     let current = names::artefact_key(cx.stack(), &prepared.package.sha256);

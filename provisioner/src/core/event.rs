@@ -85,12 +85,26 @@ pub enum Event {
     Removed { kind: &'static str, name: String },
     /// Something was kept on purpose.
     Kept { kind: &'static str, name: String },
-    /// The service was asked for a resource and said whether it is there.
-    Proof { kind: String, name: String, gone: bool },
+    /// Data was kept on purpose, so much of it, counted after all else was gone.
+    KeptData { kind: &'static str, name: String, count: usize, unit: &'static str },
+    /// The service was asked for a resource and said whether it is there; its ARN where it has one of its own.
+    Proof {
+        kind: String,
+        name: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        arn: Option<String>,
+        gone: bool,
+    },
     /// Nothing is left.
     NothingLeft { asked: usize },
     /// There is no stack of that name.
     NoStack { stack: String },
+    /// What differs from the template in the account itself; nothing where all is as it was deployed.
+    Drift { stack: String, drifted: Vec<Drifted>, unchecked: Vec<String> },
+    /// One thing that `doctor` looked at.
+    Check { name: &'static str, state: CheckState, detail: String, remedy: Option<String> },
+    /// What became of the failure queue.
+    Redriven { queue: String, sent: usize, kept: usize },
     /// The faces of one picture.
     Faces { file: String, key: String, rows: Vec<super::smoke::Row>, outcome: Option<String> },
     /// Where the system can run.
@@ -105,6 +119,33 @@ pub enum Event {
     Error { message: String, causes: Vec<String>, hints: Vec<String> },
     /// The last line of every run.
     Result { ok: bool, exit_code: u8 },
+}
+
+/// How something is that `doctor` looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckState {
+    /// It is as it must be.
+    Ok,
+    /// It could not be found out, or something optional is missing.
+    Note,
+    /// Something that is needed is missing.
+    Problem,
+}
+
+/// A resource that is not as it was deployed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Drifted {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its type.
+    pub resource_type: String,
+    /// Its name or ARN.
+    pub physical_id: String,
+    /// Whether it is gone altogether.
+    pub deleted: bool,
+    /// What differs.
+    pub properties: Vec<super::plan::Property>,
 }
 
 /// What `status` shows.

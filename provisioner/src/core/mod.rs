@@ -2,8 +2,11 @@
 //!
 //! Pure: no SDK, no tokio, no file system, no environment, no clock.
 
+pub mod adopt;
+pub mod arns;
 pub mod diagnosis;
 pub mod event;
+pub mod failure;
 pub mod names;
 pub mod parameter;
 pub mod plan;

@@ -74,6 +74,17 @@ pub fn document(purpose: Purpose, scope: &Scope<'_>) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
+/// The actions and resources of each statement of a policy.
+#[must_use]
+pub fn statements(document: &Value) -> Vec<(Vec<String>, Vec<String>)> {
+    let texts = |value: &Value| match value {
+        Value::String(one) => vec![one.clone()],
+        many => many.as_array().into_iter().flatten().filter_map(Value::as_str).map(ToOwned::to_owned).collect(),
+    };
+    let all = document["Statement"].as_array().into_iter().flatten();
+    all.map(|statement| (texts(&statement["Action"]), texts(&statement["Resource"]))).collect()
+}
+
 /// A statement before it is JSON.
 struct Statement {
     sid: &'static str,

@@ -26,6 +26,22 @@ impl Template {
         self.document.get("Parameters")?.get(name)
     }
 
+    /// The whole document.
+    #[must_use]
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// The logical ids of the resources of a type.
+    #[must_use]
+    pub fn of_type(&self, resource_type: &str) -> Vec<String> {
+        let resources = self.document.get("Resources").and_then(Value::as_mapping).into_iter().flatten();
+        resources
+            .filter(|(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(resource_type))
+            .filter_map(|(name, _)| name.as_str().map(ToOwned::to_owned))
+            .collect()
+    }
+
     /// The resources that a create would make, as (logical id, type): those whose condition holds for the values of the parameters.
     ///
     /// A condition that this does not understand counts as true: a preview may show too much, never too little.

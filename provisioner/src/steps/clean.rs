@@ -1,12 +1,17 @@
 //! What is taken away beside the stack: change sets nobody executes, packages nobody needs, data, and the proof that all is gone.
 
+use std::time::{Duration, Instant};
+
 use crate::aws::bucket::Bucket;
+use crate::aws::follow::Pace;
 use crate::aws::stack::Resource;
 use crate::aws::{artefacts, bucket, change_set, proof, stack, table};
 use crate::cli::Context;
+use crate::core::arns;
 use crate::core::event::Event;
 use crate::core::plan::Operation;
 use crate::error::{Error, Result};
+use crate::steps::preflight::Observed;
 use crate::steps::prepare::Prepared;
 
 /// Removes a change set that was only shown, and the empty stack that one of type CREATE leaves.
@@ -97,24 +102,30 @@ pub async fn face_table(cx: &Context, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// A deletion that its service acknowledged can take so long to show: SQS alone speaks of a minute.
+const PATIENCE: Duration = Duration::from_secs(75);
+
 /// Asks each resource's service whether it is gone, and says so one by one.
 ///
 /// # Errors
 /// Something is still there, or a service cannot be asked.
-pub async fn prove_gone(cx: &Context, resources: &[Resource]) -> Result<()> {
+pub async fn prove_gone(cx: &Context, observed: &Observed, resources: &[Resource]) -> Result<()> {
     let (mut asked, mut left) = (0, Vec::new());
     for resource in resources {
-        if let Some(gone) = proof::is_gone(&cx.clients, resource).await? {
-            asked += 1;
-            cx.events.emit(Event::Proof {
-                kind: resource.resource_type.clone(),
-                name: resource.physical_id.clone(),
-                gone,
+        let Some(gone) = is_gone(cx, &addressed(resource, resources)).await? else {
+            cx.events.emit(Event::Warning {
+                message: format!("{} `{}` could not be asked for", resource.resource_type, resource.physical_id),
+                hint: None,
             });
-            if !gone {
-                left.push(format!("{} `{}`", resource.resource_type, resource.physical_id));
-            }
+            continue;
+        };
+        asked += 1;
+        let (kind, name) = (resource.resource_type.clone(), resource.physical_id.clone());
+        if !gone {
+            left.push(format!("{kind} `{name}`"));
         }
+        let arn = arns::arn(&kind, &name, &observed.partition, cx.region(), &observed.account);
+        cx.events.emit(Event::Proof { kind, name, arn, gone });
     }
     if left.is_empty() {
         cx.events.emit(Event::NothingLeft { asked });
@@ -122,4 +133,27 @@ pub async fn prove_gone(cx: &Context, resources: &[Resource]) -> Result<()> {
     }
     Err(Error::new(format!("still there after the removal: {}", left.join(", ")))
         .hint(format!("run `{}` again", cx.command("down"))))
+}
+
+/// Asks until the answer is yes or the patience ends.
+async fn is_gone(cx: &Context, resource: &Resource) -> Result<Option<bool>> {
+    let asking = Instant::now();
+    let mut pace = Pace::new(Duration::from_millis(500), Duration::from_secs(5));
+    loop {
+        match proof::is_gone(&cx.clients, resource).await? {
+            Some(false) if asking.elapsed() < PATIENCE => pace.wait().await,
+            answer => return Ok(answer),
+        }
+    }
+}
+
+/// What is a part of the function is asked for by the function's name.
+fn addressed(resource: &Resource, all: &[Resource]) -> Resource {
+    let function = all.iter().find(|other| other.resource_type == "AWS::Lambda::Function");
+    match (resource.resource_type.as_str(), function) {
+        ("AWS::Lambda::EventInvokeConfig" | "AWS::Lambda::Permission", Some(function)) => {
+            Resource { physical_id: function.physical_id.clone(), ..resource.clone() }
+        }
+        _ => resource.clone(),
+    }
 }

@@ -1,5 +1,6 @@
 //! The steps that several commands take, each asking AWS through `aws/` and deciding through `core/`.
 
+pub mod adopt;
 pub mod apply;
 pub mod clean;
 pub mod picture;

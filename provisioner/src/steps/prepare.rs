@@ -9,6 +9,7 @@ use crate::aws::change_set::{self, ChangeSet};
 use crate::aws::stack::{self, Stack};
 use crate::bootstrap::{self, Source};
 use crate::cli::Context;
+use crate::core::adopt::Adoption;
 use crate::core::event::Event;
 use crate::core::plan::{Operation, Plan};
 use crate::core::status::{self, Command, Condition, Move};
@@ -16,8 +17,8 @@ use crate::core::template::{self, Template};
 use crate::core::{names, parameter, plan};
 use crate::error::{Error, Exit, Result};
 use crate::package::{Architecture, Package};
-use crate::steps::apply;
 use crate::steps::preflight::{self, Observed};
+use crate::steps::{adopt, apply};
 
 /// What the system is to be like
 #[derive(Clone, Debug, clap::Args)]
@@ -31,7 +32,7 @@ pub struct Settings {
     /// Use this executable (or a zip that holds one) as the function
     #[arg(long, value_name = "FILE")]
     pub bootstrap: Option<PathBuf>,
-    /// Take an existing table and bucket of the system's names into the stack
+    /// Take a table and a bucket that exist under the system's names into the stack, with what is in them
     #[arg(long)]
     pub adopt: bool,
     /// Update in express mode: do not wait until resources have settled (never where something is created first or replaced)
@@ -62,6 +63,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// The change set that does it, where the stack exists or something is adopted.
     pub change_set: Option<ChangeSet>,
+    /// What that change set imports; another one then follows it.
+    pub adoption: Option<Adoption>,
 }
 
 /// Works out what `up` would do. With `upload` the package is stored while CloudFormation works out the change set.
@@ -88,7 +91,11 @@ pub async fn prepare(cx: &Context, settings: &Settings, upload: bool) -> Result<
         artefacts,
         plan: Plan::new(Operation::None, Vec::new()),
         change_set: None,
+        adoption: None,
     };
+    if settings.adopt {
+        prepared.adoption = adopt::find(cx, &prepared, step).await?;
+    }
     match step {
         Move::Update => plan_update(cx, settings, &mut prepared, upload).await?,
         _ => plan_create(cx, settings, &mut prepared, step, upload).await?,
@@ -237,7 +244,7 @@ async fn plan_create(
     if step == Move::Create && !settings.adopt {
         preflight::check_clashes(cx, &table, &bucket).await?;
     }
-    if settings.adopt && step == Move::Create {
+    if prepared.adoption.is_some() {
         // Only a change set can import.
         return make_change_set(cx, settings, prepared, Operation::Create, upload).await;
     }
@@ -268,9 +275,9 @@ async fn make_change_set(
     let client = &cx.clients.cloudformation;
     let mut request = change_set::Request {
         stack: cx.stack(),
-        template: &prepared.template.body,
+        template: prepared.adoption.as_ref().map_or(&prepared.template.body, |adoption| &adoption.body),
         parameters: &prepared.parameters,
-        import_existing: settings.adopt,
+        import_existing: prepared.adoption.is_some(),
         create: operation == Operation::Create,
         express: settings.express && operation == Operation::Update,
     };
@@ -298,6 +305,7 @@ async fn make_change_set(
         };
     }
     prepared.plan = Plan::new(operation, change_set.changes.clone());
+    adopt::announce_later(prepared);
     prepared.change_set = Some(change_set);
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use crate::core::diagnosis::StackEvent;
-use crate::core::event::{Event, RegionRow, StatusReport};
+use crate::core::event::{CheckState, Drifted, Event, RegionRow, StatusReport};
 use crate::core::plan::{Action, Change, Operation, Plan};
 use crate::core::smoke::{Attribute, Row};
 
@@ -52,6 +52,9 @@ pub(super) fn lines(event: &Event, verbose: bool) -> Option<(bool, String)> {
             | Event::Regions { .. }
             | Event::Log { .. }
             | Event::Document { .. }
+            | Event::Drift { .. }
+            | Event::Check { .. }
+            | Event::Redriven { .. }
             | Event::SmokePassed { .. }
     );
     text(event, verbose).map(|text| (result, text))
@@ -153,8 +156,21 @@ fn text(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Removed { kind, name } => done(format_args!("{kind} {name} removed")),
         Event::Kept { kind, name } => done(format_args!("{kind} {name} kept")),
-        Event::Proof { kind, name, gone: true } => done(format_args!("gone: {kind} {name}")),
-        Event::Proof { kind, name, gone: false } => format!("{BAD}✗ still there:{BAD:#} {kind} {name}"),
+        Event::KeptData { kind, name, count, unit } => {
+            done(format_args!("{kind} {name} kept with {count} {unit}{}", plural(*count)))
+        }
+        Event::Proof { kind, name, arn, gone: true } => {
+            done(format_args!("gone: {kind} {}", arn.as_ref().unwrap_or(name)))
+        }
+        Event::Proof { kind, name, arn, gone: false } => {
+            format!("{BAD}✗ still there:{BAD:#} {kind} {}", arn.as_ref().unwrap_or(name))
+        }
+        Event::Drift { drifted, unchecked, .. } => drift(drifted, unchecked),
+        Event::Check { name, state, detail, remedy } => check(name, *state, detail, remedy.as_deref()),
+        Event::Redriven { queue, sent, kept } => {
+            let rest = if *kept > 0 { format!(", {kept} kept in it") } else { String::new() };
+            done(format_args!("{sent} event{} sent to the function again from {queue}{rest}", plural(*sent)))
+        }
         Event::NothingLeft { asked } => done(format_args!("nothing is left ({asked} resources asked for)")),
         Event::NoStack { stack } => format!("there is no stack {stack}"),
         Event::Faces { file, key, rows, outcome } => faces(file, key, rows, outcome.as_deref()),
@@ -201,7 +217,8 @@ fn planned(plan: &Plan) -> String {
 fn planned_change(change: &Change) -> String {
     let (sign, style, words) = match change.action {
         Action::Add => ("+", GOOD, ""),
-        Action::Import => (">", GOOD, " imported as it is"),
+        Action::Import if change.properties.is_empty() => (">", GOOD, " imported as it is"),
+        Action::Import => (">", GOOD, " imported as it is, then set as the template has it:"),
         Action::Modify => ("~", NOTE, ""),
         Action::MayReplace => ("±", BAD, " may be replaced"),
         Action::Replace => ("±", BAD, " replaced"),
@@ -260,6 +277,39 @@ fn status(report: &StatusReport) -> String {
     }
     if let Some(rows) = report.rows {
         let _ = writeln!(text, "rows             {rows}");
+    }
+    text
+}
+
+fn drift(drifted: &[Drifted], unchecked: &[String]) -> String {
+    let mut text = if drifted.is_empty() { done("no drift: all is as it was deployed") } else { "drift:".to_owned() };
+    for resource in drifted {
+        let what = if resource.deleted { " is gone" } else { "" };
+        let _ = write!(
+            text,
+            "\n  {BAD}~{BAD:#} {} {FAINT}{} {}{FAINT:#}{what}",
+            resource.logical_id, resource.resource_type, resource.physical_id
+        );
+        for property in &resource.properties {
+            let (before, after) = (value(property.before.as_deref()), value(property.after.as_deref()));
+            let _ = write!(text, "\n      {}: deployed {before}, is {after}", property.path);
+        }
+    }
+    if !unchecked.is_empty() {
+        let _ = write!(text, "\n  {FAINT}could not be compared: {}{FAINT:#}", unchecked.join(", "));
+    }
+    text
+}
+
+fn check(name: &str, state: CheckState, detail: &str, remedy: Option<&str>) -> String {
+    let sign = match state {
+        CheckState::Ok => format!("{GOOD}✓{GOOD:#}"),
+        CheckState::Note => format!("{NOTE}-{NOTE:#}"),
+        CheckState::Problem => format!("{BAD}✗{BAD:#}"),
+    };
+    let mut text = format!("{sign} {name:<14} {detail}");
+    if let Some(remedy) = remedy {
+        let _ = write!(text, "\n  {NOTE}hint:{NOTE:#} {remedy}");
     }
     text
 }

@@ -265,7 +265,10 @@ pub(super) const GRANTS: &[Grant] = &[
         service: "",
         actions: &[
             (UP | DOWN | OTHER, &["logs:DescribeLogGroups"]),
-            (UP | OTHER, &["lambda:GetAccountSettings", "logs:DescribeIndexPolicies", "servicequotas:GetServiceQuota"]),
+            (
+                UP | OTHER,
+                &["lambda:GetAccountSettings", "logs:DescribeIndexPolicies", "servicequotas:ListServiceQuotas"],
+            ),
             (OTHER, &["cloudformation:DescribeStackDriftDetectionStatus"]),
         ],
         on: On::Account,

@@ -1,0 +1,231 @@
+//! `provisioner doctor`
+
+use std::sync::Arc;
+
+use tokio::process::Command;
+
+use crate::aws::identity::{self, Identity};
+use crate::aws::{Clients, Target, quotas, region, rights};
+use crate::bootstrap;
+use crate::cli::{self, Global};
+use crate::core::event::{CheckState, Event};
+use crate::core::{names, policy, regions};
+use crate::error::{Error, Exit, Result};
+use crate::package::Architecture;
+use crate::ui::{Events, Ui};
+
+/// Check what this machine and this account have and what is missing
+///
+/// Looks at the Rust toolchain, what `--local` needs, credentials, region, quotas and permissions, and names the remedy for each problem.
+/// Nothing is changed. Exits with 1 where something that a deployment needs is missing; with `--local` nothing of AWS is asked.
+#[derive(Debug, clap::Args)]
+pub struct Doctor {
+    /// Name of the table, where it is not `FaceData`
+    #[arg(long, value_name = "NAME", default_value = "FaceData")]
+    pub table: String,
+}
+
+/// Collects what was found, and remembers whether something is missing.
+struct Findings {
+    events: Events,
+    missing: bool,
+}
+
+impl Findings {
+    fn add(&mut self, name: &'static str, state: CheckState, detail: impl Into<String>, remedy: Option<String>) {
+        self.missing |= state == CheckState::Problem;
+        self.events.emit(Event::Check { name, state, detail: detail.into(), remedy });
+    }
+
+    fn ok(&mut self, name: &'static str, detail: impl Into<String>) {
+        self.add(name, CheckState::Ok, detail, None);
+    }
+
+    fn note(&mut self, name: &'static str, detail: impl Into<String>, remedy: Option<String>) {
+        self.add(name, CheckState::Note, detail, remedy);
+    }
+
+    fn problem(&mut self, name: &'static str, error: &Error) {
+        let cause = error.causes.first().map(|cause| format!(": {cause}")).unwrap_or_default();
+        self.add(name, CheckState::Problem, format!("{}{cause}", error.message), error.hints.first().cloned());
+    }
+}
+
+/// Runs it, in every region that was named.
+///
+/// # Errors
+/// A name on the command line is wrong.
+pub async fn run(args: &Doctor, global: &Global, ui: &Arc<Ui>) -> Result<Exit> {
+    cli::check_names(global)?;
+    let mut findings = Findings { events: Events::new(Arc::clone(ui), None), missing: false };
+    toolchain(&mut findings, global.local).await;
+    python(&mut findings, global.local).await;
+    if !global.local {
+        let named: Vec<Option<String>> =
+            if global.region.is_empty() { vec![None] } else { global.region.iter().cloned().map(Some).collect() };
+        let several = named.len() > 1;
+        for region in named {
+            findings.events = Events::new(Arc::clone(ui), region.clone().filter(|_| several));
+            account(&mut findings, args, global, region).await;
+        }
+    }
+    Ok(if findings.missing { Exit::Failed } else { Exit::Success })
+}
+
+/// The first line that a program says of itself.
+async fn version(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().await.ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
+}
+
+async fn toolchain(findings: &mut Findings, local: bool) {
+    let (cargo, rustc, rustup) = tokio::join!(
+        version("cargo", &["--version"]),
+        version("rustc", &["--version"]),
+        version("rustup", &["--version"])
+    );
+    let install = "install Rust from https://rustup.rs, or name a finished executable with `--bootstrap FILE`";
+    match (cargo, rustc) {
+        (Some(cargo), Some(rustc)) => findings.ok("rust", format!("{rustc}, {cargo}")),
+        _ => findings.note("rust", "no Rust toolchain: the function cannot be built here", Some(install.into())),
+    }
+    let architecture = if local { Architecture::of_this_machine() } else { Architecture::Arm64 };
+    let target = bootstrap::target(&bootstrap::Source { file: None, architecture, for_this_machine: local });
+    let library = Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output().await.ok();
+    let there = library.is_some_and(|output| {
+        output.status.success() && std::path::Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
+    });
+    match (there, &rustup) {
+        (true, _) => findings.ok("rust target", target),
+        (false, Some(_)) => findings.note("rust target", format!("{target} is missing; `up` adds it by itself"), None),
+        (false, None) => findings.note(
+            "rust target",
+            format!("{target} is missing, and there is no rustup to add it"),
+            Some(install.into()),
+        ),
+    }
+    if let Some(rustup) = rustup {
+        findings.ok("rustup", rustup);
+    }
+}
+
+async fn python(findings: &mut Findings, local: bool) {
+    let (uv, python) = tokio::join!(version("uv", &["--version"]), version("python3", &["--version"]));
+    match (uv, python) {
+        (Some(uv), _) => findings.ok("local cloud", format!("{uv} installs it")),
+        (None, Some(python)) => findings.ok("local cloud", format!("{python} installs it")),
+        (None, None) => {
+            let state = if local { CheckState::Problem } else { CheckState::Note };
+            let remedy = "install Python 3 with venv (`apt install python3-venv`) or uv (https://docs.astral.sh/uv)";
+            findings.add(
+                "local cloud",
+                state,
+                "neither uv nor python3: `--local` cannot be installed",
+                Some(remedy.into()),
+            );
+        }
+    }
+}
+
+async fn account(findings: &mut Findings, args: &Doctor, global: &Global, region: Option<String>) {
+    let target = Target::Remote { profile: global.profile.clone(), region, endpoint: global.endpoint_url.clone() };
+    let clients = match Clients::connect(&target).await {
+        Ok(clients) => clients,
+        Err(error) => return findings.problem("region", &error),
+    };
+    rekognition(findings, &clients).await;
+    let caller = match identity::caller(&clients.sts).await {
+        Ok(caller) => caller,
+        Err(error) => return findings.problem("credentials", &error),
+    };
+    findings.ok("credentials", format!("account {} as {}", caller.account, caller.arn));
+    limits(findings, &clients).await;
+    permissions(findings, args, global, &clients, &caller).await;
+}
+
+async fn rekognition(findings: &mut Findings, clients: &Clients) {
+    let name = &clients.region;
+    let live = || async { region::with_rekognition(&clients.ssm).await.is_ok_and(|list| list.contains(name)) };
+    if regions::supports_rekognition(name) || live().await {
+        return findings.ok("region", format!("{name} has Rekognition"));
+    }
+    let near = regions::nearest(name).join("` or `");
+    let remedy = if near.is_empty() {
+        "`provisioner regions` lists those that have it".to_owned()
+    } else {
+        format!("use `{near}`")
+    };
+    findings.add("region", CheckState::Problem, format!("{name} has no Rekognition"), Some(remedy));
+}
+
+async fn limits(findings: &mut Findings, clients: &Clients) {
+    let (copies, faces) = tokio::join!(quotas::concurrency(clients), quotas::detect_faces(clients));
+    let unread = |error: &Error| format!("could not be read ({})", error.causes.first().unwrap_or(&error.message));
+    match &copies {
+        Ok((all, free)) => {
+            findings.ok("concurrency", format!("{all} copies of functions at once, {free} not reserved"));
+        }
+        Err(error) => findings.note("concurrency", unread(error), None),
+    }
+    match &faces {
+        Ok(Some(rate)) => {
+            let burst = copies.as_ref().is_ok_and(|(_, free)| f64::from(*free) > rate * 4.0);
+            let remedy = burst.then(|| {
+                format!(
+                    "against bursts of uploads: `{}`",
+                    "provisioner up --parameter ReservedConcurrency=N --parameter FailureQueue=yes"
+                )
+            });
+            findings.add("DetectFaces", CheckState::Ok, format!("{rate} requests a second"), remedy);
+        }
+        Ok(None) => findings.note("DetectFaces", "Service Quotas lists no quota of that name here", None),
+        Err(error) => findings.note("DetectFaces", unread(error), None),
+    }
+}
+
+/// Asks IAM for each statement of the deployer's policy.
+async fn permissions(findings: &mut Findings, args: &Doctor, global: &Global, clients: &Clients, caller: &Identity) {
+    let Some(principal) = caller.simulated() else {
+        return findings.note("permissions", format!("IAM simulates no {}, so they stay unchecked", caller.arn), None);
+    };
+    let document = policy::document(
+        policy::Purpose::All,
+        &policy::Scope {
+            partition: &caller.partition,
+            account: &caller.account,
+            regions: &[&clients.region],
+            stack: &global.stack,
+            table: &args.table,
+            bucket: &names::picture_bucket(&global.stack, &caller.account, &clients.region),
+            artefacts: &names::artefact_bucket(&caller.account, &clients.region),
+        },
+    );
+    let (mut asked, mut denied) = (0, Vec::new());
+    for (actions, resources) in policy::statements(&document) {
+        // A pattern such as `s3:GetBucket*` is no action that the simulator knows.
+        let actions: Vec<String> = actions.into_iter().filter(|action| !action.contains('*')).collect();
+        asked += actions.len();
+        match rights::denied(&clients.iam, &principal, &actions, &resources).await {
+            Ok(found) => denied.extend(found),
+            Err(error) => {
+                let cause = error.causes.first().unwrap_or(&error.message).clone();
+                return findings.note("permissions", format!("could not be checked ({cause})"), None);
+            }
+        }
+    }
+    if denied.is_empty() {
+        return findings.ok("permissions", format!("all {asked} actions of the deployer's policy are allowed"));
+    }
+    let shown = denied.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+    let more = if denied.len() > 5 { format!(" and {} more", denied.len() - 5) } else { String::new() };
+    let remedy = format!(
+        "`provisioner policy --account {} --region {}` prints the policy that allows them",
+        caller.account, clients.region
+    );
+    findings.add(
+        "permissions",
+        CheckState::Problem,
+        format!("{} of {asked} actions are denied: {shown}{more}", denied.len()),
+        Some(remedy),
+    );
+}

@@ -1,0 +1,355 @@
+//! Data that outlives a stack, or was there before it: kept, taken in, emptied, and failed uploads sent again. Against the local cloud.
+
+#[expect(dead_code, reason = "shared with the other tests")]
+mod support;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ProvisionedThroughput,
+    ScalarAttributeType,
+};
+use provisioner::aws::{Clients, Target};
+use support::{Folder, Run, provisioner, run};
+
+/// The key of MiniStack's root user, and its account.
+const ACCOUNT: &str = "000000000000";
+
+/// What a function must be built for that runs as a process of this machine.
+const HERE: &str = if cfg!(target_arch = "aarch64") { "Architecture=arm64" } else { "Architecture=x86_64" };
+
+/// A local cloud in a folder and on a port of its own, stopped with the test.
+struct Local {
+    home: Folder,
+    port: u16,
+}
+
+impl Local {
+    fn new(name: &str) -> Self {
+        // A free port stays free for the moment until the emulator takes it.
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        Self { home: Folder::new(name), port }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = provisioner(&self.home.0);
+        command
+            .args(arguments)
+            .args(["--yes", "--output", "json"])
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout"))
+            .env("PROVISIONER_LOCAL_DIR", self.home.0.join("local"))
+            .env("PROVISIONER_LOCAL_PORT", self.port.to_string());
+        if matches!(arguments.first(), Some(&"up" | &"plan"))
+            && let Some(file) = std::env::var_os("TEST_BOOTSTRAP")
+        {
+            command.arg("--bootstrap").arg(file);
+        }
+        command
+    }
+
+    #[track_caller]
+    fn run(&self, arguments: &[&str], code: i32) -> Run {
+        run(self.command(arguments).arg("--local")).expect(code)
+    }
+
+    /// The same cloud as somebody sees it who only knows an endpoint and a key.
+    #[track_caller]
+    fn remote(&self, arguments: &[&str], code: i32) -> Run {
+        let mut command = self.command(arguments);
+        command
+            .args(["--endpoint-url", &self.endpoint()])
+            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+            .env("AWS_SECRET_ACCESS_KEY", "test");
+        run(&mut command).expect(code)
+    }
+
+    fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    async fn clients(&self) -> Clients {
+        let target =
+            Target::Local { endpoint: self.endpoint(), region: "us-east-1".into(), credentials: (ACCOUNT, "test") };
+        Clients::connect(&target).await.expect("clients")
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        let _ = self.command(&["local", "stop"]).output();
+    }
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+/// What `status` counts: objects and rows.
+fn counts(status: &Run) -> (u64, u64) {
+    let report = &status.of_type("status")[0]["report"];
+    (report["objects"].as_u64().expect("objects"), report["rows"].as_u64().expect("rows"))
+}
+
+/// The logical ids that a plan imports.
+fn imports(run: &Run) -> Vec<String> {
+    let plans = run.of_type("planned");
+    let changes = plans[0]["plan"]["changes"].as_array().expect("changes").iter();
+    let imported = changes.filter(|change| change["action"] == "import");
+    let mut ids: Vec<String> =
+        imported.map(|change| change["logical_id"].as_str().expect("an id").to_owned()).collect();
+    ids.sort();
+    ids
+}
+
+/// The types that `down` asked for and found gone.
+fn gone(down: &Run) -> Vec<String> {
+    let proofs = down.of_type("proof");
+    let mut types: Vec<String> = proofs
+        .iter()
+        .map(|proof| {
+            assert_eq!(proof["gone"], true, "{proof}");
+            proof["kind"].as_str().expect("a type").to_owned()
+        })
+        .collect();
+    types.sort();
+    types.dedup();
+    types
+}
+
+async fn make_table(clients: &Clients, name: &str, key: &str, on_demand: bool) {
+    let attribute = AttributeDefinition::builder().attribute_name(key).attribute_type(ScalarAttributeType::S);
+    let schema = KeySchemaElement::builder().attribute_name(key).key_type(KeyType::Hash);
+    let request = clients
+        .dynamodb
+        .create_table()
+        .table_name(name)
+        .attribute_definitions(attribute.build().expect("an attribute"))
+        .key_schema(schema.build().expect("a key"));
+    let request = if on_demand {
+        request.billing_mode(BillingMode::PayPerRequest)
+    } else {
+        let capacity = ProvisionedThroughput::builder().read_capacity_units(5).write_capacity_units(5);
+        request.provisioned_throughput(capacity.build().expect("a capacity"))
+    };
+    request.send().await.expect("a table");
+    let row = clients.dynamodb.put_item().table_name(name).item(key, AttributeValue::S("by-hand".into()));
+    row.item("Age", AttributeValue::S("3-9".into())).send().await.expect("a row");
+}
+
+async fn make_bucket(clients: &Clients, name: &str) {
+    clients.s3.create_bucket().bucket(name).send().await.expect("a bucket");
+    put(clients, name, "by-hand.txt").await;
+}
+
+async fn put(clients: &Clients, bucket: &str, key: &str) {
+    let body = b"kept".to_vec();
+    clients.s3.put_object().bucket(bucket).key(key).body(body.into()).send().await.expect("an object");
+}
+
+async fn row_by_hand(clients: &Clients, table: &str) -> bool {
+    let request = clients.dynamodb.get_item().table_name(table).key("FaceID", AttributeValue::S("by-hand".into()));
+    request.send().await.is_ok_and(|reply| reply.item.is_some())
+}
+
+async fn object_by_hand(clients: &Clients, bucket: &str) -> bool {
+    clients.s3.get_object().bucket(bucket).key("by-hand.txt").send().await.is_ok()
+}
+
+#[test]
+fn what_down_keeps_up_takes_back() {
+    let local = Local::new("keep");
+    local.run(&["up", "--no-smoke"], 0);
+    local.run(&["detect", &fixture("two-faces.jpg").to_string_lossy()], 0);
+    assert_eq!(counts(&local.run(&["status"], 0)), (1, 2));
+
+    let down = local.run(&["down", "--keep-data"], 0);
+    let kept: Vec<(String, u64)> = down
+        .of_type("kept_data")
+        .iter()
+        .map(|kept| (kept["kind"].as_str().expect("a kind").to_owned(), kept["count"].as_u64().expect("a count")))
+        .collect();
+    assert_eq!(kept, [("bucket".to_owned(), 1), ("table".to_owned(), 2)]);
+    assert!(!gone(&down).contains(&"AWS::DynamoDB::Table".to_owned()));
+
+    let refused = local.run(&["up"], 4);
+    assert!(refused.of_type("error")[0]["hints"].to_string().contains("up --adopt"), "{}", refused.stdout);
+
+    let plan = local.run(&["plan", "--adopt"], 0);
+    assert_eq!(imports(&plan), ["Bucket", "Table"]);
+    assert!(plan.stdout.contains("/Properties/NotificationConfiguration"), "{}", plan.stdout);
+    assert_eq!(local.run(&["status"], 1).of_type("no_stack").len(), 1, "a plan leaves nothing");
+
+    let up = local.run(&["up", "--adopt"], 0);
+    assert_eq!(up.of_type("smoke_passed").len(), 1, "{}", up.stdout);
+    assert_eq!(counts(&local.run(&["status"], 0)), (1, 2), "rows and pictures survive");
+    assert_eq!(local.run(&["up", "--adopt"], 0).of_type("no_changes").len(), 1);
+
+    local.run(&["down"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_exists_is_taken_in() {
+    let local = Local::new("hand");
+    local.run(&["local", "start"], 0);
+    let clients = local.clients().await;
+    for (table, bucket, expected) in
+        [(true, false, vec!["Table"]), (false, true, vec!["Bucket"]), (true, true, vec!["Bucket", "Table"])]
+    {
+        if table {
+            make_table(&clients, "FaceData", "FaceID", bucket).await;
+        }
+        if bucket {
+            make_bucket(&clients, "holiday-pictures").await;
+        }
+        let up = local.remote(
+            &[
+                "up",
+                "--adopt",
+                "-P",
+                "BucketName=holiday-pictures",
+                "--region",
+                "us-east-1",
+                "-P",
+                HERE,
+                "-P",
+                "TlsOnly=no",
+            ],
+            0,
+        );
+        assert_eq!(imports(&up), expected);
+        assert_eq!(up.of_type("smoke_passed").len(), 1, "{}", up.stdout);
+        assert_eq!(row_by_hand(&clients, "FaceData").await, table);
+        assert_eq!(object_by_hand(&clients, "holiday-pictures").await, bucket);
+        let capacity = clients.dynamodb.describe_table().table_name("FaceData").send().await.expect("the table");
+        let mode = capacity.table.and_then(|table| table.billing_mode_summary?.billing_mode);
+        assert_eq!(mode, Some(BillingMode::PayPerRequest), "as the template has it");
+        let down = local.remote(&["down", "--region", "us-east-1"], 0);
+        assert_eq!(down.of_type("nothing_left").len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_is_left_alone() {
+    let local = Local::new("refuse");
+    local.run(&["local", "start"], 0);
+    let clients = local.clients().await;
+    make_table(&clients, "FaceData", "Id", true).await;
+    make_table(&clients, "Good", "FaceID", true).await;
+    make_bucket(&clients, "with-policy").await;
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:DeleteBucket","Resource":"arn:aws:s3:::with-policy"}]}"#;
+    clients.s3.put_bucket_policy().bucket("with-policy").policy(policy).send().await.expect("a policy");
+    for (parameters, message) in [
+        (
+            &[] as &[&str],
+            "table `FaceData` cannot be adopted: its key is `Id` (S), and the rows have the key `FaceID` (S)",
+        ),
+        (
+            &["-P", "TableName=Good", "-P", "BucketName=with-policy", "-P", "TlsOnly=yes"],
+            "bucket `with-policy` has a policy of its own, and the template would set another",
+        ),
+    ] {
+        let refused = local.run(&[&["up", "--adopt"], parameters].concat(), 4);
+        let error = &refused.of_type("error")[0];
+        assert_eq!(error["message"], message);
+        assert!(!error["hints"].as_array().expect("hints").is_empty());
+        assert_eq!(local.run(&["status"], 1).of_type("no_stack").len(), 1, "nothing was made");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_versioned_bucket_goes_with_all_that_is_in_it() {
+    let local = Local::new("versions");
+    let up = local.run(&["up", "--no-smoke", "-P", "Versioning=yes", "-P", "FailureQueue=yes", "-P", "Alarms=yes"], 0);
+    let outputs = up.of_type("outputs")[0]["outputs"].clone();
+    let (bucket, queue) =
+        (outputs["BucketName"].as_str().expect("it"), outputs["FailureQueueUrl"].as_str().expect("it"));
+    let clients = local.clients().await;
+    for key in ["a.txt", "b.txt", "a.txt", "c d+é.txt"] {
+        put(&clients, bucket, key).await;
+    }
+    clients.s3.delete_object().bucket(bucket).key("b.txt").send().await.expect("a delete marker");
+    for key in ["big-1.jpg", "big-2.jpg"] {
+        clients.s3.create_multipart_upload().bucket(bucket).key(key).send().await.expect("an unfinished upload");
+    }
+
+    // A failed upload, as Lambda writes it, and something else that landed there.
+    let picture = std::fs::read(fixture("face.jpg")).expect("a picture");
+    let stored = clients.s3.put_object().bucket(bucket).key("lost.jpg").body(picture.into()).send().await.expect("it");
+    let event = serde_json::json!({ "Records": [{
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1", "eventName": "ObjectCreated:Put",
+        "eventTime": "2026-01-01T00:00:00.000Z",
+        "s3": { "bucket": { "name": bucket }, "object": {
+            "key": "lost.jpg", "versionId": stored.version_id, "eTag": stored.e_tag.expect("an eTag").trim_matches('"'), "size": 1 } },
+    }]});
+    let record = serde_json::json!({ "version": "1.0", "requestContext": { "condition": "RetriesExhausted" }, "requestPayload": event });
+    for body in [record.to_string(), "no record".to_owned()] {
+        clients.sqs.send_message().queue_url(queue).message_body(body).send().await.expect("a message");
+    }
+    let redrive = local.run(&["redrive"], 1);
+    let redriven = &redrive.of_type("redriven")[0];
+    assert_eq!((&redriven["sent"], &redriven["kept"]), (&1.into(), &1.into()), "{redriven}");
+    assert!(redrive.of_type("warning")[0]["message"].to_string().contains("it is not JSON"));
+
+    while counts(&local.run(&["status"], 0)).1 == 0 {
+        tokio::task::yield_now().await; // the run itself takes long enough
+    }
+
+    let down = local.run(&["down"], 0);
+    let counted = &down.of_type("will_remove")[0]["objects"];
+    assert_eq!(counted, 6, "four versions, a delete marker and a picture: {}", down.stdout);
+    assert_eq!(
+        gone(&down),
+        [
+            "AWS::CloudFormation::Stack",
+            "AWS::DynamoDB::Table",
+            "AWS::IAM::Role",
+            "AWS::Lambda::EventInvokeConfig",
+            "AWS::Lambda::Function",
+            "AWS::Lambda::Permission",
+            "AWS::Logs::LogGroup",
+            "AWS::S3::Bucket",
+            "AWS::SQS::Queue",
+        ]
+    );
+    let unasked: Vec<_> = down.of_type("warning").into_iter().filter(|w| w.to_string().contains("Alarm")).collect();
+    assert_eq!(unasked.len(), 4, "this emulator cannot be asked for alarms, and that is said");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_regions_and_a_missing_queue() {
+    let local = Local::new("drift");
+    let up = local.run(&["up", "--no-smoke"], 0);
+    let function = up.of_type("outputs")[0]["outputs"]["FunctionName"].as_str().expect("a name").to_owned();
+    let no_queue = local.run(&["redrive"], 1);
+    assert!(no_queue.of_type("error")[0]["hints"].to_string().contains("--parameter FailureQueue=yes"));
+
+    assert!(local.run(&["status", "--drift"], 0).of_type("drift")[0]["drifted"].as_array().is_some_and(Vec::is_empty));
+    let clients = local.clients().await;
+    let change = clients.lambda.update_function_configuration().function_name(&function).timeout(60);
+    change.send().await.expect("a change past the stack");
+    let drifted = local.run(&["status", "--drift"], 1);
+    let drift = &drifted.of_type("drift")[0]["drifted"][0];
+    assert_eq!((&drift["logical_id"], &drift["properties"][0]["path"]), (&"Function".into(), &"/Timeout".into()));
+
+    let two = ["--region", "us-east-1", "--region", "eu-west-1"];
+    let status = local.remote(&[&["status"], two.as_slice()].concat(), 1);
+    let regions: Vec<String> = ["status", "no_stack"]
+        .iter()
+        .map(|kind| status.of_type(kind)[0]["region"].as_str().expect("a region").to_owned())
+        .collect();
+    assert_eq!(regions, ["us-east-1", "eu-west-1"], "the worst exit code is the run's");
+    let plans =
+        local.remote(&[&["plan", "--detailed-exitcode", "-P", HERE], two.as_slice()].concat(), 2).of_type("planned");
+    assert_eq!(plans.len(), 2);
+}
+
+#[test]
+fn a_doctor_without_credentials_says_so() {
+    let home = Folder::new("doctor");
+    let run = run(provisioner(&home.0).args(["doctor", "--region", "eu-west-1"])).expect(1);
+    assert!(run.stdout.contains("eu-west-1 has Rekognition"), "{}", run.stdout);
+    assert!(run.stdout.contains("no AWS credentials were found"), "{}", run.stdout);
+    assert!(run.stdout.contains("hint: "), "{}", run.stdout);
+}

@@ -1,0 +1,156 @@
+//! A bucket of 100,000 versions is emptied side by side, and a locked object is named. Against a small S3 of the test's own on 127.0.0.1,
+//! which speaks the four requests that emptying takes, as S3's API reference describes them.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use provisioner::aws::bucket::{self, Bucket};
+use provisioner::aws::{Clients, Target};
+use tokio::net::TcpListener;
+
+/// What the S3 of the test holds, and how it behaves.
+#[derive(Default)]
+struct Store {
+    keys: BTreeSet<String>,
+    /// An object lock keeps this one.
+    locked: Option<String>,
+    /// This one cannot be deleted at the first attempt.
+    slow: Option<String>,
+    /// The time that a request takes.
+    delay: Duration,
+    lists: usize,
+    deletes: usize,
+    side_by_side: usize,
+    most_side_by_side: usize,
+}
+
+type Shared = Arc<Mutex<Store>>;
+
+fn locked(store: &Shared) -> std::sync::MutexGuard<'_, Store> {
+    store.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(store: Shared) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let service = service_fn(move |request| answer(Arc::clone(&store), request));
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+async fn answer(store: Shared, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let delay = {
+        let mut store = locked(&store);
+        store.side_by_side += 1;
+        store.most_side_by_side = store.most_side_by_side.max(store.side_by_side);
+        store.delay
+    };
+    // S3 takes its time for a thousand deletions.
+    tokio::time::sleep(if query.contains("delete") { delay * 10 } else { delay }).await;
+    let mut store = locked(&store);
+    store.side_by_side -= 1;
+    let parameter = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
+    let reply = if query.contains("delete") {
+        store.deletes += 1;
+        delete(&mut store, &String::from_utf8_lossy(&body))
+    } else if query.contains("uploads") {
+        "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>".to_owned()
+    } else {
+        store.lists += 1;
+        list(&store, parameter("key-marker").unwrap_or_default())
+    };
+    Ok(Response::new(Full::new(Bytes::from(reply))))
+}
+
+fn list(store: &Store, after: &str) -> String {
+    let mut text = String::from("<ListVersionsResult>");
+    let page: Vec<&String> = store.keys.range(after.to_owned()..).filter(|key| *key != after).take(1_000).collect();
+    for key in &page {
+        let _ = write!(text, "<Version><Key>{key}</Key><VersionId>v-{key}</VersionId></Version>");
+    }
+    let last = page.last().map(|key| key.as_str()).unwrap_or_default();
+    let truncated = store.keys.range(last.to_owned()..).any(|key| key != last) && !page.is_empty();
+    let _ = write!(text, "<IsTruncated>{truncated}</IsTruncated><NextKeyMarker>{last}</NextKeyMarker>");
+    text + "<NextVersionIdMarker>v</NextVersionIdMarker></ListVersionsResult>"
+}
+
+fn delete(store: &mut Store, body: &str) -> String {
+    let mut text = String::from("<DeleteResult>");
+    for object in body.split("<Key>").skip(1) {
+        let key = object.split("</Key>").next().unwrap_or_default();
+        let error = if store.locked.as_deref() == Some(key) {
+            Some(("AccessDenied", "Access Denied because object protected by object lock."))
+        } else if store.slow.as_deref() == Some(key) {
+            store.slow = None;
+            Some(("InternalError", "We encountered an internal error. Please try again."))
+        } else {
+            store.keys.remove(key);
+            None
+        };
+        if let Some((code, message)) = error {
+            let version = format!("<VersionId>v-{key}</VersionId>");
+            let _ =
+                write!(text, "<Error><Key>{key}</Key>{version}<Code>{code}</Code><Message>{message}</Message></Error>");
+        }
+    }
+    text + "</DeleteResult>"
+}
+
+async fn empty(store: &Shared) -> (provisioner::error::Result<usize>, Vec<usize>) {
+    let target =
+        Target::Local { endpoint: serve(Arc::clone(store)).await, region: "us-east-1".into(), credentials: ("0", "0") };
+    let clients = Clients::connect(&target).await.expect("clients");
+    let bucket = Bucket { name: "pictures".into(), owner: "000000000000".into() };
+    let mut seen = Vec::new();
+    let outcome = bucket::empty(&clients.s3, &bucket, "", |removed| seen.push(removed)).await;
+    (outcome, seen)
+}
+
+fn store(objects: usize) -> Store {
+    Store { keys: (0..objects).map(|i| format!("{i:06}")).collect(), ..Store::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_versions() {
+    let shared = Arc::new(Mutex::new(Store { delay: Duration::from_millis(40), ..store(100_000) }));
+    let (outcome, seen) = empty(&shared).await;
+    assert_eq!(outcome.expect("it works"), 100_000);
+    let store = locked(&shared);
+    assert!(store.keys.is_empty());
+    assert_eq!((store.lists, store.deletes), (100, 100), "one request a thousand, and none twice");
+    assert!(store.most_side_by_side > 2, "deletes overlap with each other and with the lists");
+    assert!(seen.is_sorted() && seen.last() == Some(&100_000), "{} steps", seen.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_s3_could_not_delete_just_now_is_asked_for_again() {
+    let shared = Arc::new(Mutex::new(Store { slow: Some("000007".into()), ..store(20) }));
+    assert_eq!(empty(&shared).await.0.expect("it works"), 20);
+    assert!(locked(&shared).keys.is_empty());
+    assert_eq!(locked(&shared).deletes, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_object_is_named() {
+    let shared = Arc::new(Mutex::new(Store { locked: Some("000003".into()), ..store(5) }));
+    let error = empty(&shared).await.0.expect_err("it is locked");
+    assert_eq!(error.message, "`000003` in bucket `pictures` is locked, and S3 keeps it until the lock ends");
+    assert!(error.hints[0].contains("--version-id v-000003"), "{:?}", error.hints);
+    assert_eq!(locked(&shared).keys.len(), 1, "all others are gone");
+}
