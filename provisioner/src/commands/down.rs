@@ -43,12 +43,8 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
         cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });
         return Ok(Exit::Success);
     };
-    preflight::check_owner(&stack)?;
-    if stack.protected {
-        return Err(Error::new(format!("stack `{}` is protected against deletion", stack.name))
-            .exit(Exit::Refused)
-            .hint(format!("if that is meant to end: `aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {}`", stack.name)));
-    }
+    preflight::check_owner(cx, &stack).await?;
+    preflight::check_protection(&stack)?;
     let resources = stack::resources(&cx.clients.cloudformation, &stack.id).await?;
     let data = Data::of(&resources, &observed.account);
     announce(cx, args, &stack, &resources, &data).await?;
@@ -166,26 +162,39 @@ async fn announce(cx: &Context, args: &Down, stack: &Stack, resources: &[Resourc
     Ok(())
 }
 
+/// A rung of the ladder by which a stack is deleted that does not go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rung {
+    AsItIs,
+    Emptied,
+    Retaining,
+    Forced,
+}
+
 /// Deletes the stack, rung by rung: as it is, then emptied, then leaving what does not go, then by force.
 async fn delete_stack(cx: &Context, stack: &Stack, first: Move, data: &Data, keep_data: bool) -> Result<()> {
-    let mut failed = first == Move::DeleteLadder;
+    let rungs = [Rung::AsItIs, Rung::Emptied, Rung::Retaining, Rung::Forced];
+    // A deletion that failed before would fail again as it is.
+    let start = usize::from(first == Move::DeleteLadder);
     let mut retain = Vec::new();
-    for rung in 0..4 {
-        if failed && rung > 0 && !keep_data {
+    for rung in &rungs[start..] {
+        if *rung == Rung::Emptied && !keep_data {
             for bucket in &data.buckets {
                 clean::empty(cx, bucket).await?;
             }
         }
+        if *rung == Rung::Retaining && retain.is_empty() {
+            continue;
+        }
         let deletion = match rung {
-            0 | 1 => Deletion::default(),
-            2 => Deletion { retain: retain.clone(), force: false },
-            _ => Deletion { retain: Vec::new(), force: true },
+            Rung::AsItIs | Rung::Emptied => Deletion::default(),
+            Rung::Retaining => Deletion { retain: retain.clone(), force: false },
+            Rung::Forced => Deletion { retain: Vec::new(), force: true },
         };
         let ended = apply::delete(cx, stack, &deletion).await?;
         if ended.status == "DELETE_COMPLETE" {
             return Ok(());
         }
-        failed = true;
         retain = ended
             .events
             .iter()
@@ -199,5 +208,6 @@ async fn delete_stack(cx: &Context, stack: &Stack, first: Move, data: &Data, kee
         }
     }
     Err(Error::new(format!("stack `{}` cannot be deleted; left in it: {}", stack.name, retain.join(", ")))
-        .exit(Exit::Blocked))
+        .exit(Exit::Blocked)
+        .hint(format!("mend what the events name, then run `{}` again", cx.command("down"))))
 }

@@ -9,6 +9,7 @@ use crate::cli::Context;
 use crate::commands::deployed;
 use crate::core::event::Event;
 use crate::error::{Exit, Result};
+use crate::steps::interrupt::Answering;
 use crate::steps::picture;
 
 /// Show the function's log
@@ -45,6 +46,7 @@ pub async fn run(args: &Logs, cx: &Context) -> Result<Exit> {
     let group = stack.output("LogGroupName")?;
     let mut from = picture::now().saturating_sub(i64::try_from(args.since.as_millis()).unwrap_or(i64::MAX));
     let mut seen = HashSet::new();
+    let mut answering = Answering::begin();
     let mut pace = Pace::new(Duration::from_secs(1), Duration::from_secs(3));
     loop {
         for line in function::log(&cx.clients.logs, group, from).await? {
@@ -59,7 +61,7 @@ pub async fn run(args: &Logs, cx: &Context) -> Result<Exit> {
         }
         tokio::select! {
             () = pace.wait() => {}
-            _ = tokio::signal::ctrl_c() => return Ok(Exit::Success),
+            _ = answering.next() => return Ok(Exit::Success),
         }
     }
 }

@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use crate::cli::{self, Cli, Command, Context};
 use crate::core::event::Event;
 use crate::error::{Error, Exit, Result};
+use crate::steps::interrupt;
 use crate::ui::{Events, Ui};
 
 /// Runs a parsed command line to its end; everything that happens is an event.
@@ -53,7 +54,11 @@ pub async fn run(cli: Cli, ui: &Arc<Ui>) -> Exit {
             }
             let start_local = matches!(command, Command::Up(_));
             match cli::contexts(&cli.global, ui, start_local).await {
-                Ok(contexts) => Ok(everywhere(contexts, Arc::new(command)).await),
+                Ok(contexts) => tokio::select! {
+                    exit = everywhere(contexts, Arc::new(command)) => Ok(exit),
+                    () = interrupt::unanswered() => Err(Error::new(format!("`{name}` was interrupted"))
+                        .hint("run the same command again; it goes on from what stands")),
+                },
                 Err(error) => Err(error),
             }
         }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::aws::change_set;
@@ -15,6 +13,8 @@ use crate::core::event::Event;
 use crate::core::plan::Operation;
 use crate::core::status;
 use crate::error::{Error, Exit, Result};
+use crate::steps::interrupt::Answering;
+use crate::steps::preflight;
 use crate::steps::prepare::{self, Prepared};
 
 /// After a first Ctrl-C a running update is followed for so much longer, so that a second one can still cancel it.
@@ -43,8 +43,9 @@ pub async fn run(cx: &Context, prepared: &Prepared) -> Result<Stack> {
 }
 
 async fn followed(cx: &Context, operation: &'static str, stack_id: &str, since: Since) -> Result<Stack> {
+    let answering = Answering::begin();
     cx.events.emit(Event::OperationStarted { operation, stack: cx.stack().to_owned() });
-    let (ended, cancelled) = follow(cx, operation, stack_id, since).await?;
+    let (ended, cancelled) = follow(cx, operation, stack_id, since, answering).await?;
     match ended.stack {
         // A failed creation ends with the stack deleted, and its ARN still describes it.
         Some(stack) if status::succeeded(&ended.status) && ended.status != "DELETE_COMPLETE" => Ok(stack),
@@ -57,19 +58,24 @@ async fn followed(cx: &Context, operation: &'static str, stack_id: &str, since: 
 }
 
 /// Follows an operation. Ctrl-C leaves it to itself; a second one cancels an update, and then its rollback is followed.
-async fn follow(cx: &Context, operation: &str, stack_id: &str, since: Since) -> Result<(Ended, bool)> {
+async fn follow(
+    cx: &Context,
+    operation: &str,
+    stack_id: &str,
+    since: Since,
+    mut answering: Answering,
+) -> Result<(Ended, bool)> {
     let started = Instant::now();
     let following = follow::to_the_end(&cx.clients.cloudformation, stack_id, since, |event| {
         cx.events.emit(Event::Resource { event: event.clone() });
     });
     tokio::pin!(following);
-    let (_listening, mut interrupts) = interrupts();
     let (mut leave, mut cancelled) = (None, false);
     let ended = loop {
         tokio::select! {
             ended = &mut following => break ended?,
             () = sleep_until(leave.unwrap_or(started)), if leave.is_some() => return Err(detached(cx, operation)),
-            Some(()) = interrupts.recv() => {
+            Some(()) = answering.next() => {
                 if operation != "update" || cancelled {
                     return Err(detached(cx, operation));
                 }
@@ -104,14 +110,6 @@ async fn follow(cx: &Context, operation: &str, stack_id: &str, since: Since) -> 
     Ok((ended, cancelled))
 }
 
-/// Every Ctrl-C from now on, also those that come while one is being answered; for as long as the task is held.
-fn interrupts() -> (JoinSet<()>, UnboundedReceiver<()>) {
-    let (pressed, interrupts) = unbounded_channel();
-    let mut listening = JoinSet::new();
-    listening.spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && pressed.send(()).is_ok() {} });
-    (listening, interrupts)
-}
-
 fn detached(cx: &Context, operation: &str) -> Error {
     let again = if operation == "deletion" { "down" } else { "up" };
     Error::new(format!("detached: the {operation} of stack `{}` goes on in AWS", cx.stack()))
@@ -140,9 +138,10 @@ fn explain(cx: &Context, ended: &Ended, stack_id: &str) {
 /// # Errors
 /// The stack cannot be followed.
 pub async fn join(cx: &Context, stack: &Stack) -> Result<()> {
+    let answering = Answering::begin();
     cx.events.emit(Event::Joined { stack: stack.name.clone(), status: stack.status.clone() });
     let since = Since::joining(&cx.clients.cloudformation, &stack.id).await?;
-    follow(cx, "operation", &stack.id, since).await.map(|_| ())
+    follow(cx, "operation", &stack.id, since, answering).await.map(|_| ())
 }
 
 /// Continues a failed rollback: as it is, then without the resources that stop it, then by force.
@@ -157,8 +156,9 @@ pub async fn continue_rollback(cx: &Context, stack: &Stack) -> Result<()> {
     for force in [false, false, true] {
         let since = Since::now(client, &stack.id).await?;
         stack::continue_rollback(client, stack, skip.clone(), force).await?;
+        let answering = Answering::begin();
         cx.events.emit(Event::OperationStarted { operation: "continued rollback", stack: stack.name.clone() });
-        let (ended, _) = follow(cx, "rollback", &stack.id, since).await?;
+        let (ended, _) = follow(cx, "rollback", &stack.id, since, answering).await?;
         if ended.status == "UPDATE_ROLLBACK_COMPLETE" {
             if !skip.is_empty() {
                 cx.events.emit(Event::Warning {
@@ -190,24 +190,7 @@ fn is_stuck(event: &StackEvent) -> bool {
 /// Deletes what a failed creation left, provided that no bucket or table survives in it.
 async fn delete_remains(cx: &Context, stack: &Stack) -> Result<()> {
     let client = &cx.clients.cloudformation;
-    if stack.protected {
-        return Err(Error::new(format!("stack `{}` failed and is protected against deletion", stack.name))
-            .exit(Exit::Refused)
-            .hint(format!(
-                "if that is meant to end: `aws cloudformation update-termination-protection \
-                 --no-enable-termination-protection --stack-name {}`",
-                stack.name
-            )));
-    }
-    if stack.status == "REVIEW_IN_PROGRESS" && !stack.is_ours() {
-        let foreign = change_set::foreign(client, &stack.id).await?;
-        if !foreign.is_empty() {
-            return Err(Error::new(format!("somebody is about to create stack `{}`", stack.name))
-                .cause(format!("change set {} awaits its execution", foreign.join(", ")))
-                .exit(Exit::Refused)
-                .hint("choose another name with `--stack NAME`"));
-        }
-    }
+    preflight::check_protection(stack)?;
     let left = stack::resources(client, &stack.id).await?;
     for resource in &left {
         let data = matches!(resource.resource_type.as_str(), "AWS::S3::Bucket" | "AWS::DynamoDB::Table");
@@ -244,6 +227,7 @@ async fn delete_remains(cx: &Context, stack: &Stack) -> Result<()> {
 pub async fn delete(cx: &Context, stack: &Stack, deletion: &Deletion) -> Result<Ended> {
     let since = Since::now(&cx.clients.cloudformation, &stack.id).await?;
     stack::delete(&cx.clients.cloudformation, stack, deletion).await?;
+    let answering = Answering::begin();
     cx.events.emit(Event::OperationStarted { operation: "deletion", stack: stack.name.clone() });
-    follow(cx, "deletion", &stack.id, since).await.map(|(ended, _)| ended)
+    follow(cx, "deletion", &stack.id, since, answering).await.map(|(ended, _)| ended)
 }

@@ -3,6 +3,7 @@
 pub mod adopt;
 pub mod apply;
 pub mod clean;
+pub mod interrupt;
 pub mod picture;
 pub mod preflight;
 pub mod prepare;

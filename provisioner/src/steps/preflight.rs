@@ -1,7 +1,7 @@
 //! What is looked at before anything is built or changed: the region, the caller, the stack, and names that are taken.
 
 use crate::aws::stack::Stack;
-use crate::aws::{bucket, identity, region, stack, table};
+use crate::aws::{bucket, change_set, identity, region, stack, table};
 use crate::cli::Context;
 use crate::core::event::Event;
 use crate::core::regions;
@@ -76,17 +76,41 @@ pub async fn observe(cx: &Context) -> Result<Observed> {
     Ok(Observed { stack: None, account: caller.account, partition: caller.partition })
 }
 
-/// Refuses to touch a stack that another tool made.
+/// Refuses to touch a stack that another tool made, or is about to make.
 ///
 /// # Errors
 /// The stack is not ours.
-pub fn check_owner(stack: &Stack) -> Result<()> {
-    if stack.is_ours() || stack.status == "REVIEW_IN_PROGRESS" {
+pub async fn check_owner(cx: &Context, stack: &Stack) -> Result<()> {
+    if stack.is_ours() {
         return Ok(());
     }
-    Err(Error::new(format!("stack `{}` was not made by provisioner, so it is left alone", stack.name))
-        .exit(Exit::Refused)
-        .hint("choose another name with `--stack NAME`"))
+    let refused =
+        |message: String| Err(Error::new(message).exit(Exit::Refused).hint("choose another name with `--stack NAME`"));
+    if stack.status != "REVIEW_IN_PROGRESS" {
+        return refused(format!("stack `{}` was not made by provisioner, so it is left alone", stack.name));
+    }
+    // An emulator keeps no tags of a stack that is only under review; whose it is then shows in its change sets.
+    let foreign = change_set::foreign(&cx.clients.cloudformation, &stack.id).await?;
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    refused(format!("somebody is about to create stack `{}`", stack.name))
+        .map_err(|error: Error| error.cause(format!("change set {} awaits its execution", foreign.join(", "))))
+}
+
+/// Refuses to delete a protected stack.
+///
+/// # Errors
+/// The stack has termination protection.
+pub fn check_protection(stack: &Stack) -> Result<()> {
+    if !stack.protected {
+        return Ok(());
+    }
+    Err(Error::new(format!("stack `{}` is protected against deletion", stack.name)).exit(Exit::Refused).hint(format!(
+        "if that is meant to end: `aws cloudformation update-termination-protection --no-enable-termination-protection \
+         --stack-name {}`",
+        stack.name
+    )))
 }
 
 /// Refuses to create what exists outside the stack, so that CloudFormation does not fail half-way.

@@ -109,7 +109,7 @@ async fn settle(cx: &Context, observed: &mut Observed, command: Command) -> Resu
         let Some(stack) = &observed.stack else { return Ok(Move::Create) };
         let step = first_step(stack, command)?;
         if step != Move::Create {
-            preflight::check_owner(stack)?;
+            preflight::check_owner(cx, stack).await?;
         }
         match step {
             Move::Join => apply::join(cx, stack).await?,
