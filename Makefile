@@ -59,7 +59,21 @@ dist: ## One static program that carries the function, with its checksum
 	cp target/$(DIST_TARGET)/release/provisioner $(DIST)/provisioner-$(DIST_TARGET)
 	cd $(DIST) && sha256sum provisioner-$(DIST_TARGET) function-*.zip | tee SHA256SUMS
 
+# Everything on 127.0.0.1; the tools to compare with come from PyPI, with their hashes. BENCH_FLAGS=--stack-seconds=5 for a quick look.
+BENCH := target/bench
+bench-deploy: $(BENCH)/ready ## Time and calls of create, no change, update, delete, beside the AWS CLI and SAM
+	cargo build --locked --release --package provisioner
+	target/release/provisioner build --zip $(BENCH)/function.zip
+	$(BENCH)/bin/python provisioner/benches/deploy.py --program target/release/provisioner --bootstrap $(BENCH)/function.zip \
+	  --peers $(BENCH)/bin $(BENCH_FLAGS)
+
+$(BENCH)/ready: provisioner/benches/requirements.txt
+	rm -rf $(BENCH)
+	python3 -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
 clean: ## Remove what was built
 	cargo clean
 
-.PHONY: help demo test lint test-rust judge build dist clean
+.PHONY: help demo test lint test-rust judge build bench-deploy dist clean
