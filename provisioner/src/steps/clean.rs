@@ -103,8 +103,8 @@ pub async fn face_table(cx: &Context, name: &str) -> Result<()> {
 /// Something is still there, or a service cannot be asked.
 pub async fn prove_gone(cx: &Context, resources: &[Resource]) -> Result<()> {
     let (mut asked, mut left) = (0, Vec::new());
-    for resource in resources {
-        if let Some(gone) = proof::is_gone(&cx.clients, resource).await? {
+    for (resource, answer) in resources.iter().zip(ask(cx, resources).await?) {
+        if let Some(gone) = answer {
             asked += 1;
             cx.events.emit(Event::Proof {
                 kind: resource.resource_type.clone(),
@@ -122,4 +122,21 @@ pub async fn prove_gone(cx: &Context, resources: &[Resource]) -> Result<()> {
     }
     Err(Error::new(format!("still there after the removal: {}", left.join(", ")))
         .hint(format!("run `{}` again", cx.command("down"))))
+}
+
+/// Asks for all of them side by side, and answers in their order.
+async fn ask(cx: &Context, resources: &[Resource]) -> Result<Vec<Option<bool>>> {
+    let asking: Vec<_> = resources
+        .iter()
+        .cloned()
+        .map(|resource| {
+            let clients = cx.clients.clone();
+            tokio::spawn(async move { proof::is_gone(&clients, &resource).await })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for asked in asking {
+        answers.push(asked.await.map_err(|error| Error::new("a question was interrupted").because(&error))??);
+    }
+    Ok(answers)
 }
