@@ -20,7 +20,8 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// From `first` to `longest`, growing by half each time.
+    /// From `first` to `longest`, growing by a fortieth each time: so the end of what is waited for is seen late by `first` and a fortieth
+    /// of the time that it took, at the most.
     #[must_use]
     pub fn new(first: Duration, longest: Duration) -> Self {
         Self { next: first, longest }
@@ -29,7 +30,7 @@ impl Pace {
     /// Waits the next time.
     pub async fn wait(&mut self) {
         tokio::time::sleep(self.next).await;
-        self.next = (self.next * 3 / 2).min(self.longest);
+        self.next = (self.next * 41 / 40).min(self.longest);
     }
 }
 
@@ -77,7 +78,7 @@ pub async fn to_the_end(
     since: Since,
     mut report: impl FnMut(&StackEvent),
 ) -> Result<Ended> {
-    let mut pace = Pace::new(Duration::from_secs(1), Duration::from_secs(3));
+    let mut pace = Pace::new(Duration::from_millis(500), Duration::from_secs(3));
     let mut seen = since.seen;
     let mut history = Vec::new();
     let mut misses = 0;
