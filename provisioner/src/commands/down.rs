@@ -56,10 +56,8 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
 
     // A stack that goes needs its packages no more, so they go side by side.
     let packages = artefacts::bucket(&observed.account, cx.region());
-    let ((), packages_gone) = tokio::try_join!(
-        delete_stack(cx, &stack, step, &data, args.keep_data),
-        clean::packages(cx, &packages)
-    )?;
+    let ((), packages_gone) =
+        tokio::try_join!(delete_stack(cx, &stack, step, &data, args.keep_data), clean::packages(cx, &packages))?;
     if !args.keep_data {
         for bucket in &data.buckets {
             clean::picture_bucket(cx, bucket).await?;
