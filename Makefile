@@ -70,7 +70,7 @@ bench-deploy: $(BENCH)/ready ## Time and calls of create, no change, update, del
 $(BENCH)/ready: provisioner/benches/requirements.txt
 	rm -rf $(BENCH)
 	python3 -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
 	touch $@
 
 clean: ## Remove what was built

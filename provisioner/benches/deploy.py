@@ -314,14 +314,15 @@ def measure_all(options, work, exported):
     shared = f"/provisioner-artefacts-{exported['AWS_ACCESS_KEY_ID']}-{REGION}-an"
     put(proxy, exported, shared)
     put(proxy, exported, f"{shared}/another-stack/package.zip")
+    values = {"TlsOnly": "no", "Architecture": architecture}
+    warm_up(proxy, Provisioner(options.program, work, "bench-warm-up", {**values, "TableName": "bench-warm-up"}), first, env)
     results = {}
     for number in range(options.rounds):
-        # Each round's times end in another fraction of a second, so that no tool's pace happens to fit; the same for each tool.
-        shift = number / options.rounds
-        times = options.stack_seconds + shift, options.change_set_seconds + shift
+        # The stack's time ends in another fraction of a second each round, so that no tool's pace happens to fit; the same for each tool.
+        times = options.stack_seconds + number / options.rounds, options.change_set_seconds
         for kind, program in tools:
             stack = f"bench-{kind.__name__.lower()}-{number}"
-            tool = kind(program, work, stack, {"TableName": stack, "TlsOnly": "no", "Architecture": architecture})
+            tool = kind(program, work, stack, {**values, "TableName": stack})
             for action in ACTIONS:
                 package = second if action == "code update" else first
                 commands = tool.delete() if action == "delete" else tool.deploy(package)
@@ -333,6 +334,12 @@ def measure_all(options, work, exported):
     print("\n| start-up (`--version`, median of 20) | ms | ratio |\n|---|--:|--:|")
     for name, milliseconds in starts:
         print(f"| {name} | {milliseconds:.0f} | {milliseconds / starts[0][1]:.1f} |")
+
+
+def warm_up(proxy, tool, package, env):
+    """The local cloud loads each service when it is first asked for it."""
+    for commands in (tool.deploy(package), tool.delete()):
+        measure(proxy, commands, env, (0, 0), runs_stack=True)
 
 
 def put(proxy, exported, path):
