@@ -20,7 +20,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// From `first` to `longest`, growing by a fortieth each time: so the end of what is waited for is seen late by `first` and a fortieth
+    /// From `first` to `longest`, growing by an eightieth each time: so the end of what is waited for is seen late by `first` and an eightieth
     /// of the time that it took, at the most.
     #[must_use]
     pub fn new(first: Duration, longest: Duration) -> Self {
@@ -30,7 +30,7 @@ impl Pace {
     /// Waits the next time.
     pub async fn wait(&mut self) {
         tokio::time::sleep(self.next).await;
-        self.next = (self.next * 41 / 40).min(self.longest);
+        self.next = (self.next * 81 / 80).min(self.longest);
     }
 }
 
