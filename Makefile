@@ -90,7 +90,21 @@ $(BENCH)/ready: function/benches/python/requirements.txt
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
 
+# Everything on 127.0.0.1; the tools to compare with come from PyPI, with their hashes. BENCH_FLAGS=--stack-seconds=5 for a quick look.
+PEERS := target/bench-peers
+bench-deploy: $(PEERS)/ready ## Time and calls of create, no change, update, delete, beside the AWS CLI and SAM
+	cargo build --locked --release --package provisioner
+	target/release/provisioner build --zip $(PEERS)/function.zip
+	$(PEERS)/bin/python provisioner/benches/deploy.py --program target/release/provisioner --bootstrap $(PEERS)/function.zip \
+	  --peers $(PEERS)/bin $(BENCH_FLAGS)
+
+$(PEERS)/ready: provisioner/benches/requirements.txt
+	rm -rf $(PEERS)
+	python3 -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
+	touch $@
+
 clean: ## Remove what was built
 	cargo clean
 
-.PHONY: help demo test lint test-rust judge build dist fuzz test-ring test-arm64 bench-function clean
+.PHONY: help demo test lint test-rust judge build dist fuzz test-ring test-arm64 bench-function bench-deploy clean

@@ -39,7 +39,11 @@ pub async fn package(source: &Source, events: &Events) -> Result<Package> {
     if !(source.for_this_machine && cfg!(not(target_os = "linux"))) {
         package::check(&executable, source.architecture).map_err(|error| refuse(&origin, &error))?;
     }
-    let package = package::pack(&executable).map_err(|error| refuse(&origin, &error))?;
+    // Aside, so that requests that are under way meanwhile are not held up.
+    let package = tokio::task::spawn_blocking(move || package::pack(&executable))
+        .await
+        .map_err(|error| Error::new("the packing was interrupted").because(&error))?
+        .map_err(|error| refuse(&origin, &error))?;
     events.emit(Event::Packaged {
         source: origin,
         architecture: source.architecture.name(),

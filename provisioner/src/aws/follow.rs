@@ -24,7 +24,8 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// From `first` to `longest`, growing by half each time.
+    /// From `first` to `longest`, growing by an eightieth each time: so the end of what is waited for is seen late by `first` and an eightieth
+    /// of the time that it took, at the most.
     ///
     /// `PROVISIONER_POLL_LIMIT_MS` caps both, for endpoints on this machine that neither take time nor throttle.
     #[must_use]
@@ -40,7 +41,7 @@ impl Pace {
     /// Waits the next time.
     pub async fn wait(&mut self) {
         tokio::time::sleep(self.next).await;
-        self.next = (self.next * 3 / 2).min(self.longest);
+        self.next = (self.next * 81 / 80).min(self.longest);
     }
 }
 
@@ -108,7 +109,7 @@ pub async fn to_the_end(
     since: Since,
     mut report: impl FnMut(&StackEvent),
 ) -> Result<Ended> {
-    let mut pace = Pace::new(Duration::from_secs(1), Duration::from_secs(3));
+    let mut pace = Pace::new(Duration::from_millis(500), Duration::from_secs(3));
     let Since { mut seen, mut begun } = since;
     let mut history = Vec::new();
     let (mut misses, mut waited) = (0, 0);

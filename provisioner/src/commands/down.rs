@@ -50,7 +50,10 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     announce(cx, args, &stack, &resources, &data).await?;
     cx.confirm(&format!("remove this from {} in account {}?", cx.region(), observed.account))?;
 
-    delete_stack(cx, &stack, step, &data, args.keep_data).await?;
+    // A stack that goes needs its packages no more, so they go side by side.
+    let packages = artefacts::bucket(&observed.account, cx.region());
+    let ((), packages_gone) =
+        tokio::try_join!(delete_stack(cx, &stack, step, &data, args.keep_data), clean::packages(cx, &packages))?;
     if !args.keep_data {
         for bucket in &data.buckets {
             clean::picture_bucket(cx, bucket).await?;
@@ -59,8 +62,6 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
             clean::face_table(cx, table).await?;
         }
     }
-    let packages = artefacts::bucket(&observed.account, cx.region());
-    let packages_gone = clean::packages(cx, &packages).await?;
     let mut expected_gone = vec![resource("AWS::CloudFormation::Stack", &stack.name)];
     expected_gone.extend(resources.into_iter().filter(|resource| !(args.keep_data && is_data(resource))));
     if packages_gone {

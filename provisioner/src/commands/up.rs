@@ -5,7 +5,7 @@ use crate::commands::smoke;
 use crate::core::event::Event;
 use crate::core::names;
 use crate::error::{Exit, Result};
-use crate::steps::prepare::{self, Settings};
+use crate::steps::prepare::{self, Prepared, Settings};
 use crate::steps::{adopt, apply, clean};
 
 /// Put the system up or bring it up to date, then prove that it works
@@ -45,16 +45,23 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
         clean::discard(cx, &prepared).await;
         return Err(refused);
     }
-    let mut stack = apply::run(cx, &prepared).await?;
+    // While CloudFormation works: neither the update nor its rollback needs more than the two that are kept.
+    let (applied, ()) = tokio::join!(apply::run(cx, &prepared), collect(cx, &prepared));
+    let mut stack = applied?;
     if prepared.adoption.take().is_some() {
         stack = adopt::complete(cx, &mut prepared, stack).await?;
     }
     cx.events.emit(Event::Outputs { outputs: stack.outputs.clone() });
-    let previous = prepared.observed.stack.as_ref().and_then(|stack| stack.parameters.get("CodeKey").cloned());
-    let current = names::artefact_key(cx.stack(), &prepared.package.sha256);
-    clean::old_packages(cx, &prepared.artefacts, &[Some(current), previous]).await;
     if args.no_smoke {
         return Ok(Exit::Success);
     }
     smoke::prove(cx, &stack, &smoke::Smoke::default()).await
+}
+
+/// Removes the packages that an update leaves behind; a stack that is only being created has none.
+async fn collect(cx: &Context, prepared: &Prepared) {
+    let Some(stack) = &prepared.observed.stack else { return };
+    let previous = stack.parameters.get("CodeKey").cloned();
+    let current = names::artefact_key(cx.stack(), &prepared.package.sha256);
+    clean::old_packages(cx, &prepared.artefacts, &[Some(current), previous]).await;
 }

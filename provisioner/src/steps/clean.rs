@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::aws::Clients;
 use crate::aws::bucket::Bucket;
 use crate::aws::follow::Pace;
 use crate::aws::stack::Resource;
@@ -111,8 +112,8 @@ const PATIENCE: Duration = Duration::from_secs(75);
 /// Something is still there, or a service cannot be asked.
 pub async fn prove_gone(cx: &Context, observed: &Observed, resources: &[Resource]) -> Result<()> {
     let (mut asked, mut left) = (0, Vec::new());
-    for resource in resources {
-        let Some(gone) = is_gone(cx, &addressed(resource, resources)).await? else {
+    for (resource, answer) in resources.iter().zip(ask(cx, resources).await?) {
+        let Some(gone) = answer else {
             cx.events.emit(Event::Warning {
                 message: format!("{} `{}` could not be asked for", resource.resource_type, resource.physical_id),
                 hint: None,
@@ -136,11 +137,11 @@ pub async fn prove_gone(cx: &Context, observed: &Observed, resources: &[Resource
 }
 
 /// Asks until the answer is yes or the patience ends.
-async fn is_gone(cx: &Context, resource: &Resource) -> Result<Option<bool>> {
+async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bool>> {
     let asking = Instant::now();
     let mut pace = Pace::new(Duration::from_millis(500), Duration::from_secs(5));
     loop {
-        match proof::is_gone(&cx.clients, resource).await? {
+        match proof::is_gone(clients, resource).await? {
             Some(false) if asking.elapsed() < PATIENCE => pace.wait().await,
             answer => return Ok(answer),
         }
@@ -156,4 +157,20 @@ fn addressed(resource: &Resource, all: &[Resource]) -> Resource {
         }
         _ => resource.clone(),
     }
+}
+
+/// Asks for all of them side by side, and answers in their order.
+async fn ask(cx: &Context, resources: &[Resource]) -> Result<Vec<Option<bool>>> {
+    let asking: Vec<_> = resources
+        .iter()
+        .map(|resource| {
+            let (clients, resource) = (cx.clients.clone(), addressed(resource, resources));
+            tokio::spawn(async move { is_gone(&clients, &resource).await })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for asked in asking {
+        answers.push(asked.await.map_err(|error| Error::new("a question was interrupted").because(&error))??);
+    }
+    Ok(answers)
 }
