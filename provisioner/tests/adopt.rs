@@ -3,15 +3,12 @@
 #[expect(dead_code, reason = "shared with the other tests")]
 mod support;
 
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ProvisionedThroughput,
     ScalarAttributeType,
 };
 use provisioner::aws::{Clients, Target};
+use support::local::{Local, fixture};
 use support::{Folder, Run, provisioner, run};
 
 /// The key of MiniStack's root user, and its account.
@@ -20,70 +17,21 @@ const ACCOUNT: &str = "000000000000";
 /// What a function must be built for that runs as a process of this machine.
 const HERE: &str = if cfg!(target_arch = "aarch64") { "Architecture=arm64" } else { "Architecture=x86_64" };
 
-/// A local cloud in a folder and on a port of its own, stopped with the test.
-struct Local {
-    home: Folder,
-    port: u16,
+/// The same cloud as somebody sees it who only knows an endpoint and a key.
+#[track_caller]
+fn remote(local: &Local, arguments: &[&str], code: i32) -> Run {
+    let mut command = local.command(arguments);
+    command
+        .args(["--endpoint-url", &local.endpoint()])
+        .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+        .env("AWS_SECRET_ACCESS_KEY", "test");
+    run(&mut command).expect(code)
 }
 
-impl Local {
-    fn new(name: &str) -> Self {
-        // A free port stays free for the moment until the emulator takes it.
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
-        Self { home: Folder::new(name), port }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = provisioner(&self.home.0);
-        command
-            .args(arguments)
-            .args(["--yes", "--output", "json"])
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout"))
-            .env("PROVISIONER_LOCAL_DIR", self.home.0.join("local"))
-            .env("PROVISIONER_LOCAL_PORT", self.port.to_string());
-        if matches!(arguments.first(), Some(&"up" | &"plan"))
-            && let Some(file) = std::env::var_os("TEST_BOOTSTRAP")
-        {
-            command.arg("--bootstrap").arg(file);
-        }
-        command
-    }
-
-    #[track_caller]
-    fn run(&self, arguments: &[&str], code: i32) -> Run {
-        run(self.command(arguments).arg("--local")).expect(code)
-    }
-
-    /// The same cloud as somebody sees it who only knows an endpoint and a key.
-    #[track_caller]
-    fn remote(&self, arguments: &[&str], code: i32) -> Run {
-        let mut command = self.command(arguments);
-        command
-            .args(["--endpoint-url", &self.endpoint()])
-            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
-            .env("AWS_SECRET_ACCESS_KEY", "test");
-        run(&mut command).expect(code)
-    }
-
-    fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    async fn clients(&self) -> Clients {
-        let target =
-            Target::Local { endpoint: self.endpoint(), region: "us-east-1".into(), credentials: (ACCOUNT, "test") };
-        Clients::connect(&target).await.expect("clients")
-    }
-}
-
-impl Drop for Local {
-    fn drop(&mut self) {
-        let _ = self.command(&["local", "stop"]).output();
-    }
-}
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+async fn clients(local: &Local) -> Clients {
+    let target =
+        Target::Local { endpoint: local.endpoint(), region: "us-east-1".into(), credentials: (ACCOUNT, "test") };
+    Clients::connect(&target).await.expect("clients")
 }
 
 /// What `status` counts: objects and rows.
@@ -161,7 +109,7 @@ async fn object_by_hand(clients: &Clients, bucket: &str) -> bool {
 fn what_down_keeps_up_takes_back() {
     let local = Local::new("keep");
     local.run(&["up", "--no-smoke"], 0);
-    local.run(&["detect", &fixture("two-faces.jpg").to_string_lossy()], 0);
+    local.run(&["detect", &fixture("two-faces.jpg")], 0);
     assert_eq!(counts(&local.run(&["status"], 0)), (1, 2));
 
     let down = local.run(&["down", "--keep-data"], 0);
@@ -193,7 +141,7 @@ fn what_down_keeps_up_takes_back() {
 async fn only_what_exists_is_taken_in() {
     let local = Local::new("hand");
     local.run(&["local", "start"], 0);
-    let clients = local.clients().await;
+    let clients = clients(&local).await;
     for (table, bucket, expected) in
         [(true, false, vec!["Table"]), (false, true, vec!["Bucket"]), (true, true, vec!["Bucket", "Table"])]
     {
@@ -203,7 +151,8 @@ async fn only_what_exists_is_taken_in() {
         if bucket {
             make_bucket(&clients, "holiday-pictures").await;
         }
-        let up = local.remote(
+        let up = remote(
+            &local,
             &[
                 "up",
                 "--adopt",
@@ -225,7 +174,7 @@ async fn only_what_exists_is_taken_in() {
         let capacity = clients.dynamodb.describe_table().table_name("FaceData").send().await.expect("the table");
         let mode = capacity.table.and_then(|table| table.billing_mode_summary?.billing_mode);
         assert_eq!(mode, Some(BillingMode::PayPerRequest), "as the template has it");
-        let down = local.remote(&["down", "--region", "us-east-1"], 0);
+        let down = remote(&local, &["down", "--region", "us-east-1"], 0);
         assert_eq!(down.of_type("nothing_left").len(), 1);
     }
 }
@@ -234,7 +183,7 @@ async fn only_what_exists_is_taken_in() {
 async fn what_does_not_fit_is_left_alone() {
     let local = Local::new("refuse");
     local.run(&["local", "start"], 0);
-    let clients = local.clients().await;
+    let clients = clients(&local).await;
     make_table(&clients, "FaceData", "Id", true).await;
     make_table(&clients, "Good", "FaceID", true).await;
     make_bucket(&clients, "with-policy").await;
@@ -265,7 +214,7 @@ async fn a_versioned_bucket_goes_with_all_that_is_in_it() {
     let outputs = up.of_type("outputs")[0]["outputs"].clone();
     let (bucket, queue) =
         (outputs["BucketName"].as_str().expect("it"), outputs["FailureQueueUrl"].as_str().expect("it"));
-    let clients = local.clients().await;
+    let clients = clients(&local).await;
     for key in ["a.txt", "b.txt", "a.txt", "c d+é.txt"] {
         put(&clients, bucket, key).await;
     }
@@ -326,7 +275,7 @@ async fn drift_regions_and_a_missing_queue() {
     assert!(no_queue.of_type("error")[0]["hints"].to_string().contains("--parameter FailureQueue=yes"));
 
     assert!(local.run(&["status", "--drift"], 0).of_type("drift")[0]["drifted"].as_array().is_some_and(Vec::is_empty));
-    let clients = local.clients().await;
+    let clients = clients(&local).await;
     let change = clients.lambda.update_function_configuration().function_name(&function).timeout(60);
     change.send().await.expect("a change past the stack");
     let drifted = local.run(&["status", "--drift"], 1);
@@ -334,14 +283,14 @@ async fn drift_regions_and_a_missing_queue() {
     assert_eq!((&drift["logical_id"], &drift["properties"][0]["path"]), (&"Function".into(), &"/Timeout".into()));
 
     let two = ["--region", "us-east-1", "--region", "eu-west-1"];
-    let status = local.remote(&[&["status"], two.as_slice()].concat(), 1);
+    let status = remote(&local, &[&["status"], two.as_slice()].concat(), 1);
     let regions: Vec<String> = ["status", "no_stack"]
         .iter()
         .map(|kind| status.of_type(kind)[0]["region"].as_str().expect("a region").to_owned())
         .collect();
     assert_eq!(regions, ["us-east-1", "eu-west-1"], "the worst exit code is the run's");
     let plans =
-        local.remote(&[&["plan", "--detailed-exitcode", "-P", HERE], two.as_slice()].concat(), 2).of_type("planned");
+        remote(&local, &[&["plan", "--detailed-exitcode", "-P", HERE], two.as_slice()].concat(), 2).of_type("planned");
     assert_eq!(plans.len(), 2);
 }
 

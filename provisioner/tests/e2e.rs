@@ -7,57 +7,12 @@ mod support;
 
 use std::io::Read as _;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
-use support::{Folder, Run, provisioner, run};
-
-/// A local cloud in a folder and on a port of its own, stopped with the test.
-struct Local {
-    home: Folder,
-    port: u16,
-}
-
-impl Local {
-    fn new(name: &str) -> Self {
-        // A free port stays free for the moment until the emulator takes it.
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
-        Self { home: Folder::new(name), port }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = provisioner(&self.home.0);
-        command
-            .args(arguments)
-            .args(["--local", "--yes", "--output", "json"])
-            .current_dir(checkout())
-            .env("PROVISIONER_LOCAL_DIR", self.home.0.join("local"))
-            .env("PROVISIONER_LOCAL_PORT", self.port.to_string());
-        command
-    }
-
-    #[track_caller]
-    fn run(&self, arguments: &[&str], code: i32) -> Run {
-        run(&mut self.command(arguments)).expect(code)
-    }
-}
-
-impl Drop for Local {
-    fn drop(&mut self) {
-        let _ = self.command(&["local", "stop"]).output();
-    }
-}
-
-fn checkout() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout").to_path_buf()
-}
-
-fn fixture(name: &str) -> String {
-    format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
-}
+use support::local::{Local, fixture};
+use support::{Run, run};
 
 fn kinds(run: &Run) -> Vec<String> {
     run.events().iter().map(|event| event["type"].as_str().unwrap_or_default().to_owned()).collect()
@@ -201,6 +156,7 @@ fn a_local_run_cannot_reach_a_real_account() {
     let trapped = |arguments: &[&str]| {
         let mut command = local.command(arguments);
         command
+            .arg("--local")
             .env("AWS_CONFIG_FILE", &config)
             .env("AWS_SHARED_CREDENTIALS_FILE", &config)
             .env("AWS_PROFILE", "default")

@@ -1,5 +1,7 @@
 //! Runs the real program as a user would, cut off from this machine's own settings.
 
+pub(crate) mod local;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -1,0 +1,53 @@
+//! A local cloud of a test's own.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+use super::{Folder, Run, provisioner, run};
+
+/// A local cloud in a folder and on a port of its own, stopped with the test.
+pub(crate) struct Local {
+    pub(crate) home: Folder,
+    port: u16,
+}
+
+impl Local {
+    pub(crate) fn new(name: &str) -> Self {
+        // A free port stays free for the moment until the emulator takes it.
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        Self { home: Folder::new(name), port }
+    }
+
+    /// The program in the checkout, with JSON output and no questions; `--local` is the caller's to add.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = provisioner(&self.home.0);
+        command
+            .args(arguments)
+            .args(["--yes", "--output", "json"])
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout"))
+            .env("PROVISIONER_LOCAL_DIR", self.home.0.join("local"))
+            .env("PROVISIONER_LOCAL_PORT", self.port.to_string());
+        command
+    }
+
+    #[track_caller]
+    pub(crate) fn run(&self, arguments: &[&str], code: i32) -> Run {
+        run(self.command(arguments).arg("--local")).expect(code)
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        let _ = self.command(&["local", "stop"]).output();
+    }
+}
+
+/// The path of a picture.
+pub(crate) fn fixture(name: &str) -> String {
+    format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
+}
