@@ -140,10 +140,11 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
 ///
 /// # Errors
 /// Any failure of the request.
-pub async fn execute(client: &Client, change_set: &ChangeSet) -> Result<()> {
+pub async fn execute(client: &Client, change_set: &ChangeSet, token: Option<String>) -> Result<()> {
     client
         .execute_change_set()
         .change_set_name(&change_set.id)
+        .set_client_request_token(token)
         .retain_except_on_create(true)
         .send()
         .await

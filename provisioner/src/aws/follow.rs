@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{HookFailureMode, HookInvocationPoint};
@@ -59,43 +59,62 @@ pub struct Ended {
 /// So many polls may find the stack as it was before CloudFormation has begun what it was asked to do.
 const LATE_START: usize = 5;
 
-/// Which events belong to the operation that is followed.
-#[derive(Clone, Debug, Default)]
-pub struct Since {
-    seen: HashSet<String>,
-    /// The operation runs already, so a stack at rest means that it is over.
-    begun: bool,
+/// The operation that is followed, and which of the stack's events are its own.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// A stack's creation: every event there is.
+    Creation,
+    /// Another one of this program's. The requests that make it up carry tokens that begin so, and CloudFormation writes a request's
+    /// token into each event that the request causes, a rollback's too.
+    Ours(String),
+    /// Somebody else's, which runs already: what comes after the events of which these are the ids.
+    Joined(HashSet<String>),
 }
 
-impl Since {
-    /// Everything that comes after this call.
+impl Operation {
+    /// A new one of this program's, on a stack that stands.
+    #[must_use]
+    pub fn begin() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::Ours(format!("provisioner-{}-{}", now.as_nanos(), std::process::id()))
+    }
+
+    /// One that runs already.
     ///
     /// # Errors
-    /// The events of an existing stack cannot be read.
-    pub async fn now(client: &Client, stack_id: &str) -> Result<Self> {
-        // The newest page is enough: reading stops at the first known event.
+    /// The stack's events cannot be read.
+    pub async fn join(client: &Client, stack_id: &str) -> Result<Self> {
+        // The newest page is enough: reading stops there.
         let page = client
             .describe_stack_events()
             .stack_name(stack_id)
             .send()
             .await
             .map_err(|error| explain("cannot read the stack's events", &error))?;
-        let seen = page.stack_events.unwrap_or_default().into_iter().filter_map(|event| event.event_id).collect();
-        Ok(Self { seen, begun: false })
+        Ok(Self::Joined(page.stack_events.unwrap_or_default().into_iter().filter_map(|event| event.event_id).collect()))
     }
 
-    /// As [`Self::now`], for an operation that runs already.
-    ///
-    /// # Errors
-    /// See [`Self::now`].
-    pub async fn joining(client: &Client, stack_id: &str) -> Result<Self> {
-        Ok(Self { begun: true, ..Self::now(client, stack_id).await? })
-    }
-
-    /// Everything: for a stack that is being created.
+    /// What the request that starts it carries as its `ClientRequestToken`.
     #[must_use]
-    pub fn creation() -> Self {
-        Self::default()
+    pub fn token(&self) -> Option<String> {
+        match self {
+            Self::Ours(token) => Some(token.clone()),
+            Self::Creation | Self::Joined(_) => None,
+        }
+    }
+
+    /// As [`Self::token`], for the request that cancels it: no two requests share a token.
+    #[must_use]
+    pub fn cancel_token(&self) -> Option<String> {
+        self.token().map(|token| token + "-cancel")
+    }
+
+    fn has(&self, event: &aws_sdk_cloudformation::types::StackEvent) -> bool {
+        match self {
+            Self::Creation => true,
+            Self::Ours(token) => event.client_request_token().is_some_and(|carried| carried.starts_with(token)),
+            Self::Joined(before) => event.event_id().is_none_or(|id| !before.contains(id)),
+        }
     }
 }
 
@@ -106,35 +125,40 @@ impl Since {
 pub async fn to_the_end(
     client: &Client,
     stack_id: &str,
-    since: Since,
+    operation: &Operation,
     mut report: impl FnMut(&StackEvent),
 ) -> Result<Ended> {
-    let mut pace = Pace::new(Duration::from_millis(500), Duration::from_secs(3));
-    let Since { mut seen, mut begun } = since;
-    let mut history = Vec::new();
+    let mut pace = Pace::new(Duration::from_millis(400), Duration::from_secs(3));
+    let mut history = History { operation, seen: HashSet::new(), events: Vec::new() };
+    // An operation that runs already is over as soon as the stack is at rest.
+    let mut begun = matches!(operation, Operation::Joined(_));
     let (mut misses, mut waited) = (0, 0);
     loop {
-        let (stack, new) = tokio::join!(stack::ask(client, stack_id), events(client, stack_id, &seen));
-        collect(new.unwrap_or_default(), &mut seen, &mut history, &mut report);
+        // The end shows in the status; events only tell the way there, so every other time is enough for them.
+        let (stack, ()) = tokio::join!(stack::ask(client, stack_id), async {
+            if waited % 2 == 0 {
+                history.read(client, stack_id, &mut report).await;
+            }
+        });
         match stack {
             Ok(stack) => {
                 misses = 0;
                 let status = stack.as_ref().map_or("DELETE_COMPLETE", |stack| stack.status.as_str()).to_owned();
                 let running = is_running(&status);
                 // The first replies can be older than the operation.
-                begun |= running || stack.is_none() || !history.is_empty() || waited >= LATE_START;
+                begun |= running || stack.is_none() || !history.events.is_empty() || waited >= LATE_START;
                 waited += 1;
                 if begun && !running {
                     // The event that names the reason can be later than the status.
-                    let late = events(client, stack_id, &seen).await.unwrap_or_default();
-                    collect(late, &mut seen, &mut history, &mut report);
-                    if !status::succeeded(&status) || diagnosis::has_cause(&history) {
+                    history.read(client, stack_id, &mut report).await;
+                    let mut events = history.events;
+                    if !status::succeeded(&status) || diagnosis::has_cause(&events) {
                         let told = failures::of_stack(client, stack.as_ref()).await;
                         if diagnosis::has_cause(&told) {
-                            history = told;
+                            events = told;
                         }
                     }
-                    return Ok(Ended { status, stack, events: history });
+                    return Ok(Ended { status, stack, events });
                 }
             }
             Err(error) if misses >= 5 || is_final(code(&error)) => {
@@ -165,40 +189,40 @@ fn lost(error: Error, times: usize) -> Error {
     error.hint("the operation goes on in AWS without this program: the same command again joins it")
 }
 
-fn collect(
-    mut new: Vec<StackEvent>,
-    seen: &mut HashSet<String>,
-    history: &mut Vec<StackEvent>,
-    report: &mut impl FnMut(&StackEvent),
-) {
-    new.sort_by_key(|event| event.at);
-    for event in new {
-        if seen.insert(event.id.clone()) {
-            report(&event);
-            history.push(event);
-        }
-    }
+/// The events of an operation, as far as they were read.
+struct History<'a> {
+    operation: &'a Operation,
+    seen: HashSet<String>,
+    events: Vec<StackEvent>,
 }
 
-/// The events that were not seen yet; stops at the first page that holds a known one, since the newest come first.
-async fn events(client: &Client, stack_id: &str, seen: &HashSet<String>) -> Result<Vec<StackEvent>> {
-    let mut found = Vec::new();
-    let mut pages = client.describe_stack_events().stack_name(stack_id).into_paginator().send();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| explain("cannot read the stack's events", &error))?;
-        let mut known = false;
-        for event in page.stack_events.unwrap_or_default() {
-            let event = from_sdk(event);
-            known |= seen.contains(&event.id);
-            if !seen.contains(&event.id) {
-                found.push(event);
+impl History<'_> {
+    /// Reads what is new and reports it, oldest first. What cannot be read now is read the next time.
+    async fn read(&mut self, client: &Client, stack_id: &str, report: &mut impl FnMut(&StackEvent)) {
+        let mut new = Vec::new();
+        let mut pages = client.describe_stack_events().stack_name(stack_id).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let Ok(page) = page else { return };
+            let events = page.stack_events.unwrap_or_default();
+            // The newest come first, so behind a page that ends with anything else there is nothing new of this operation.
+            let more = events.last().is_some_and(|event| self.is_new(event));
+            new.extend(events.into_iter().filter(|event| self.is_new(event)).map(from_sdk));
+            if !more {
+                break;
             }
         }
-        if known {
-            break;
+        new.sort_by_key(|event| event.at);
+        for event in new {
+            if self.seen.insert(event.id.clone()) {
+                report(&event);
+                self.events.push(event);
+            }
         }
     }
-    Ok(found)
+
+    fn is_new(&self, event: &aws_sdk_cloudformation::types::StackEvent) -> bool {
+        self.operation.has(event) && event.event_id().is_none_or(|id| !self.seen.contains(id))
+    }
 }
 
 fn from_sdk(event: aws_sdk_cloudformation::types::StackEvent) -> StackEvent {

@@ -211,8 +211,8 @@ pub struct Deletion {
 ///
 /// # Errors
 /// Any failure of the request; termination protection is named.
-pub async fn delete(client: &Client, stack: &Stack, deletion: &Deletion) -> Result<()> {
-    let mut request = client.delete_stack().stack_name(&stack.id);
+pub async fn delete(client: &Client, stack: &Stack, deletion: &Deletion, token: Option<String>) -> Result<()> {
+    let mut request = client.delete_stack().stack_name(&stack.id).set_client_request_token(token);
     if !deletion.retain.is_empty() {
         request = request.set_retain_resources(Some(deletion.retain.clone()));
     }
@@ -247,8 +247,14 @@ where
 ///
 /// # Errors
 /// Any failure of the request.
-pub async fn continue_rollback(client: &Client, stack: &Stack, skip: Vec<String>, force: bool) -> Result<()> {
-    let mut request = client.continue_update_rollback().stack_name(&stack.id);
+pub async fn continue_rollback(
+    client: &Client,
+    stack: &Stack,
+    skip: Vec<String>,
+    force: bool,
+    token: Option<String>,
+) -> Result<()> {
+    let mut request = client.continue_update_rollback().stack_name(&stack.id).set_client_request_token(token);
     if !skip.is_empty() {
         request = request.set_resources_to_skip(Some(skip));
     }
@@ -266,10 +272,11 @@ pub async fn continue_rollback(client: &Client, stack: &Stack, skip: Vec<String>
 ///
 /// # Errors
 /// Any failure of the request.
-pub async fn cancel_update(client: &Client, name: &str) -> Result<()> {
+pub async fn cancel_update(client: &Client, name: &str, token: Option<String>) -> Result<()> {
     client
         .cancel_update_stack()
         .stack_name(name)
+        .set_client_request_token(token)
         .send()
         .await
         .map(|_| ())

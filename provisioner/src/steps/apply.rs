@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::aws::change_set;
-use crate::aws::follow::{self, Ended, Since};
+use crate::aws::follow::{self, Ended};
 use crate::aws::stack::{self, Deletion, Stack};
 use crate::cli::Context;
 use crate::core::diagnosis::{StackEvent, console, diagnose};
@@ -27,46 +27,46 @@ const SECOND_THOUGHTS: Duration = Duration::from_secs(3);
 pub async fn run(cx: &Context, prepared: &Prepared) -> Result<Stack> {
     let client = &cx.clients.cloudformation;
     if let Some(change_set) = &prepared.change_set {
-        let since = match prepared.plan.operation {
-            Operation::Update => Since::now(client, &change_set.stack_id).await?,
-            _ => Since::creation(),
+        let operation = match prepared.plan.operation {
+            Operation::Update => follow::Operation::begin(),
+            _ => follow::Operation::Creation,
         };
-        change_set::execute(client, change_set).await?;
-        return followed(cx, "update", &change_set.stack_id, since).await;
+        change_set::execute(client, change_set, operation.token()).await?;
+        return followed(cx, "update", &change_set.stack_id, operation).await;
     }
     if let (Operation::Recreate, Some(stack)) = (prepared.plan.operation, &prepared.observed.stack) {
         delete_remains(cx, stack).await?;
     }
     prepare::store(cx, prepared).await?;
     let id = stack::create(client, cx.stack(), &prepared.template.body, &prepared.parameters).await?;
-    followed(cx, "creation", &id, Since::creation()).await
+    followed(cx, "creation", &id, follow::Operation::Creation).await
 }
 
-async fn followed(cx: &Context, operation: &'static str, stack_id: &str, since: Since) -> Result<Stack> {
+async fn followed(cx: &Context, name: &'static str, stack_id: &str, operation: follow::Operation) -> Result<Stack> {
     let answering = Answering::begin();
-    cx.events.emit(Event::OperationStarted { operation, stack: cx.stack().to_owned() });
-    let (ended, cancelled) = follow(cx, operation, stack_id, since, answering).await?;
+    cx.events.emit(Event::OperationStarted { operation: name, stack: cx.stack().to_owned() });
+    let (ended, cancelled) = follow(cx, name, stack_id, &operation, answering).await?;
     match ended.stack {
         // A failed creation ends with the stack deleted, and its ARN still describes it.
         Some(stack) if status::succeeded(&ended.status) && ended.status != "DELETE_COMPLETE" => Ok(stack),
         _ if cancelled => {
-            Err(Error::new(format!("the {operation} of stack `{}` was cancelled ({})", cx.stack(), ended.status))
+            Err(Error::new(format!("the {name} of stack `{}` was cancelled ({})", cx.stack(), ended.status))
                 .hint(format!("`{}` begins it again", cx.command("up"))))
         }
-        _ => Err(failed(cx, operation, &ended, stack_id)),
+        _ => Err(failed(cx, name, &ended, stack_id)),
     }
 }
 
 /// Follows an operation. Ctrl-C leaves it to itself; a second one cancels an update, and then its rollback is followed.
 async fn follow(
     cx: &Context,
-    operation: &str,
+    name: &str,
     stack_id: &str,
-    since: Since,
+    operation: &follow::Operation,
     mut answering: Answering,
 ) -> Result<(Ended, bool)> {
     let started = Instant::now();
-    let following = follow::to_the_end(&cx.clients.cloudformation, stack_id, since, |event| {
+    let following = follow::to_the_end(&cx.clients.cloudformation, stack_id, operation, |event| {
         cx.events.emit(Event::Resource { event: event.clone() });
     });
     tokio::pin!(following);
@@ -74,10 +74,10 @@ async fn follow(
     let ended = loop {
         tokio::select! {
             ended = &mut following => break ended?,
-            () = sleep_until(leave.unwrap_or(started)), if leave.is_some() => return Err(detached(cx, operation)),
+            () = sleep_until(leave.unwrap_or(started)), if leave.is_some() => return Err(detached(cx, name)),
             Some(()) = answering.next() => {
-                if operation != "update" || cancelled {
-                    return Err(detached(cx, operation));
+                if name != "update" || cancelled {
+                    return Err(detached(cx, name));
                 }
                 if leave.is_none() {
                     leave = Some(Instant::now() + SECOND_THOUGHTS);
@@ -86,7 +86,7 @@ async fn follow(
                         hint: Some("press Ctrl-C again now to cancel the update: what it did is rolled back".into()),
                     });
                 } else {
-                    stack::cancel_update(&cx.clients.cloudformation, stack_id).await?;
+                    stack::cancel_update(&cx.clients.cloudformation, stack_id, operation.cancel_token()).await?;
                     (leave, cancelled) = (None, true);
                     cx.events.emit(Event::Warning {
                         message: format!("cancelled: stack `{}` goes back to what it was", cx.stack()),
@@ -99,7 +99,7 @@ async fn follow(
     cx.events.emit(Event::OperationEnded {
         stack: cx.stack().to_owned(),
         status: ended.status.clone(),
-        ok: match operation {
+        ok: match name {
             "rollback" => ended.status == "UPDATE_ROLLBACK_COMPLETE",
             "deletion" | "operation" => status::succeeded(&ended.status),
             // A creation that ends with the stack removed has failed.
@@ -140,8 +140,8 @@ fn explain(cx: &Context, ended: &Ended, stack_id: &str) {
 pub async fn join(cx: &Context, stack: &Stack) -> Result<()> {
     let answering = Answering::begin();
     cx.events.emit(Event::Joined { stack: stack.name.clone(), status: stack.status.clone() });
-    let since = Since::joining(&cx.clients.cloudformation, &stack.id).await?;
-    follow(cx, "operation", &stack.id, since, answering).await.map(|_| ())
+    let operation = follow::Operation::join(&cx.clients.cloudformation, &stack.id).await?;
+    follow(cx, "operation", &stack.id, &operation, answering).await.map(|_| ())
 }
 
 /// Continues a failed rollback: as it is, then without the resources that stop it, then by force.
@@ -154,11 +154,11 @@ pub async fn continue_rollback(cx: &Context, stack: &Stack) -> Result<()> {
     let mut skip = Vec::new();
     let mut last = None;
     for force in [false, false, true] {
-        let since = Since::now(client, &stack.id).await?;
-        stack::continue_rollback(client, stack, skip.clone(), force).await?;
+        let operation = follow::Operation::begin();
+        stack::continue_rollback(client, stack, skip.clone(), force, operation.token()).await?;
         let answering = Answering::begin();
         cx.events.emit(Event::OperationStarted { operation: "continued rollback", stack: stack.name.clone() });
-        let (ended, _) = follow(cx, "rollback", &stack.id, since, answering).await?;
+        let (ended, _) = follow(cx, "rollback", &stack.id, &operation, answering).await?;
         if ended.status == "UPDATE_ROLLBACK_COMPLETE" {
             if !skip.is_empty() {
                 cx.events.emit(Event::Warning {
@@ -225,9 +225,9 @@ async fn delete_remains(cx: &Context, stack: &Stack) -> Result<()> {
 /// # Errors
 /// The deletion cannot be started or followed.
 pub async fn delete(cx: &Context, stack: &Stack, deletion: &Deletion) -> Result<Ended> {
-    let since = Since::now(&cx.clients.cloudformation, &stack.id).await?;
-    stack::delete(&cx.clients.cloudformation, stack, deletion).await?;
+    let operation = follow::Operation::begin();
+    stack::delete(&cx.clients.cloudformation, stack, deletion, operation.token()).await?;
     let answering = Answering::begin();
     cx.events.emit(Event::OperationStarted { operation: "deletion", stack: stack.name.clone() });
-    follow(cx, "deletion", &stack.id, since, answering).await.map(|(ended, _)| ended)
+    follow(cx, "deletion", &stack.id, &operation, answering).await.map(|(ended, _)| ended)
 }

@@ -23,7 +23,7 @@ pub async fn discard(cx: &Context, prepared: &Prepared) {
         && let Ok(Some(review)) = stack::describe(&cx.clients.cloudformation, &change_set.stack_id).await
     {
         // Whoever comes next finds the empty stack in review, and knows what to do with it.
-        let _ = stack::delete(&cx.clients.cloudformation, &review, &stack::Deletion::default()).await;
+        let _ = stack::delete(&cx.clients.cloudformation, &review, &stack::Deletion::default(), None).await;
     }
 }
 

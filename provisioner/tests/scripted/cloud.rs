@@ -80,6 +80,8 @@ pub(crate) struct Script {
     pub(crate) events: Vec<Value>,
     pub(crate) current: Option<ChangeSet>,
     pub(crate) calls: Vec<Call>,
+    /// The `ClientRequestToken` of the request behind what happens.
+    pub(crate) token: String,
 }
 
 impl Script {
@@ -269,6 +271,7 @@ impl Script {
                     return (400, xml::error("ValidationError", "the script has no such act"));
                 };
                 self.running = self.acts.remove(at).map(|(_, frames)| frames.into()).unwrap_or_default();
+                given("ClientRequestToken").clone_into(&mut self.token);
                 xml::ok(call, &format!("<StackId>{STACK_ID}</StackId>"))
             }
             "GetRole" => (404, xml::error("NoSuchEntity", "no such role")),
@@ -306,6 +309,7 @@ impl Script {
             for mut event in frame.events {
                 // No two events share an id, also where a history is played twice.
                 event["id"] = format!("{}", self.events.len()).into();
+                event["token"] = self.token.clone().into();
                 self.events.push(event);
             }
         }

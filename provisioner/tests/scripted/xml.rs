@@ -54,7 +54,12 @@ pub(crate) fn stack_event(event: &Value) -> String {
         tag("LogicalResourceId", &event["logical_id"]),
         tag("ResourceType", &event["resource_type"]),
         tag(reason, &event[if hook { "hook_reason" } else { "reason" }]),
-        tag("HookType", &event["hook"]) + &tag("HookInvocationPoint", &event["hook_point"]),
+        [
+            tag("HookType", &event["hook"]),
+            tag("HookInvocationPoint", &event["hook_point"]),
+            tag("ClientRequestToken", &event["token"])
+        ]
+        .concat(),
     )
 }
 
