@@ -217,7 +217,7 @@ async fn local_context(global: &Global, ui: &Arc<Ui>, start: bool) -> Result<Con
 }
 
 fn check_region_name(region: &str) -> Result<()> {
-    if names::is_region_shaped(region) && regions::is_known(region) {
+    if regions::is_known(region) {
         return Ok(());
     }
     Err(Error::new(format!("there is no AWS region `{region}`"))

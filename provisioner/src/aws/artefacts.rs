@@ -4,7 +4,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{BucketLocationConstraint, BucketNamespace, CreateBucketConfiguration, ObjectIdentifier, Tag};
 use serde_json::json;
 
-use super::bucket::{self, Bucket, Stored};
+use super::bucket::{self, Bucket};
 use super::error::{code, explain, is_missing};
 use crate::core::names::{OWNER_TAG, artefact_bucket};
 use crate::error::{Error, Exit, Result};
@@ -44,7 +44,7 @@ pub async fn store(
     region: &str,
 ) -> Result<Uploaded> {
     match put(client, bucket, key, zip).await {
-        Ok(_) => Ok(Uploaded { bucket_created: false }),
+        Ok(()) => Ok(Uploaded { bucket_created: false }),
         Err(Put::NoBucket) => {
             create(client, bucket, partition, region).await?;
             put(client, bucket, key, zip).await.map_err(Put::into_error)?;
@@ -68,7 +68,7 @@ impl Put {
     }
 }
 
-async fn put(client: &Client, bucket: &Bucket, key: &str, zip: &[u8]) -> std::result::Result<Stored, Put> {
+async fn put(client: &Client, bucket: &Bucket, key: &str, zip: &[u8]) -> std::result::Result<(), Put> {
     let attempt = client
         .put_object()
         .bucket(&bucket.name)
@@ -79,7 +79,7 @@ async fn put(client: &Client, bucket: &Bucket, key: &str, zip: &[u8]) -> std::re
         .send()
         .await;
     match attempt {
-        Ok(reply) => Ok(Stored { etag: reply.e_tag.unwrap_or_default(), version: reply.version_id }),
+        Ok(_) => Ok(()),
         Err(error) if code(&error) == Some("NoSuchBucket") => Err(Put::NoBucket),
         Err(error) => {
             let explained = explain(format!("cannot store the package in bucket `{}`", bucket.name), &error);

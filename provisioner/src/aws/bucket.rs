@@ -298,15 +298,39 @@ async fn abort_uploads(client: &Client, bucket: &Bucket, prefix: &str) -> Result
     }
 }
 
-/// Deletes an empty bucket; one that is not there is as good.
+/// What came of deleting a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone.
+    Now,
+    /// There was none of that name.
+    Before,
+    /// It stays, since something is in it.
+    NotEmpty,
+}
+
+/// Deletes a bucket, provided that it is empty.
 ///
 /// # Errors
-/// Any other failure of the request.
-pub async fn delete(client: &Client, bucket: &Bucket) -> Result<()> {
+/// Any failure of the request but the bucket's absence and its not being empty.
+pub async fn delete_if_empty(client: &Client, bucket: &Bucket) -> Result<Deleted> {
     match client.delete_bucket().bucket(&bucket.name).expected_bucket_owner(&bucket.owner).send().await {
-        Ok(_) => Ok(()),
-        Err(error) if is_missing(&error) || code(&error) == Some("NoSuchBucket") => Ok(()),
+        Ok(_) => Ok(Deleted::Now),
+        Err(error) if is_missing(&error) => Ok(Deleted::Before),
+        Err(error) if code(&error) == Some("BucketNotEmpty") => Ok(Deleted::NotEmpty),
         Err(error) => Err(explain(format!("cannot delete bucket `{}`", bucket.name), &error)),
+    }
+}
+
+/// Deletes a bucket that was emptied; one that is not there is as good.
+///
+/// # Errors
+/// Something came into it meanwhile, or any other failure of the request.
+pub async fn delete(client: &Client, bucket: &Bucket) -> Result<Deleted> {
+    match delete_if_empty(client, bucket).await? {
+        Deleted::NotEmpty => Err(Error::new(format!("cannot delete bucket `{}`: it is filling again", bucket.name))
+            .hint("stop what writes into it, then run the same command again")),
+        deleted => Ok(deleted),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `provisioner down`
 
+use futures_util::future::try_join_all;
+
 use crate::aws::bucket::{self, Bucket};
 use crate::aws::stack::{self, Deletion, Resource, Stack};
 use crate::aws::{artefacts, table};
@@ -38,14 +40,21 @@ pub async fn run(args: &Down, cx: &Context) -> Result<Exit> {
 }
 
 async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
-    let mut observed = preflight::observe(cx).await?;
+    let client = &cx.clients.cloudformation;
+    let (observed, listed) = tokio::join!(preflight::observe(cx), stack::resources(client, cx.stack()));
+    let mut observed = observed?;
+    let before = observed.stack.as_ref().map(|stack| stack.status.clone());
     let Some((stack, step)) = settle(cx, &mut observed).await? else {
         cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });
         return Ok(Exit::Success);
     };
     preflight::check_owner(cx, &stack).await?;
     preflight::check_protection(&stack)?;
-    let resources = stack::resources(&cx.clients.cloudformation, &stack.id).await?;
+    let resources = match listed {
+        Ok(listed) if before.as_ref() == Some(&stack.status) => listed,
+        // An operation was joined, and what it did is not in the list.
+        _ => stack::resources(client, &stack.id).await?,
+    };
     let data = Data::of(&resources, &observed.account);
     announce(cx, args, &stack, &resources, &data).await?;
     cx.confirm(&format!("remove this from {} in account {}?", cx.region(), observed.account))?;
@@ -67,32 +76,33 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     if packages_gone {
         expected_gone.push(resource("AWS::S3::Bucket", &packages.name));
     }
-    clean::prove_gone(cx, &observed, &expected_gone).await?;
-    if args.keep_data {
-        count_kept(cx, &data).await?;
+    let kept = if args.keep_data { data } else { Data::default() };
+    let ((), kept) = tokio::try_join!(clean::prove_gone(cx, &observed, &expected_gone), count_kept(cx, &kept))?;
+    if !kept.is_empty() {
+        kept.into_iter().for_each(|kept| cx.events.emit(kept));
+        cx.events.emit(Event::Document { text: format!("`{}` takes them back", cx.command("up --adopt")) });
     }
     Ok(Exit::Success)
 }
 
-/// Says what was kept and how much it holds, and refuses to call it kept if it is not there.
-async fn count_kept(cx: &Context, data: &Data) -> Result<()> {
+/// What was kept and how much it holds; refuses to call it kept if it is not there.
+async fn count_kept(cx: &Context, data: &Data) -> Result<Vec<Event>> {
+    let (s3, dynamodb) = (&cx.clients.s3, &cx.clients.dynamodb);
     let lost = |kind: &str, name: &str| Error::new(format!("{kind} `{name}` was to be kept, but it is gone"));
-    for bucket in &data.buckets {
-        if !bucket::exists(&cx.clients.s3, &bucket.name).await? {
-            return Err(lost("bucket", &bucket.name));
-        }
-        let count = bucket::count(&cx.clients.s3, bucket, COUNT_LIMIT).await?;
-        cx.events.emit(Event::KeptData { kind: "bucket", name: bucket.name.clone(), count, unit: "object" });
-    }
-    for name in &data.tables {
-        if !table::exists(&cx.clients.dynamodb, name).await? {
-            return Err(lost("table", name));
-        }
-        let count = table::count(&cx.clients.dynamodb, name, COUNT_LIMIT).await?;
-        cx.events.emit(Event::KeptData { kind: "table", name: name.clone(), count, unit: "row" });
-    }
-    cx.events.emit(Event::Document { text: format!("`{}` takes them back", cx.command("up --adopt")) });
-    Ok(())
+    let buckets = data.buckets.iter().map(async |bucket| {
+        let (there, count) =
+            tokio::try_join!(bucket::exists(s3, &bucket.name), bucket::count(s3, bucket, COUNT_LIMIT))?;
+        let kept = Event::KeptData { kind: "bucket", name: bucket.name.clone(), count, unit: "object" };
+        there.then_some(kept).ok_or_else(|| lost("bucket", &bucket.name))
+    });
+    let tables = data.tables.iter().map(async |name| {
+        let (there, count) =
+            tokio::try_join!(table::exists(dynamodb, name), table::count(dynamodb, name, COUNT_LIMIT))?;
+        let kept = Event::KeptData { kind: "table", name: name.clone(), count, unit: "row" };
+        there.then_some(kept).ok_or_else(|| lost("table", name))
+    });
+    let (buckets, tables) = tokio::try_join!(try_join_all(buckets), try_join_all(tables))?;
+    Ok(buckets.into_iter().chain(tables).collect())
 }
 
 /// The stack in a state in which it can be deleted; `None` where there is nothing to delete.
@@ -109,6 +119,7 @@ async fn settle(cx: &Context, observed: &mut Observed) -> Result<Option<(Stack, 
 }
 
 /// The resources that hold the user's data.
+#[derive(Default)]
 struct Data {
     buckets: Vec<Bucket>,
     tables: Vec<String>,

@@ -1,9 +1,9 @@
 //! What is taken away beside the stack: change sets nobody executes, packages nobody needs, data, and the proof that all is gone.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::aws::Clients;
-use crate::aws::bucket::Bucket;
+use crate::aws::bucket::{Bucket, Deleted};
 use crate::aws::follow::Pace;
 use crate::aws::stack::Resource;
 use crate::aws::{artefacts, bucket, change_set, proof, stack, table};
@@ -50,24 +50,35 @@ pub async fn old_packages(cx: &Context, bucket: &Bucket, keep: &[Option<String>]
     }
 }
 
-/// Removes the stack's packages, and their bucket if no other stack has any in it.
+/// Removes the stack's packages, and their bucket if no other stack has any in it; says whether the bucket is gone.
 ///
 /// # Errors
 /// Any failure of the requests.
-pub async fn packages(cx: &Context, artefacts: &Bucket) -> Result<bool> {
-    let removed = bucket::empty(&cx.clients.s3, artefacts, &format!("{}/", cx.stack()), |_| {}).await?;
-    if removed > 0 {
-        cx.events.emit(Event::ArtefactsRemoved { bucket: artefacts.name.clone(), objects: removed });
+pub async fn packages(cx: &Context, bucket: &Bucket) -> Result<bool> {
+    let client = &cx.clients.s3;
+    let prefix = format!("{}/", cx.stack());
+    let all = artefacts::list(client, bucket, "").await?;
+    let (ours, others): (Vec<String>, Vec<String>) =
+        all.into_iter().map(|artefact| artefact.key).partition(|key| key.starts_with(&prefix));
+    if !ours.is_empty() {
+        artefacts::remove(client, bucket, &ours).await?;
+        cx.events.emit(Event::ArtefactsRemoved { bucket: bucket.name.clone(), objects: ours.len() });
     }
-    if !bucket::exists(&cx.clients.s3, &artefacts.name).await? {
-        return Ok(true);
-    }
-    if bucket::count(&cx.clients.s3, artefacts, 1).await? > 0 {
-        cx.events.emit(Event::Kept { kind: "bucket for packages (other stacks use it)", name: artefacts.name.clone() });
+    if !others.is_empty() {
+        cx.events.emit(Event::Kept { kind: "bucket for packages (other stacks use it)", name: bucket.name.clone() });
         return Ok(false);
     }
-    bucket::delete(&cx.clients.s3, artefacts).await?;
-    cx.events.emit(Event::Removed { kind: "bucket for packages", name: artefacts.name.clone() });
+    let deleted = match bucket::delete_if_empty(client, bucket).await? {
+        Deleted::NotEmpty => {
+            // Somebody keeps versions in it, or an upload never ended: both show in no plain list.
+            bucket::empty(client, bucket, "", |_| {}).await?;
+            bucket::delete(client, bucket).await?
+        }
+        deleted => deleted,
+    };
+    if deleted == Deleted::Now {
+        cx.events.emit(Event::Removed { kind: "bucket for packages", name: bucket.name.clone() });
+    }
     Ok(true)
 }
 
@@ -103,8 +114,8 @@ pub async fn face_table(cx: &Context, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// A deletion that its service acknowledged can take so long to show: SQS alone speaks of a minute.
-const PATIENCE: Duration = Duration::from_secs(75);
+/// A deletion that its service acknowledged can take a while to show: SQS alone speaks of a minute, and so many questions take 75 s.
+const QUESTIONS: usize = 85;
 
 /// Asks each resource's service whether it is gone, and says so one by one.
 ///
@@ -136,16 +147,16 @@ pub async fn prove_gone(cx: &Context, observed: &Observed, resources: &[Resource
         .hint(format!("run `{}` again", cx.command("down"))))
 }
 
-/// Asks until the answer is yes or the patience ends.
+/// Asks until the answer is yes or the questions are used up.
 async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bool>> {
-    let asking = Instant::now();
     let mut pace = Pace::new(Duration::from_millis(500), Duration::from_secs(5));
-    loop {
+    for _ in 1..QUESTIONS {
         match proof::is_gone(clients, resource).await? {
-            Some(false) if asking.elapsed() < PATIENCE => pace.wait().await,
+            Some(false) => pace.wait().await,
             answer => return Ok(answer),
         }
     }
+    proof::is_gone(clients, resource).await
 }
 
 /// What is a part of the function is asked for by the function's name.
