@@ -2,10 +2,18 @@
 //!
 //! Nothing here waits by a clock: the script counts polls, and the deployer polls every few milliseconds.
 
+#[path = "scripted/account.rs"]
+mod account;
 #[path = "scripted/cloud.rs"]
 mod cloud;
+#[path = "scripted/drift.rs"]
+mod drift;
+#[path = "scripted/hooks.rs"]
+mod hooks;
 #[path = "scripted/interrupts.rs"]
 mod interrupts;
+#[path = "scripted/proof.rs"]
+mod proof;
 #[path = "scripted/run.rs"]
 mod run;
 #[path = "scripted/xml.rs"]

@@ -99,7 +99,7 @@ def actions_of(document):
 
 
 def policies_work(policies, _):
-    """parliament finds no fault, and the one action that it is too old for, botocore knows."""
+    """parliament finds no fault, and the two actions that it is too old for, botocore knows."""
     problems = [f"{name}: {finding}" for name, document in policies.items() for finding in findings(document)]
     for issue, action in EXCUSED:
         if issue == "UNKNOWN_ACTION" and not knows_operation(action):

@@ -8,8 +8,8 @@ use aws_sdk_cloudformation::config::Builder;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, DeploymentConfig, DeploymentConfigMode, ExecutionStatus,
-    Replacement, RequiresRecreation, ResourceChange,
+    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, DeploymentConfig, DeploymentConfigMode, DeploymentMode,
+    ExecutionStatus, Replacement, RequiresRecreation, ResourceChange,
 };
 
 use super::error::{code, explain};
@@ -38,6 +38,8 @@ pub struct Request<'a> {
     pub create: bool,
     /// Do not wait until resources have settled; a failure is rolled back all the same.
     pub express: bool,
+    /// Compare the template with what stands, not with what was deployed last, and take back what was changed past the stack.
+    pub revert_drift: bool,
 }
 
 /// A change set that is ready to be executed.
@@ -49,6 +51,8 @@ pub struct ChangeSet {
     pub stack_id: String,
     /// What it would do; empty where it would do nothing.
     pub changes: Vec<Change>,
+    /// Whether CloudFormation compared with what stands; an endpoint that cannot do that does not say so.
+    pub reverts_drift: bool,
 }
 
 /// Makes a change set and waits until CloudFormation has worked it out.
@@ -76,6 +80,7 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
             // That a name is taken already is what the validation objects to, and what an import is about.
             .set_disable_validation(request.import_existing.then_some(true))
             .set_deployment_config(express)
+            .set_deployment_mode(request.revert_drift.then_some(DeploymentMode::RevertDrift))
             .tags(owner_tag())
             .customize()
             .config_override(Builder::default().retry_config(RetryConfig::standard().with_max_attempts(attempts)))
@@ -105,16 +110,20 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
     let (id, stack_id) = (reply.id.unwrap_or(name), reply.stack_id.unwrap_or_else(|| request.stack.to_owned()));
     let pages = wait(client, &id, request.stack).await?;
     let last = pages.last();
+    let reverts_drift = last.and_then(DescribeChangeSetOutput::deployment_mode) == Some(&DeploymentMode::RevertDrift);
     if last.and_then(|page| page.status.as_ref()) == Some(&ChangeSetStatus::Failed) {
         let reason = last.and_then(|page| page.status_reason.clone()).unwrap_or_default();
         if is_empty_change(&reason) {
             discard(client, &id).await;
-            return Ok(ChangeSet { id, stack_id, changes: Vec::new() });
+            return Ok(ChangeSet { id, stack_id, changes: Vec::new(), reverts_drift });
         }
         let failed =
             Error::new(format!("CloudFormation cannot make a change set for stack `{}`", request.stack)).cause(reason);
         // The reason names only the check; the property is in the events, and those go with the change set.
-        let diagnosis = diagnose(&failures::of_change_set(client, &id).await);
+        let (events, advice) =
+            tokio::join!(failures::of_change_set(client, &id), failures::advice_on_change_set(client, &id));
+        let diagnosis = diagnose(&events);
+        let failed = advice.into_iter().fold(failed, |failed, advice| failed.cause(format!("the hook says: {advice}")));
         discard(client, &id).await;
         return Err(match diagnosis {
             Some(diagnosis) => {
@@ -133,7 +142,7 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
         .filter_map(|change| change.resource_change())
         .map(from_sdk)
         .collect();
-    Ok(ChangeSet { id, stack_id, changes })
+    Ok(ChangeSet { id, stack_id, changes, reverts_drift })
 }
 
 /// Starts a change set. A failed update rolls back; data resources that it made stay only if the stack does.
@@ -259,6 +268,7 @@ fn from_sdk(change: &ResourceChange) -> Change {
         (Some(ChangeAction::Add), _) => Action::Add,
         (Some(ChangeAction::Remove), _) => Action::Remove,
         (Some(ChangeAction::Import), _) => Action::Import,
+        (Some(ChangeAction::SyncWithActual), _) => Action::Acknowledge,
         (_, Some(Replacement::True)) => Action::Replace,
         (_, Some(Replacement::Conditional)) => Action::MayReplace,
         _ => Action::Modify,
@@ -268,9 +278,11 @@ fn from_sdk(change: &ResourceChange) -> Change {
         let path =
             target.path().map(ToOwned::to_owned).or_else(|| target.name().map(|name| format!("/Properties/{name}")))?;
         let recreates = matches!(target.requires_recreation(), Some(RequiresRecreation::Always));
+        // What stands goes before what was deployed.
+        let actual = target.drift().and_then(|drift| drift.actual_value());
         Some(Property {
             path,
-            before: target.before_value().map(ToOwned::to_owned),
+            before: actual.or(target.before_value()).map(ToOwned::to_owned),
             after: target.after_value().map(ToOwned::to_owned),
             recreates,
         })

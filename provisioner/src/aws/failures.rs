@@ -4,7 +4,10 @@
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::describe_events::builders::DescribeEventsFluentBuilder;
-use aws_sdk_cloudformation::types::{EventFilter, EventType, HookFailureMode, HookInvocationPoint, OperationEvent};
+use aws_sdk_cloudformation::types::{
+    AnnotationStatus, EventFilter, EventType, HookFailureMode, HookInvocationPoint, HookStatus,
+    ListHookResultsTargetType, OperationEvent,
+};
 
 use super::stack::Stack;
 use crate::core::diagnosis::{self, StackEvent};
@@ -26,6 +29,39 @@ pub async fn of_stack(client: &Client, stack: Option<&Stack>) -> Vec<StackEvent>
 /// The failures of a change set that could not be made.
 pub async fn of_change_set(client: &Client, id: &str) -> Vec<StackEvent> {
     failed(client.describe_events().change_set_name(id)).await.unwrap_or_default()
+}
+
+/// What a hook found and advises, by the id of its result; nothing where that cannot be read.
+pub async fn advice(client: &Client, hook_result: &str) -> Vec<String> {
+    let Ok(found) = client.get_hook_result().hook_result_id(hook_result).send().await else { return Vec::new() };
+    let annotations = found.annotations().iter();
+    annotations
+        .filter(|annotation| annotation.status() == Some(&AnnotationStatus::Failed))
+        .map(|annotation| {
+            let name = annotation.annotation_name().unwrap_or("a check");
+            let said = annotation.status_message().map(|said| format!(": {said}")).unwrap_or_default();
+            let remedy = annotation.remediation_message().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+            let link = annotation.remediation_link().map(|link| format!(" ({link})")).unwrap_or_default();
+            format!("{name}{said}{remedy}{link}")
+        })
+        .collect()
+}
+
+/// As [`advice`], for the hooks that refused a change set as a whole.
+pub async fn advice_on_change_set(client: &Client, id: &str) -> Vec<String> {
+    let request = client.list_hook_results().target_type(ListHookResultsTargetType::ChangeSet).target_id(id);
+    let Ok(results) = request.send().await else { return Vec::new() };
+    let mut all = Vec::new();
+    for result in results
+        .hook_results()
+        .iter()
+        .filter(|result| matches!(result.status(), Some(HookStatus::HookCompleteFailed | HookStatus::HookFailed)))
+    {
+        if let Some(id) = result.hook_result_id() {
+            all.extend(advice(client, id).await);
+        }
+    }
+    all
 }
 
 /// `None` where the operation cannot be used.
@@ -53,6 +89,8 @@ fn from_sdk(event: OperationEvent) -> StackEvent {
         resource_type: event.resource_type.unwrap_or_else(|| "AWS::CloudFormation::Stack".to_owned()),
         status,
         reason,
+        // This API does not tell it.
+        hook_result: None,
     }
 }
 

@@ -155,7 +155,7 @@ pub async fn to_the_end(
                     if !status::succeeded(&status) || diagnosis::has_cause(&events) {
                         let told = failures::of_stack(client, stack.as_ref()).await;
                         if diagnosis::has_cause(&told) {
-                            events = told;
+                            events = keep_hook_results(told, &events);
                         }
                     }
                     return Ok(Ended { status, stack, events });
@@ -169,6 +169,17 @@ pub async fn to_the_end(
         }
         pace.wait().await;
     }
+}
+
+/// The one API knows more of a failure, the other the ids of what hooks found.
+fn keep_hook_results(mut told: Vec<StackEvent>, read: &[StackEvent]) -> Vec<StackEvent> {
+    for event in &mut told {
+        let same = read.iter().find(|other| {
+            other.hook_result.is_some() && (&other.logical_id, &other.status) == (&event.logical_id, &event.status)
+        });
+        event.hook_result = same.and_then(|other| other.hook_result.clone());
+    }
+    told
 }
 
 fn is_running(status: &str) -> bool {
@@ -248,5 +259,6 @@ fn from_sdk(event: aws_sdk_cloudformation::types::StackEvent) -> StackEvent {
         resource_type: event.resource_type.unwrap_or_default(),
         status,
         reason,
+        hook_result: event.hook_invocation_id,
     }
 }

@@ -25,6 +25,7 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector};
@@ -85,6 +86,7 @@ pub struct Clients {
     pub ssm: aws_sdk_ssm::Client,
     /// STS
     pub sts: aws_sdk_sts::Client,
+    credentials: Option<SharedCredentialsProvider>,
 }
 
 impl Clients {
@@ -123,6 +125,7 @@ impl Clients {
             sqs: aws_sdk_sqs::Client::new(&config),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
             sts: aws_sdk_sts::Client::new(&config),
+            credentials: config.credentials_provider(),
             region,
         })
     }
@@ -150,13 +153,7 @@ fn local(endpoint: &str, region: &str, (key, secret): (&str, &str)) -> SdkConfig
     let http = Builder::new().build_http();
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(Credentials::new(
-            key,
-            secret,
-            None,
-            None,
-            "local-cloud",
-        )))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(key, secret, None, None, "local-cloud")))
         .region(Region::new(region.to_owned()))
         .endpoint_url(endpoint)
         .http_client(http)

@@ -1,6 +1,8 @@
 //! How much the account may do: copies of functions, faces a second.
 
+use aws_config::Region;
 use aws_sdk_lambda::types::AccountLimit;
+use aws_sdk_servicequotas::types::ServiceQuota;
 
 use super::Clients;
 use super::error::explain;
@@ -24,18 +26,34 @@ pub async fn concurrency(clients: &Clients) -> Result<(i32, i32)> {
     ))
 }
 
-/// `DetectFaces` requests a second; `None` where Service Quotas lists none of that name.
+/// `DetectFaces` requests a second in a region: the account's own quota, else AWS's default; `None` where Service Quotas lists neither.
 ///
 /// # Errors
 /// Any failure of the requests.
-pub async fn detect_faces(clients: &Clients) -> Result<Option<f64>> {
+pub async fn detect_faces(clients: &Clients, region: &str) -> Result<Option<f64>> {
+    let config = clients.quotas.config().to_builder().region(Region::new(region.to_owned())).build();
+    let client = aws_sdk_servicequotas::Client::from_conf(config);
+    let attempt = || format!("cannot read the quotas of Rekognition in {region}");
     // By name, not by code: a code is only good for as long as AWS keeps it.
-    let mut pages = clients.quotas.list_service_quotas().service_code("rekognition").into_paginator().items().send();
-    while let Some(quota) = pages.next().await {
-        let quota = quota.map_err(|error| explain("cannot read the quotas of Rekognition", &error))?;
-        if quota.quota_name().is_some_and(|name| name.contains("DetectFaces")) {
-            return Ok(quota.value());
+    let value = |quota: &ServiceQuota| quota.value().filter(|_| quota.quota_name().is_some_and(is_detect_faces));
+    let mut applied = client.list_service_quotas().service_code(SERVICE).into_paginator().items().send();
+    while let Some(quota) = applied.next().await {
+        if let Some(value) = value(&quota.map_err(|error| explain(attempt(), &error))?) {
+            return Ok(Some(value));
+        }
+    }
+    // A quota that nobody has raised may be in the list of defaults alone.
+    let mut defaults = client.list_aws_default_service_quotas().service_code(SERVICE).into_paginator().items().send();
+    while let Some(quota) = defaults.next().await {
+        if let Some(value) = value(&quota.map_err(|error| explain(attempt(), &error))?) {
+            return Ok(Some(value));
         }
     }
     Ok(None)
+}
+
+const SERVICE: &str = "rekognition";
+
+fn is_detect_faces(name: &str) -> bool {
+    name.contains("DetectFaces")
 }

@@ -159,7 +159,7 @@ async fn rekognition(findings: &mut Findings, clients: &Clients) {
 }
 
 async fn limits(findings: &mut Findings, clients: &Clients) {
-    let (copies, faces) = tokio::join!(quotas::concurrency(clients), quotas::detect_faces(clients));
+    let (copies, faces) = tokio::join!(quotas::concurrency(clients), quotas::detect_faces(clients, &clients.region));
     let unread = |error: &Error| format!("could not be read ({})", error.causes.first().unwrap_or(&error.message));
     match &copies {
         Ok((all, free)) => {
@@ -171,10 +171,8 @@ async fn limits(findings: &mut Findings, clients: &Clients) {
         Ok(Some(rate)) => {
             let burst = copies.as_ref().is_ok_and(|(_, free)| f64::from(*free) > rate * 4.0);
             let remedy = burst.then(|| {
-                format!(
-                    "against bursts of uploads: `{}`",
-                    "provisioner up --parameter ReservedConcurrency=N --parameter FailureQueue=yes"
-                )
+                "against bursts of uploads: `provisioner up --parameter ReservedConcurrency=auto --parameter FailureQueue=yes`"
+                    .to_owned()
             });
             findings.add("DetectFaces", CheckState::Ok, format!("{rate} requests a second"), remedy);
         }

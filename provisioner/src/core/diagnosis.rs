@@ -24,6 +24,9 @@ pub struct StackEvent {
     /// What the service said.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Under which id more is known of what a hook found, where a hook was the cause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook_result: Option<String>,
 }
 
 /// Why an operation failed.
@@ -40,6 +43,12 @@ pub struct Diagnosis {
     /// The IAM action that was denied, where that was the cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub denied: Option<Denied>,
+    /// What the hook that refused it found and advises, one clause each; filled in by whoever can ask for [`Self::hook_result`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub advice: Vec<String>,
+    /// Under which id more is known of what the hook found.
+    #[serde(skip)]
+    pub hook_result: Option<String>,
     /// How many other failures followed from it or happened beside it.
     pub others: usize,
 }
@@ -147,6 +156,8 @@ pub fn diagnose(events: &[StackEvent]) -> Option<Diagnosis> {
         denied: denied(&reason),
         kind: Kind::of(first, &reason),
         reason,
+        advice: Vec::new(),
+        hook_result: first.hook_result.clone(),
         others: causes.len().saturating_sub(1),
     })
 }
@@ -219,6 +230,7 @@ mod tests {
             resource_type: resource_type.into(),
             status: status.into(),
             reason: reason.map(Into::into),
+            hook_result: None,
         }
     }
 

@@ -39,6 +39,8 @@ pub enum Event {
     },
     /// Who acts, and where.
     Identity { account: String, arn: Option<String>, partition: String },
+    /// So many copies of the function will run at once, since Rekognition takes so many requests a second.
+    ConcurrencyChosen { copies: i32, requests_a_second: f64 },
     /// The region has what the system needs.
     RegionChecked { rekognition: bool, source: &'static str },
     /// The bucket for packages was made.
@@ -178,6 +180,11 @@ pub struct RegionRow {
     pub partition: &'static str,
     /// Whether Rekognition detects faces there.
     pub rekognition: bool,
+    /// Whether an account must enable the region before anything can be in it.
+    pub opt_in: bool,
+    /// How many `DetectFaces` requests a second the account may make there, where that was asked for and could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_a_second: Option<f64>,
     /// Where to go instead.
     pub nearest: Vec<&'static str>,
 }

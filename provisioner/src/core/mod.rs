@@ -4,6 +4,7 @@
 
 pub mod adopt;
 pub mod arns;
+pub mod concurrency;
 pub mod diagnosis;
 pub mod event;
 pub mod failure;

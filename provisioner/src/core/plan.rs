@@ -62,6 +62,8 @@ pub enum Action {
     Import,
     /// It is made.
     Add,
+    /// It was changed past the stack to what the template says now, and CloudFormation takes note.
+    Acknowledge,
 }
 
 impl Action {
@@ -106,7 +108,7 @@ impl Change {
                 self.properties.is_empty()
                     || self.properties.iter().any(|property| property.recreates || named(property))
             }
-            Action::Modify | Action::Import | Action::Add => false,
+            Action::Modify | Action::Import | Action::Add | Action::Acknowledge => false,
         }
     }
 }

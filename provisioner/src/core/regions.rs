@@ -75,6 +75,29 @@ const REGIONS: &[Region] = &[
     region("eusc-de-east-1", "AWS European Sovereign Cloud (Germany)", NOWHERE),
 ];
 
+/// The regions that an account has only after it has enabled them (AWS Account Management, "Enable or disable AWS Regions").
+const OPT_IN: &[&str] = &[
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-south-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-west-1",
+    "eu-central-2",
+    "eu-south-1",
+    "eu-south-2",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "me-west-1",
+    "mx-central-1",
+    "sa-west-1",
+];
+
 /// Every region of the table, the supported and the others.
 pub fn all() -> impl Iterator<Item = Region> {
     REGIONS.iter().copied()
@@ -141,6 +164,12 @@ impl Region {
     #[must_use]
     pub fn supports_rekognition(&self) -> bool {
         self.faces == Here
+    }
+
+    /// Whether an account must enable the region before it can be used, as all that opened after 20 March 2019.
+    #[must_use]
+    pub fn is_opt_in(&self) -> bool {
+        OPT_IN.contains(&self.name)
     }
 
     /// The partition that the region belongs to.
@@ -219,6 +248,7 @@ mod tests {
         let names: BTreeSet<_> = all().map(|region| region.name).collect();
         assert_eq!(names.len(), all().count(), "a region stands there twice");
         assert_eq!(all().filter(Region::supports_rekognition).count(), 19);
+        assert!(OPT_IN.iter().all(|name| names.contains(name)), "an unknown region in the list of those to enable");
         for region in all() {
             let suggested = nearest(region.name);
             assert!(suggested.len() <= 3, "{}", region.name);

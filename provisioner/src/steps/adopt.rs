@@ -118,6 +118,7 @@ pub async fn complete(cx: &Context, prepared: &mut Prepared, imported: Stack) ->
         import_existing: false,
         create: false,
         express: false,
+        revert_drift: false,
     };
     let second = change_set::create(&cx.clients.cloudformation, &request).await?;
     if second.changes.is_empty() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::aws::change_set;
+use crate::aws::failures;
 use crate::aws::follow::{self, Ended};
 use crate::aws::stack::{self, Deletion, Stack};
 use crate::cli::Context;
@@ -53,7 +54,7 @@ async fn followed(cx: &Context, name: &'static str, stack_id: &str, operation: f
             Err(Error::new(format!("the {name} of stack `{}` was cancelled ({})", cx.stack(), ended.status))
                 .hint(format!("`{}` begins it again", cx.command("up"))))
         }
-        _ => Err(failed(cx, name, &ended, stack_id)),
+        _ => Err(failed(cx, name, &ended, stack_id).await),
     }
 }
 
@@ -117,16 +118,19 @@ fn detached(cx: &Context, operation: &str) -> Error {
         .hint(format!("`{}` joins it again", cx.command(again)))
 }
 
-fn failed(cx: &Context, operation: &str, ended: &Ended, stack_id: &str) -> Error {
-    explain(cx, ended, stack_id);
+async fn failed(cx: &Context, operation: &str, ended: &Ended, stack_id: &str) -> Error {
+    explain(cx, ended, stack_id).await;
     let removed = if ended.status == "DELETE_COMPLETE" { ", and what it had made was removed" } else { "" };
     Error::new(format!("the {operation} of stack `{}` failed ({}){removed}", cx.stack(), ended.status))
         .hint(format!("when the cause is mended, run `{}` again", cx.command("up")))
 }
 
 /// Reports the cause of a failure, where the events tell one.
-fn explain(cx: &Context, ended: &Ended, stack_id: &str) {
-    if let Some(diagnosis) = diagnose(&ended.events) {
+async fn explain(cx: &Context, ended: &Ended, stack_id: &str) {
+    if let Some(mut diagnosis) = diagnose(&ended.events) {
+        if let Some(id) = &diagnosis.hook_result {
+            diagnosis.advice = failures::advice(&cx.clients.cloudformation, id).await;
+        }
         let real = cx.local.is_none() && !cx.clients.custom_endpoint;
         let console = real.then(|| console(stack_id, cx.region()));
         cx.events.emit(Event::Failed { diagnosis, console });
@@ -176,7 +180,7 @@ pub async fn continue_rollback(cx: &Context, stack: &Stack) -> Result<()> {
         last = Some(ended);
     }
     if let Some(ended) = last {
-        explain(cx, &ended, &stack.id);
+        explain(cx, &ended, &stack.id).await;
     }
     Err(Error::new(format!("stack `{}` cannot finish its rollback", stack.name))
         .exit(Exit::Blocked)
@@ -211,7 +215,7 @@ async fn delete_remains(cx: &Context, stack: &Stack) -> Result<()> {
     if ended.status == "DELETE_COMPLETE" {
         return Ok(());
     }
-    explain(cx, &ended, &stack.id);
+    explain(cx, &ended, &stack.id).await;
     Err(Error::new(format!("what is left of stack `{}` cannot be deleted ({})", stack.name, ended.status))
         .exit(Exit::Blocked)
         .hint(format!(

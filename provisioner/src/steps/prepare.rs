@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::aws::artefacts;
 use crate::aws::bucket::Bucket;
 use crate::aws::change_set::{self, ChangeSet};
+use crate::aws::quotas;
 use crate::aws::stack::{self, Stack};
 use crate::bootstrap::{self, Source};
 use crate::cli::Context;
@@ -14,7 +15,7 @@ use crate::core::event::Event;
 use crate::core::plan::{Operation, Plan};
 use crate::core::status::{self, Command, Condition, Move};
 use crate::core::template::{self, Template};
-use crate::core::{names, parameter, plan};
+use crate::core::{concurrency, names, parameter, plan};
 use crate::error::{Error, Exit, Result};
 use crate::package::{Architecture, Package};
 use crate::steps::preflight::{self, Observed};
@@ -38,6 +39,9 @@ pub struct Settings {
     /// Update in express mode: do not wait until resources have settled (never where something is created first or replaced)
     #[arg(long)]
     pub express: bool,
+    /// Also take back what was changed past the stack, in the console or by hand
+    #[arg(long, conflicts_with_all = ["express", "adopt"])]
+    pub revert_drift: bool,
 }
 
 fn assignment(text: &str) -> std::result::Result<(String, String), String> {
@@ -82,7 +86,11 @@ pub async fn prepare(cx: &Context, settings: &Settings, upload: bool) -> Result<
         standard(cx, "the stack is created");
     }
     let artefacts = artefacts::bucket(&observed.account, cx.region());
-    let parameters = parameters(cx, settings, &template, &observed, step, &source, &package);
+    let mut parameters = parameters(cx, settings, &template, &observed, step, &source, &package);
+    if parameters.get(RESERVED).is_some_and(|value| value == concurrency::AUTOMATIC) {
+        let copies = reserve(cx, &observed).await;
+        parameters.insert(RESERVED.to_owned(), copies.to_string());
+    }
     let mut prepared = Prepared {
         observed,
         template,
@@ -180,6 +188,9 @@ fn load(settings: &Settings) -> Result<Template> {
         }
     }
     for (name, value) in &settings.parameters {
+        if name == RESERVED && value == concurrency::AUTOMATIC {
+            continue;
+        }
         if let Some(problem) = template.declaration(name).and_then(|declared| parameter::problem(declared, value)) {
             return Err(Error::new(format!("parameter `{name}` is `{value}`: it {problem}")).exit(Exit::Usage));
         }
@@ -197,6 +208,34 @@ fn architecture(cx: &Context, settings: &Settings) -> Result<Architecture> {
         Some("x86_64") => Ok(Architecture::X86_64),
         Some(other) => {
             Err(Error::new(format!("`Architecture` is `{other}`")).exit(Exit::Usage).hint("it is `arm64` or `x86_64`"))
+        }
+    }
+}
+
+/// The parameter that may be worked out here.
+const RESERVED: &str = "ReservedConcurrency";
+
+/// How many copies of the function may run at once in this account and region; -1 for any number where no limit can be set.
+async fn reserve(cx: &Context, observed: &Observed) -> i32 {
+    let asked = tokio::try_join!(quotas::detect_faces(&cx.clients, cx.region()), quotas::concurrency(&cx.clients));
+    let held = observed.stack.as_ref().and_then(|stack| stack.parameters.get(RESERVED)?.parse::<i32>().ok());
+    let chosen =
+        asked.map_err(|error| format!("{error}: {}", error.causes.join(", "))).and_then(|(rate, (_, free))| {
+            // What the function holds already is free for it.
+            let copies = concurrency::reserve(rate, free.saturating_add(held.unwrap_or_default().max(0)))?;
+            Ok((copies, rate.unwrap_or_default()))
+        });
+    match chosen {
+        Ok((copies, requests_a_second)) => {
+            cx.events.emit(Event::ConcurrencyChosen { copies, requests_a_second });
+            copies
+        }
+        Err(reason) => {
+            cx.events.emit(Event::Warning {
+                message: format!("the function gets no limit of its own: {reason}"),
+                hint: Some("`--parameter FailureQueue=yes` keeps what a burst of uploads makes fail".into()),
+            });
+            -1
         }
     }
 }
@@ -256,7 +295,7 @@ async fn plan_update(cx: &Context, settings: &Settings, prepared: &mut Prepared,
     let stack = prepared.observed.stack.as_ref().expect("an update has a stack");
     let same_parameters = stack.parameters == prepared.parameters;
     let healthy = status::condition(&stack.status) == Some(Condition::Ready);
-    if same_parameters && healthy {
+    if same_parameters && healthy && !settings.revert_drift {
         let deployed = stack::template(&cx.clients.cloudformation, cx.stack()).await?;
         if deployed.trim_end() == prepared.template.body.trim_end() {
             return Ok(());
@@ -280,6 +319,7 @@ async fn make_change_set(
         import_existing: prepared.adoption.is_some(),
         create: operation == Operation::Create,
         express: settings.express && operation == Operation::Update,
+        revert_drift: settings.revert_drift && operation == Operation::Update,
     };
     if !upload && operation == Operation::Update {
         // `up` needs no sweeping: the execution of one change set removes all others. Plans pile up.
@@ -292,6 +332,14 @@ async fn make_change_set(
         change_set::discard(client, &change_set.id).await;
         request.express = false;
         change_set = change_set::create(client, &request).await?;
+    }
+    if request.revert_drift && !change_set.reverts_drift {
+        cx.events.emit(Event::Warning {
+            message:
+                "this endpoint knows no change sets that revert drift: what was changed past the stack stays as it is"
+                    .into(),
+            hint: Some(format!("`{}` shows it", cx.command("status --drift"))),
+        });
     }
     if change_set.changes.is_empty() {
         return match &prepared.observed.stack {

@@ -98,6 +98,10 @@ fn text(event: &Event, verbose: bool) -> Option<String> {
             arn.as_ref().map(|arn| format!(" as {arn}")).unwrap_or_default(),
             if partition == "aws" { String::new() } else { format!(" in partition {partition}") }
         )),
+        Event::ConcurrencyChosen { copies, requests_a_second } => done(format_args!(
+            "at most {copies} cop{} of the function at once: Rekognition takes {requests_a_second} requests a second here",
+            if *copies == 1 { "y" } else { "ies" }
+        )),
         Event::RegionChecked { source, .. } if verbose => {
             done(format_args!("the region has Rekognition, says {source}"))
         }
@@ -127,6 +131,9 @@ fn text(event: &Event, verbose: bool) -> Option<String> {
             );
             if let Some(denied) = &diagnosis.denied {
                 let _ = write!(text, "\n  this statement would allow it: {}", denied.statement());
+            }
+            for advice in &diagnosis.advice {
+                let _ = write!(text, "\n  the hook says: {advice}");
             }
             if diagnosis.others > 0 {
                 let _ = write!(text, "\n  {FAINT}and {} more that came after it{FAINT:#}", diagnosis.others);
@@ -219,6 +226,7 @@ fn planned_change(change: &Change) -> String {
         Action::Add => ("+", GOOD, ""),
         Action::Import if change.properties.is_empty() => (">", GOOD, " imported as it is"),
         Action::Import => (">", GOOD, " imported as it is, then set as the template has it:"),
+        Action::Acknowledge => ("=", FAINT, " is so already"),
         Action::Modify => ("~", NOTE, ""),
         Action::MayReplace => ("±", BAD, " may be replaced"),
         Action::Replace => ("±", BAD, " replaced"),
@@ -363,7 +371,13 @@ fn region(row: &RegionRow) -> String {
         (false, []) => "no".to_owned(),
         (false, near) => format!("no, use {}", near.join(" or ")),
     };
-    format!("{:<16} {:<28} {verdict}", row.name, row.place)
+    let quota = row.requests_a_second.map(|rate| format!(", {rate} requests a second")).unwrap_or_default();
+    let opt_in = if row.rekognition && row.opt_in {
+        format!(" {FAINT}(enable the region first){FAINT:#}")
+    } else {
+        String::new()
+    };
+    format!("{:<16} {:<28} {verdict}{quota}{opt_in}", row.name, row.place)
 }
 
 /// The function's JSON line as a short one; anything else as it is.

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -80,6 +80,21 @@ pub(crate) struct Script {
     pub(crate) events: Vec<Value>,
     pub(crate) current: Option<ChangeSet>,
     pub(crate) calls: Vec<Call>,
+    /// What `GetHookResult` tells; none where it knows no result.
+    pub(crate) hook_annotations: Option<Vec<Value>>,
+    /// The results that `ListHookResults` names.
+    pub(crate) hook_results: Vec<&'static str>,
+    /// Whether change sets can revert drift.
+    pub(crate) knows_drift: bool,
+    /// The mode of the last change set.
+    pub(crate) deployment_mode: String,
+    /// Faces a second, where Service Quotas tells; copies of functions that nobody has reserved.
+    pub(crate) detect_faces: Option<f64>,
+    pub(crate) free_copies: i32,
+    /// What Systems Manager lists.
+    pub(crate) rekognition_regions: Vec<&'static str>,
+    /// The alarms that exist.
+    pub(crate) alarms: Vec<&'static str>,
     /// The `ClientRequestToken` of the request behind what happens.
     pub(crate) token: String,
 }
@@ -177,7 +192,9 @@ async fn answer(
         .map(|(name, value)| (decode(name), decode(value)))
         .collect();
     let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    let cbor = head.headers.get("smithy-protocol").is_some();
     let name = match (parameters.get("Action"), target) {
+        _ if cbor => head.uri.path().rsplit('/').next().unwrap_or_default().to_owned(),
         (Some(action), _) => action.clone(),
         (None, Some(target)) => target.rsplit('.').next().unwrap_or_default().to_owned(),
         _ => rest(&head),
@@ -199,8 +216,30 @@ async fn answer(
         }
     };
     count.send_modify(|count| *count += 1);
+    if cbor {
+        let alarms = alarms(&script.lock().expect("no panic").alarms);
+        let reply = Response::builder().header("smithy-protocol", "rpc-v2-cbor");
+        return reply.header("content-type", "application/cbor").body(Full::from(alarms)).expect("a response");
+    }
     let reply = if head.method == "HEAD" { String::new() } else { reply };
     Response::builder().status(status).header("etag", "\"e\"").body(Full::from(reply)).expect("a response")
+}
+
+/// The reply of `DescribeAlarms` in CBOR: a map of one list of maps with one member each.
+fn alarms(names: &[&str]) -> Vec<u8> {
+    const MAP_OF_ONE: u8 = 0xa1;
+    const LIST: u8 = 0x80;
+    const TEXT: u8 = 0x60;
+    const TEXT_WITH_LENGTH: u8 = 0x78;
+    let small = |length: usize| u8::try_from(length).expect("a small number");
+    let key = |name: &str| [&[TEXT + small(name.len())], name.as_bytes()].concat();
+    let mut reply = [&[MAP_OF_ONE], &key("MetricAlarms")[..], &[LIST + small(names.len())]].concat();
+    for name in names {
+        reply.extend(
+            [&[MAP_OF_ONE], &key("AlarmName")[..], &[TEXT_WITH_LENGTH, small(name.len())], name.as_bytes()].concat(),
+        );
+    }
+    reply
 }
 
 /// The name of a REST call.
@@ -209,6 +248,7 @@ fn rest(head: &Parts) -> String {
     let query = head.uri.query().unwrap_or_default();
     let name = match (head.method.as_str(), deep) {
         ("GET", _) if head.uri.path().starts_with("/2015-03-31/functions/") => "GetFunctionConfiguration",
+        ("GET", _) if head.uri.path().ends_with("/account-settings") => "GetAccountSettings",
         ("HEAD", false) => "HeadBucket",
         ("PUT", true) => "PutObject",
         ("PUT", false) if query.contains("policy") => "PutBucketPolicy",
@@ -254,6 +294,9 @@ impl Script {
             }
             "CreateChangeSet" => {
                 self.current = self.change_sets.pop_front();
+                if self.knows_drift {
+                    given("DeploymentMode").clone_into(&mut self.deployment_mode);
+                }
                 if self.status.is_none() {
                     self.status = Some("REVIEW_IN_PROGRESS");
                 }
@@ -261,7 +304,12 @@ impl Script {
                     format!("arn:aws:cloudformation:eu-west-1:123456789012:changeSet/{}/1", given("ChangeSetName"));
                 xml::ok(call, &format!("<Id>{id}</Id><StackId>{STACK_ID}</StackId>"))
             }
-            "DescribeChangeSet" => xml::change_set(self.current.as_ref()),
+            "DescribeChangeSet" => xml::change_set(self.current.as_ref(), &self.deployment_mode),
+            "GetHookResult" => match &self.hook_annotations {
+                None => (400, xml::error("HookResultNotFound", "no such result")),
+                Some(annotations) => xml::ok(call, &xml::annotations(annotations)),
+            },
+            "ListHookResults" => xml::ok(call, &xml::hook_results(&self.hook_results)),
             "DeleteChangeSet" => {
                 self.stale.retain(|(name, _)| !given("ChangeSetName").contains(name));
                 xml::ok(call, "")
@@ -273,6 +321,25 @@ impl Script {
                 self.running = self.acts.remove(at).map(|(_, frames)| frames.into()).unwrap_or_default();
                 given("ClientRequestToken").clone_into(&mut self.token);
                 xml::ok(call, &format!("<StackId>{STACK_ID}</StackId>"))
+            }
+            "ListServiceQuotas" | "ListAWSDefaultServiceQuotas" => {
+                let quotas = self
+                    .detect_faces
+                    .map(|rate| json!({"QuotaName": "Transactions per second for DetectFaces", "Value": rate}));
+                (200, json!({"Quotas": quotas.into_iter().collect::<Vec<_>>()}).to_string())
+            }
+            "GetAccountSettings" => {
+                let free = self.free_copies;
+                (
+                    200,
+                    json!({"AccountLimit": {"ConcurrentExecutions": 1_000, "UnreservedConcurrentExecutions": free}})
+                        .to_string(),
+                )
+            }
+            "GetParametersByPath" => {
+                let parameters: Vec<Value> =
+                    self.rekognition_regions.iter().map(|name| json!({"Value": name})).collect();
+                (200, json!({"Parameters": parameters}).to_string())
             }
             "GetRole" => (404, xml::error("NoSuchEntity", "no such role")),
             "GetFunctionConfiguration" => (404, r#"{"__type":"ResourceNotFoundException"}"#.to_owned()),

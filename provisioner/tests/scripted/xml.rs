@@ -57,6 +57,7 @@ pub(crate) fn stack_event(event: &Value) -> String {
         [
             tag("HookType", &event["hook"]),
             tag("HookInvocationPoint", &event["hook_point"]),
+            tag("HookInvocationId", &event["hook_result"]),
             tag("ClientRequestToken", &event["token"])
         ]
         .concat(),
@@ -86,8 +87,8 @@ pub(crate) fn summary((name, age): &(&str, u64)) -> String {
     )
 }
 
-pub(crate) fn change_set(current: Option<&ChangeSet>) -> (u16, String) {
-    let mut text = String::new();
+pub(crate) fn change_set(current: Option<&ChangeSet>, mode: &str) -> (u16, String) {
+    let mut text = if mode.is_empty() { String::new() } else { element("DeploymentMode", mode) };
     match current {
         None => text.push_str("<Status>FAILED</Status><StatusReason>The submitted information didn't contain changes. Submit different information to create a change set.</StatusReason>"),
         Some(ChangeSet::Fails(reason)) => {
@@ -102,6 +103,19 @@ pub(crate) fn change_set(current: Option<&ChangeSet>) -> (u16, String) {
         }
     }
     ok("DescribeChangeSet", &text)
+}
+
+/// What a hook found.
+pub(crate) fn annotations(annotations: &[Value]) -> String {
+    let members: String = annotations.iter().map(|annotation| element("member", &nested(annotation))).collect();
+    element("Annotations", &members)
+}
+
+pub(crate) fn hook_results(ids: &[&str]) -> String {
+    let member = |id: &&str| {
+        element("member", &format!("<HookResultId>{id}</HookResultId><Status>HOOK_COMPLETE_FAILED</Status>"))
+    };
+    element("HookResults", &ids.iter().map(member).collect::<String>())
 }
 
 fn element(name: &str, content: &str) -> String {

@@ -267,8 +267,14 @@ pub(super) const GRANTS: &[Grant] = &[
             (UP | DOWN | OTHER, &["logs:DescribeLogGroups"]),
             (
                 UP | OTHER,
-                &["lambda:GetAccountSettings", "logs:DescribeIndexPolicies", "servicequotas:ListServiceQuotas"],
+                &[
+                    "lambda:GetAccountSettings",
+                    "logs:DescribeIndexPolicies",
+                    "servicequotas:ListAWSDefaultServiceQuotas",
+                    "servicequotas:ListServiceQuotas",
+                ],
             ),
+            (UP, &["cloudformation:GetHookResult", "cloudformation:ListHookResults"]),
             (OTHER, &["cloudformation:DescribeStackDriftDetectionStatus"]),
         ],
         on: On::Account,

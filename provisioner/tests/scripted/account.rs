@@ -1,0 +1,76 @@
+//! What the account decides: its quotas, and which account it is.
+
+use super::UPDATE;
+use super::cloud::{Cloud, Script, at};
+use super::run::{Run, provisioner, provisioner_with};
+
+fn quotas(rate: Option<f64>, free: i32) -> Script {
+    let mut script = Script::default().on("CreateStack", vec![at("CREATE_COMPLETE")]);
+    script.detect_faces = rate;
+    script.free_copies = free;
+    script
+}
+
+async fn reserve(script: Script) -> (Run, String) {
+    let cloud = Cloud::start(script).await;
+    let run = provisioner(&cloud, &[&UPDATE[..], &["-P", "ReservedConcurrency=auto"]].concat()).await;
+    run.ended(0);
+    let create = cloud.calls().into_iter().find(|call| call.name == "CreateStack").expect("a create");
+    let names = create.parameters.iter().find(|(_, value)| *value == "ReservedConcurrency").expect("the parameter");
+    let value = create.parameters[&names.0.replace("ParameterKey", "ParameterValue")].clone();
+    (run, value)
+}
+
+#[tokio::test]
+async fn the_quota_of_the_region_limits_the_copies() {
+    let (run, value) = reserve(quotas(Some(5.0), 1_000)).await;
+    assert_eq!(value, "5");
+    let chosen = run.event("concurrency_chosen");
+    assert_eq!((&chosen["copies"], &chosen["requests_a_second"]), (&5.into(), &5.0.into()));
+}
+
+#[tokio::test]
+async fn a_small_account_gets_no_limit_and_hears_why() {
+    for (script, said) in [
+        (quotas(Some(5.0), 10), "10 are not reserved"),
+        (quotas(None, 1_000), "no quota of DetectFaces"),
+        (
+            quotas(Some(5.0), 1_000).fault("ListServiceQuotas", (0, 9), (400, "AccessDeniedException", "no")),
+            "cannot read the quotas",
+        ),
+    ] {
+        let (run, value) = reserve(script).await;
+        assert_eq!(value, "-1");
+        let warning = run.event("warning");
+        assert!(warning["message"].as_str().is_some_and(|text| text.contains(said)), "{warning}");
+    }
+}
+
+#[tokio::test]
+async fn regions_come_with_the_quota_of_the_account() {
+    let mut script = quotas(Some(5.0), 1_000);
+    script.rekognition_regions = vec!["eu-west-1", "ap-southeast-7"];
+    let cloud = Cloud::start(script).await;
+    let run = provisioner(&cloud, &["regions", "--live", "--output", "json"]).await;
+    run.ended(0);
+    let rows = run.event("regions")["regions"].clone();
+    let seen: Vec<_> = rows
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| (row["name"].as_str().unwrap_or_default(), row["opt_in"] == true, row["requests_a_second"].as_f64()))
+        .collect();
+    assert_eq!(seen, [("eu-west-1", false, Some(5.0)), ("ap-southeast-7", true, Some(5.0))]);
+}
+
+#[tokio::test]
+async fn credentials_that_name_their_account_save_a_question() {
+    let cloud = Cloud::start(quotas(None, 0)).await;
+    let run = provisioner_with(&cloud, &UPDATE, &[("AWS_ACCOUNT_ID", "123456789012")]).await;
+    run.ended(0);
+    assert_eq!(run.event("identity")["account"], "123456789012");
+    assert_eq!(cloud.count("GetCallerIdentity"), 0);
+    let calls: Vec<String> = cloud.calls().into_iter().map(|call| call.name).collect();
+    let asked = ["DescribeStacks", "DescribeTable", "HeadBucket", "PutObject", "CreateStack"];
+    assert!(asked.iter().all(|name| calls.iter().filter(|call| call == name).count() >= 1), "{calls:?}");
+}
