@@ -36,10 +36,19 @@ pub struct Request<'a> {
     pub import_existing: bool,
     /// Create the stack rather than change it.
     pub create: bool,
+    /// How it is to be done.
+    pub mode: Mode,
+}
+
+/// How a change set compares and is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Compare with what was deployed last, and wait until resources have settled.
+    Standard,
     /// Do not wait until resources have settled; a failure is rolled back all the same.
-    pub express: bool,
-    /// Compare the template with what stands, not with what was deployed last, and take back what was changed past the stack.
-    pub revert_drift: bool,
+    Express,
+    /// Compare with what stands, and take back what was changed past the stack.
+    RevertDrift,
 }
 
 /// A change set that is ready to be executed.
@@ -64,7 +73,7 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
     let name = format!("{PREFIX}{}", now.as_millis());
     // The SDK takes a full list of change sets for throttling; asking for half a minute would not shorten it.
     let attempt = |attempts: u32| {
-        let express = request.express.then(|| {
+        let express = (request.mode == Mode::Express).then(|| {
             // Without this, express mode would leave a failed update where it stopped.
             DeploymentConfig::builder().mode(DeploymentConfigMode::Express).disable_rollback(false).build()
         });
@@ -80,7 +89,7 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
             // That a name is taken already is what the validation objects to, and what an import is about.
             .set_disable_validation(request.import_existing.then_some(true))
             .set_deployment_config(express)
-            .set_deployment_mode(request.revert_drift.then_some(DeploymentMode::RevertDrift))
+            .set_deployment_mode((request.mode == Mode::RevertDrift).then_some(DeploymentMode::RevertDrift))
             .tags(owner_tag())
             .customize()
             .config_override(Builder::default().retry_config(RetryConfig::standard().with_max_attempts(attempts)))

@@ -79,7 +79,9 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     let kept = if args.keep_data { data } else { Data::default() };
     let ((), kept) = tokio::try_join!(clean::prove_gone(cx, &observed, &expected_gone), count_kept(cx, &kept))?;
     if !kept.is_empty() {
-        kept.into_iter().for_each(|kept| cx.events.emit(kept));
+        for kept in kept {
+            cx.events.emit(kept);
+        }
         cx.events.emit(Event::Document { text: format!("`{}` takes them back", cx.command("up --adopt")) });
     }
     Ok(Exit::Success)

@@ -4,7 +4,7 @@
 //! Invariant: nothing in them is touched. What does not fit is refused before anything is changed.
 
 use crate::aws::bucket::{self, Bucket};
-use crate::aws::change_set;
+use crate::aws::change_set::{self, Mode};
 use crate::aws::stack::{self, Stack};
 use crate::aws::table;
 use crate::cli::Context;
@@ -117,8 +117,7 @@ pub async fn complete(cx: &Context, prepared: &mut Prepared, imported: Stack) ->
         parameters: &prepared.parameters,
         import_existing: false,
         create: false,
-        express: false,
-        revert_drift: false,
+        mode: Mode::Standard,
     };
     let second = change_set::create(&cx.clients.cloudformation, &request).await?;
     if second.changes.is_empty() {

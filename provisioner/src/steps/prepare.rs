@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::aws::artefacts;
 use crate::aws::bucket::Bucket;
-use crate::aws::change_set::{self, ChangeSet};
+use crate::aws::change_set::{self, ChangeSet, Mode};
 use crate::aws::quotas;
 use crate::aws::stack::{self, Stack};
 use crate::bootstrap::{self, Source};
@@ -318,8 +318,11 @@ async fn make_change_set(
         parameters: &prepared.parameters,
         import_existing: prepared.adoption.is_some(),
         create: operation == Operation::Create,
-        express: settings.express && operation == Operation::Update,
-        revert_drift: settings.revert_drift && operation == Operation::Update,
+        mode: match operation {
+            Operation::Update if settings.express => Mode::Express,
+            Operation::Update if settings.revert_drift => Mode::RevertDrift,
+            _ => Mode::Standard,
+        },
     };
     if !upload && operation == Operation::Update {
         // `up` needs no sweeping: the execution of one change set removes all others. Plans pile up.
@@ -327,13 +330,13 @@ async fn make_change_set(
     }
     let storing = async { if upload { store(cx, prepared).await } else { Ok(()) } };
     let (mut change_set, ()) = tokio::try_join!(change_set::create(client, &request), storing)?;
-    if request.express && change_set.changes.iter().any(|change| change.action.may_replace()) {
+    if request.mode == Mode::Express && change_set.changes.iter().any(|change| change.action.may_replace()) {
         standard(cx, "the plan replaces something");
         change_set::discard(client, &change_set.id).await;
-        request.express = false;
+        request.mode = Mode::Standard;
         change_set = change_set::create(client, &request).await?;
     }
-    if request.revert_drift && !change_set.reverts_drift {
+    if request.mode == Mode::RevertDrift && !change_set.reverts_drift {
         cx.events.emit(Event::Warning {
             message:
                 "this endpoint knows no change sets that revert drift: what was changed past the stack stays as it is"

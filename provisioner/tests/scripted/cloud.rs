@@ -265,7 +265,6 @@ fn rest(head: &Parts) -> String {
 impl Script {
     fn play(&mut self, call: &str, parameters: &BTreeMap<String, String>, path: &str, body: &str) -> (u16, String) {
         let given = |name: &str| parameters.get(name).map(String::as_str).unwrap_or_default();
-        let bucket = path.split('/').next().unwrap_or_default().to_owned();
         match call {
             "GetCallerIdentity" => xml::ok(
                 call,
@@ -322,6 +321,14 @@ impl Script {
                 given("ClientRequestToken").clone_into(&mut self.token);
                 xml::ok(call, &format!("<StackId>{STACK_ID}</StackId>"))
             }
+            _ => self.play_other(call, path, body),
+        }
+    }
+
+    /// The services beside CloudFormation and STS.
+    fn play_other(&mut self, call: &str, path: &str, body: &str) -> (u16, String) {
+        let bucket = path.split('/').next().unwrap_or_default().to_owned();
+        match call {
             "ListServiceQuotas" | "ListAWSDefaultServiceQuotas" => {
                 let quotas = self
                     .detect_faces
