@@ -36,8 +36,9 @@ lint: ## Formatting and clippy, warnings are errors
 test-rust: ## Unit and integration tests of both crates, and the whole loop against the local cloud
 	cargo test --workspace --locked
 
-judge: $(JUDGES)/ready ## cfn-lint and parliament on the template and the policies
-	$(JUDGES)/bin/python templates/judges/check.py
+judge: $(JUDGES)/ready ## cfn-lint, parliament, botocore and moto on the template, the policies and the list of regions
+	cargo build --locked --package provisioner
+	$(JUDGES)/bin/python templates/judges/check.py target/debug/provisioner
 
 $(JUDGES)/ready: templates/judges/requirements.txt
 	rm -rf $(JUDGES)

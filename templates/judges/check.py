@@ -1,12 +1,12 @@
-"""Judges the template, and the policy for those who deploy it, without an account.
+"""Judges the template, the policy for those who deploy it, and the program's list of regions, without an account.
 
     python -m venv venv
     venv/bin/pip install --require-hashes -r templates/judges/requirements.txt
-    venv/bin/python templates/judges/check.py
+    venv/bin/python templates/judges/check.py target/debug/provisioner
 
-Three outside authorities have the word: cfn-lint (the schemas that CloudFormation publishes, region by region),
-parliament (AWS's own list of actions, resources and condition keys) and botocore (where Rekognition is). What they
-cannot know, the intended least, stands in the judges in full and is compared. At the end template and policy are
+Four outside authorities have the word: cfn-lint (the schemas that CloudFormation publishes, region by region),
+parliament (AWS's own list of actions, resources and condition keys), botocore (where Rekognition is) and moto (the
+list of regions that AWS publishes in Systems Manager, asked by the program itself over HTTP). What they cannot know, the intended least, stands in the judges in full and is compared. At the end template and policy are
 damaged on purpose, once for every promise, and each damage must be found.
 """
 
@@ -14,6 +14,7 @@ import json
 import sys
 from pathlib import Path
 
+import judge_regions
 from damages import DAMAGES, POLICY_DAMAGES
 from judge_deployer import POLICY_JUDGES
 from judge_stack import JUDGES, lints
@@ -53,6 +54,8 @@ def main():
         report(f"{judge.__name__} notices {damage}", [] if noticed else ["it did not"])
     for judge, damage, do in POLICY_DAMAGES:
         report(f"{judge.__name__} notices {damage}", [] if judge(do(policies), template) else ["it did not"])
+    for sentence, problems in judge_regions.judge(sys.argv[1]):
+        report(sentence, problems)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
