@@ -77,7 +77,7 @@ test-arm64: ## The function's executable for arm64, under qemu, against the test
 		|| { $(SUDO) apt-get update && $(SUDO) apt-get install --yes qemu-user-static; }
 	$(PROVISIONER) build
 	BOOTSTRAP=$(CURDIR)/target/$(ARM64)/lambda/bootstrap BOOTSTRAP_RUNNER="$$(command -v $(QEMU))" \
-		cargo test --package function --locked --test bootstrap
+		cargo test --workspace --locked --test bootstrap
 
 bench-function: $(BENCH)/ready ## The function beside the same calls in Python and without an SDK: cold and warm times, peak memory
 	rustup target list --installed | grep -qx $(HOST_MUSL) || rustup target add $(HOST_MUSL)

@@ -26,7 +26,7 @@ struct Sample {
 }
 
 struct Subject {
-    name: &'static str,
+    name: String,
     program: PathBuf,
     arguments: Vec<&'static str>,
     environment: Vec<(&'static str, String)>,
@@ -41,10 +41,18 @@ fn main() {
 async fn compare() {
     let beside = std::env::current_exe().unwrap().parent().unwrap().to_owned();
     let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "benches", "python"].iter().collect();
-    let native =
-        |name, program| Subject { name, program, arguments: Vec::new(), environment: Vec::new(), samples: Vec::new() };
+    let native = |name: &str, program| Subject {
+        name: name.to_owned(),
+        program,
+        arguments: Vec::new(),
+        environment: Vec::new(),
+        samples: Vec::new(),
+    };
     let mut subjects = vec![native("this function", beside.join("../bootstrap"))];
-    subjects.extend(std::env::var_os("OTHER").map(|other| native("OTHER", other.into())));
+    subjects.extend(std::env::var_os("OTHERS").iter().flat_map(std::env::split_paths).map(|other| {
+        let name = other.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        native(&name, other)
+    }));
     subjects.push(native("no SDK", beside.join("floor")));
     subjects.extend(std::env::var_os("PYTHON").map(|python| Subject {
         arguments: vec!["-m", "awslambdaric", "handler.handle"],

@@ -2,12 +2,14 @@
 //!
 //! Invariant: whatever can fail for want of settings fails here, before the first event is asked for.
 
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use function::{Invocation, Report, Services, Settings, handle, telemetry};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What an invocation is given where the caller sets no deadline, as some emulators do.
 const UNSTATED: Duration = Duration::from_secs(10);
@@ -17,6 +19,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             telemetry::write(&telemetry::refusal(&error, SystemTime::now()));
+            // Lambda may be deaf; the log has it in any case.
+            let _ = refuse(&error.to_string());
             ExitCode::FAILURE
         }
     }
@@ -28,6 +32,28 @@ fn start() -> Result<(), Error> {
     // Lambda gives the function one event at a time and, at this size, less than one core.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(settings))
+}
+
+/// Tells Lambda why there will be no function, so that the invocation that waits for it fails with the reason.
+///
+/// `lambda_runtime` begins after this point, so the request (Runtime API, "Initialization error") is written by hand.
+fn refuse(reason: &str) -> io::Result<()> {
+    const KIND: &str = "InvalidSettings";
+    let api = std::env::var("AWS_LAMBDA_RUNTIME_API").map_err(io::Error::other)?;
+    let document =
+        json!({ "errorType": KIND, "errorMessage": format!("cannot start: {reason}"), "stackTrace": [] }).to_string();
+    let length = document.len();
+    let mut stream = TcpStream::connect(&api)?;
+    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    stream.write_all(
+        format!(
+            "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: {api}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Lambda-Runtime-Function-Error-Type: {KIND}\r\nContent-Length: {length}\r\n\r\n{document}"
+        )
+        .as_bytes(),
+    )?;
+    // Leaving before the answer could cut the request.
+    stream.read(&mut [0; 64]).map(drop)
 }
 
 async fn serve(settings: Settings) -> Result<(), Error> {

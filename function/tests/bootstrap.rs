@@ -75,8 +75,8 @@ async fn after_any_event_the_next_is_handled() {
     };
 
     api.send(json!({ "Service": "Amazon S3", "Event": "s3:TestEvent" }).to_string());
-    let empty = json!({ "statusCode": 200, "body": { "records": [] } });
-    assert_eq!(api.answer().await, Said::Response(empty.to_string()));
+    let Said::Response(document) = api.answer().await else { panic!("no answer") };
+    assert_eq!(json(&document), json!({ "statusCode": 200, "body": { "records": [] } }));
 
     // Not JSON: Lambda's runtime refuses it before the function sees it.
     for text in ["", "{", "\u{0}", "[1,"] {
@@ -120,6 +120,10 @@ async fn a_wrong_setting_stops_the_start() {
         let lines = lines(&output);
         assert_eq!((lines.len(), &lines[0]["level"]), (1, &json!("FATAL")));
         assert!(lines[0]["message"].as_str().unwrap().starts_with(said), "{lines:?}");
+        let Said::InitError(document) = api.hear().await.1 else { panic!("Lambda was not told") };
+        let document = json(&document);
+        assert_eq!(document["errorType"], "InvalidSettings");
+        assert_eq!(document["errorMessage"], lines[0]["message"]);
         assert!(api.silent(), "it asked for an event");
     }
 }
