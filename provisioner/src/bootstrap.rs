@@ -68,15 +68,23 @@ async fn executable(source: &Source, events: &Events) -> Result<(String, Vec<u8>
         let path = build(&root, target, events).await?;
         return Ok((path.strip_prefix(&root).unwrap_or(&path).display().to_string(), read(&path)?));
     }
-    embedded::ALL
-        .iter()
-        .find(|(architecture, _)| *architecture == source.architecture.name())
-        .map(|(_, bytes)| ("this program".to_owned(), bytes.to_vec()))
+    embedded(source.architecture.name())
+        .map(|bytes| ("this program".to_owned(), bytes.to_vec()))
         .ok_or_else(|| {
             Error::new(format!("this binary carries no function for {}, and this folder is no checkout to build one from", source.architecture.name()))
                 .exit(Exit::Usage)
                 .hint("run it inside a checkout, or give an executable with `--bootstrap FILE`, or use a binary made by `make dist`")
         })
+}
+
+fn embedded(architecture: &str) -> Option<&'static [u8]> {
+    embedded::ALL.iter().find(|(name, _)| *name == architecture).map(|(_, bytes)| *bytes)
+}
+
+/// The hash of the package that this program carries for an architecture; none where it carries none.
+#[must_use]
+pub fn carried(architecture: &str) -> Option<String> {
+    package::pack(embedded(architecture)?).ok().map(|package| package.sha256)
 }
 
 fn refuse(origin: &str, error: &package::Error) -> Error {

@@ -7,12 +7,9 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ProvisionedThroughput,
     ScalarAttributeType,
 };
-use provisioner::aws::{Clients, Target};
-use support::local::{Local, fixture};
+use provisioner::aws::Clients;
+use support::local::{ACCOUNT, Local, fixture};
 use support::{Folder, Run, provisioner, run};
-
-/// The key of MiniStack's root user, and its account.
-const ACCOUNT: &str = "000000000000";
 
 /// What a function must be built for that runs as a process of this machine.
 const HERE: &str = if cfg!(target_arch = "aarch64") { "Architecture=arm64" } else { "Architecture=x86_64" };
@@ -26,12 +23,6 @@ fn remote(local: &Local, arguments: &[&str], code: i32) -> Run {
         .env("AWS_ACCESS_KEY_ID", ACCOUNT)
         .env("AWS_SECRET_ACCESS_KEY", "test");
     run(&mut command).expect(code)
-}
-
-async fn clients(local: &Local) -> Clients {
-    let target =
-        Target::Local { endpoint: local.endpoint(), region: "us-east-1".into(), credentials: (ACCOUNT, "test") };
-    Clients::connect(&target).await.expect("clients")
 }
 
 /// What `status` counts: objects and rows.
@@ -141,7 +132,7 @@ fn what_down_keeps_up_takes_back() {
 async fn only_what_exists_is_taken_in() {
     let local = Local::new("hand");
     local.run(&["local", "start"], 0);
-    let clients = clients(&local).await;
+    let clients = local.clients().await;
     for (table, bucket, expected) in
         [(true, false, vec!["Table"]), (false, true, vec!["Bucket"]), (true, true, vec!["Bucket", "Table"])]
     {
@@ -183,7 +174,7 @@ async fn only_what_exists_is_taken_in() {
 async fn what_does_not_fit_is_left_alone() {
     let local = Local::new("refuse");
     local.run(&["local", "start"], 0);
-    let clients = clients(&local).await;
+    let clients = local.clients().await;
     make_table(&clients, "FaceData", "Id", true).await;
     make_table(&clients, "Good", "FaceID", true).await;
     make_bucket(&clients, "with-policy").await;
@@ -214,7 +205,7 @@ async fn a_versioned_bucket_goes_with_all_that_is_in_it() {
     let outputs = up.of_type("outputs")[0]["outputs"].clone();
     let (bucket, queue) =
         (outputs["BucketName"].as_str().expect("it"), outputs["FailureQueueUrl"].as_str().expect("it"));
-    let clients = clients(&local).await;
+    let clients = local.clients().await;
     for key in ["a.txt", "b.txt", "a.txt", "c d+é.txt"] {
         put(&clients, bucket, key).await;
     }
@@ -275,7 +266,7 @@ async fn drift_regions_and_a_missing_queue() {
     assert!(no_queue.of_type("error")[0]["hints"].to_string().contains("--parameter FailureQueue=yes"));
 
     assert!(local.run(&["status", "--drift"], 0).of_type("drift")[0]["drifted"].as_array().is_some_and(Vec::is_empty));
-    let clients = clients(&local).await;
+    let clients = local.clients().await;
     let change = clients.lambda.update_function_configuration().function_name(&function).timeout(60);
     change.send().await.expect("a change past the stack");
     let drifted = local.run(&["status", "--drift"], 1);

@@ -104,33 +104,6 @@ fn an_update_goes_through_a_change_set_and_data_is_guarded() {
     );
 }
 
-#[test]
-fn hard_pictures_leave_no_row_and_say_why() {
-    let local = Local::new("hard");
-    local.run(&["up", "--no-smoke"], 0);
-    let face = std::fs::read(fixture("face.jpg")).expect("a fixture");
-    let small = |side: u32| {
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        image::RgbImage::new(side, side).write_to(&mut bytes, image::ImageFormat::Jpeg).expect("a picture");
-        bytes.into_inner()
-    };
-    let cases: [(&str, Vec<u8>, &str); 7] = [
-        ("empty.jpg", Vec::new(), "unusable"),
-        ("text.jpg", b"not a picture, whatever its name says".to_vec(), "unusable"),
-        ("cut.jpg", face[..face.len() / 3].to_vec(), "unusable"),
-        ("79.jpg", small(79), "unusable"),
-        ("80.jpg", small(80), "no_face"),
-        ("large.jpg", vec![0xff; 15 * 1024 * 1024 + 1], "unusable"),
-        ("animation.gif", b"GIF89a\x50\x00\x50\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff;".to_vec(), "unusable"),
-    ];
-    for (name, bytes, outcome) in cases {
-        let path = local.home.write(name, bytes);
-        let run = local.run(&["detect", &path.to_string_lossy()], 0);
-        let faces = &run.of_type("faces")[0];
-        assert_eq!((&faces["outcome"], faces["rows"].as_array().map(Vec::len)), (&outcome.into(), Some(0)), "{name}");
-    }
-}
-
 /// Everything that could lead to a real account points at traps: a server, a profile, a credential process, variables.
 #[test]
 fn a_local_run_cannot_reach_a_real_account() {

@@ -83,6 +83,7 @@ def grants_the_least(template):
             ("rekognition:DetectFaces", "*", "{}"),
             ("s3:GetObject", pictures, json.dumps(own)),
             ("s3:GetObjectVersion", pictures, json.dumps(own)),
+            ("s3:ListBucket", f"arn:{partition}:s3:::{bucket}", json.dumps(own)),
             ("dynamodb:PutItem", f"arn:{partition}:dynamodb:{region}:{ACCOUNT}:table/FaceData", "{}"),
             ("logs:CreateLogStream", log, "{}"),
             ("logs:PutLogEvents", log, "{}"),

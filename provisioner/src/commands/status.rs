@@ -2,6 +2,7 @@
 
 use crate::aws::bucket::{self, Bucket};
 use crate::aws::{drift, stack, table};
+use crate::bootstrap;
 use crate::cli::Context;
 use crate::core::event::{Event, StatusReport};
 use crate::core::status::{Condition, condition};
@@ -61,6 +62,10 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
             outputs: stack.outputs.clone(),
             parameters: stack.parameters.clone(),
             deployed_sha256,
+            carried_sha256: stack
+                .parameters
+                .get("Architecture")
+                .and_then(|architecture| bootstrap::carried(architecture)),
             objects,
             rows,
         }),

@@ -163,6 +163,9 @@ pub struct StatusReport {
     pub parameters: BTreeMap<String, String>,
     /// The SHA-256 of the deployed package.
     pub deployed_sha256: Option<String>,
+    /// The SHA-256 of the package that this program carries for the stack's processor, where it carries one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carried_sha256: Option<String>,
     /// Objects in the bucket (versions and delete markers counted).
     pub objects: Option<usize>,
     /// Rows in the table.

@@ -278,7 +278,12 @@ fn status(report: &StatusReport) -> String {
         let _ = writeln!(text, "{name:<16} {value}");
     }
     if let Some(sha256) = &report.deployed_sha256 {
-        let _ = writeln!(text, "package          sha256 {sha256}");
+        let carried = match &report.carried_sha256 {
+            None => String::new(),
+            Some(carried) if carried == sha256 => ", which this program carries".to_owned(),
+            Some(carried) => format!("; `up` deploys what this program carries, {carried}"),
+        };
+        let _ = writeln!(text, "package          sha256 {sha256}{carried}");
     }
     if let Some(objects) = report.objects {
         let _ = writeln!(text, "objects          {objects}");

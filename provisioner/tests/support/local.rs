@@ -4,7 +4,12 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
+use provisioner::aws::{Clients, Target};
+
 use super::{Folder, Run, provisioner, run};
+
+/// The key of MiniStack's root user, and its account.
+pub(crate) const ACCOUNT: &str = "000000000000";
 
 /// A local cloud in a folder and on a port of its own, stopped with the test.
 pub(crate) struct Local {
@@ -34,6 +39,13 @@ impl Local {
     #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str], code: i32) -> Run {
         run(self.command(arguments).arg("--local")).expect(code)
+    }
+
+    /// What talks to it past the program.
+    pub(crate) async fn clients(&self) -> Clients {
+        let target =
+            Target::Local { endpoint: self.endpoint(), region: "us-east-1".into(), credentials: (ACCOUNT, "test") };
+        Clients::connect(&target).await.expect("clients")
     }
 
     pub(crate) fn endpoint(&self) -> String {

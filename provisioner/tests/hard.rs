@@ -1,0 +1,111 @@
+//! Pictures and events that must leave no row, through the whole local loop, each with its outcome in the function's log.
+
+#[expect(dead_code, reason = "shared with the other tests")]
+mod support;
+
+use aws_sdk_lambda::primitives::{Blob, ByteStream};
+use aws_sdk_lambda::types::LogType;
+use serde_json::{Value, json};
+use support::local::{Local, fixture};
+
+fn jpeg(picture: &image::DynamicImage) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Jpeg).expect("a picture");
+    bytes.into_inner()
+}
+
+fn square(side: u32) -> Vec<u8> {
+    jpeg(&image::DynamicImage::new_rgb8(side, side))
+}
+
+/// The face lying on its side, with the EXIF note that says how to turn it: one big-endian TIFF directory with one entry, tag 0x0112
+/// (orientation), type SHORT, one value, 6 (clockwise).
+fn turned(face: &[u8]) -> Vec<u8> {
+    let lying = jpeg(&image::load_from_memory(face).expect("a picture").rotate270());
+    let exif: &[u8] = b"\xff\xe1\x00\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    [&lying[..2], exif, &lying[2..]].concat()
+}
+
+#[test]
+fn hard_pictures_leave_no_row_and_say_why() {
+    let local = Local::new("hard");
+    local.run(&["up", "--no-smoke"], 0);
+    let face = std::fs::read(fixture("face.jpg")).expect("a fixture");
+    let cases: [(&str, Vec<u8>, Option<&str>); 8] = [
+        ("empty.jpg", Vec::new(), Some("unusable")),
+        ("text.jpg", b"not a picture, whatever its name says".to_vec(), Some("unusable")),
+        ("cut.jpg", face[..face.len() / 3].to_vec(), Some("unusable")),
+        ("79.jpg", square(79), Some("unusable")),
+        ("80.jpg", square(80), Some("no_face")),
+        ("large.jpg", vec![0xff; 15 * 1024 * 1024 + 1], Some("unusable")),
+        ("animation.gif", b"GIF89a\x50\x00\x50\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff;".to_vec(), Some("unusable")),
+        // Not hard for who reads the note.
+        ("turned.jpg", turned(&face), None),
+    ];
+    for (name, bytes, outcome) in cases {
+        let path = local.home.write(name, bytes);
+        let run = local.run(&["detect", &path.to_string_lossy()], 0);
+        let faces = &run.of_type("faces")[0];
+        let rows = usize::from(outcome.is_none());
+        assert_eq!(
+            (faces["outcome"].as_str(), faces["rows"].as_array().map(Vec::len)),
+            (outcome, Some(rows)),
+            "{name}"
+        );
+    }
+}
+
+/// The lines that the function logged for one invocation, those that say how a record ended.
+fn outcomes(tail: &str) -> Vec<Value> {
+    let log = base64_simd::STANDARD.decode_to_vec(tail).expect("base64");
+    let lines = String::from_utf8_lossy(&log).into_owned();
+    lines
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|line: &Value| line["outcome"].is_string())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hard_events_leave_no_row_and_say_why() {
+    let local = Local::new("events");
+    let up = local.run(&["up", "--no-smoke"], 0);
+    let outputs = up.of_type("outputs")[0]["outputs"].clone();
+    let output = |name: &str| outputs[name].as_str().expect("an output").to_owned();
+    let (bucket, function) = (output("BucketName"), output("FunctionName"));
+    let clients = local.clients().await;
+    let put = async |key: &str, bytes: &'static [u8]| {
+        let body = ByteStream::from_static(bytes);
+        clients.s3.put_object().bucket(&bucket).key(key).body(body).send().await.expect("an upload");
+    };
+    put("replaced.jpg", b"newer").await;
+    put("folder/", b"").await;
+    let record = |key: &str, etag: &str| {
+        json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "awsRegion": "us-east-1",
+            "s3": {"bucket": {"name": bucket}, "object": {"key": key, "eTag": etag}}})
+    };
+    let with = |name: &str, value: Value| {
+        let mut changed = record("replaced.jpg", "0");
+        changed[name] = value;
+        changed
+    };
+    for (records, outcome, code) in [
+        (json!([record("never-was.jpg", "0")]), "skipped", "Gone"),
+        (json!([record("replaced.jpg", "00000000000000000000000000000000")]), "skipped", "Replaced"),
+        (json!([with("eventName", "ObjectRemoved:Delete".into())]), "skipped", "NotAnUpload"),
+        (json!([record("folder/", "d41d8cd98f00b204e9800998ecf8427e")]), "unusable", "Folder"),
+        (json!([with("awsRegion", "eu-west-1".into())]), "failed", "WrongRegion"),
+        (json!([record("%FF%FE.jpg", "0")]), "failed", "MalformedRecord"),
+        (json!([with("s3", 7.into())]), "failed", "MalformedRecord"),
+        (json!("no list"), "failed", "MalformedRecord"),
+    ] {
+        let event = Blob::new(json!({"Records": records}).to_string());
+        let invoke = clients.lambda.invoke().function_name(&function).log_type(LogType::Tail).payload(event);
+        let reply = invoke.send().await.expect("a reply");
+        assert_eq!(reply.function_error().is_some(), outcome == "failed", "{records}");
+        let lines = outcomes(reply.log_result().expect("the end of the log"));
+        let said: Vec<_> = lines.iter().map(|line| (&line["outcome"], &line["code"])).collect();
+        assert_eq!(said, [(&outcome.into(), &code.into())], "{records}");
+    }
+    assert_eq!(local.run(&["status"], 0).of_type("status")[0]["report"]["rows"], 0);
+}
