@@ -75,7 +75,7 @@ pub struct Options {
     pub port: Option<u16>,
     /// The region of requests that name none.
     pub region: String,
-    /// The quota that the Rekognition server plays.
+    /// The quota that the Rekognition server plays; `None` takes whatever one that runs already plays, else none.
     pub max_requests_per_second: Option<u32>,
 }
 
@@ -229,11 +229,11 @@ fn fits(state: &State, options: &Options) -> Result<(), Error> {
     if let Some(port) = options.port.filter(|port| *port != 0 && *port != state.port) {
         return differ(format!("port {}", state.port), format!("port {port}"));
     }
-    let quota = |limit: Option<u32>| {
-        limit.map_or("no Rekognition quota".into(), |n| format!("{n} Rekognition requests a second"))
-    };
-    if options.max_requests_per_second != state.max_requests_per_second {
-        return differ(quota(state.max_requests_per_second), quota(options.max_requests_per_second));
+    if let Some(limit) = options.max_requests_per_second
+        && state.max_requests_per_second != Some(limit)
+    {
+        let quota = |limit: u32| format!("{limit} Rekognition requests a second");
+        return differ(state.max_requests_per_second.map_or("no Rekognition quota".into(), quota), quota(limit));
     }
     Ok(())
 }

@@ -125,16 +125,20 @@ async fn an_unreadable_state_is_not_overwritten() {
 fn only_what_was_asked_for_is_compared() {
     let folder = folder("fits");
     let paths = folder.paths();
-    let running = state(&paths);
-    let check = |port, limit, expected: bool| {
+    let check = |plays, port, limit, expected: bool| {
+        let running = State { max_requests_per_second: plays, ..state(&paths) };
         let asked = Options { max_requests_per_second: limit, ..options(paths.clone(), port) };
-        assert_eq!(fits(&running, &asked).is_ok(), expected, "{port:?} {limit:?}");
+        assert_eq!(fits(&running, &asked).is_ok(), expected, "{plays:?} {port:?} {limit:?}");
     };
-    check(None, None, true);
-    check(Some(0), None, true);
-    check(Some(1), None, true);
-    check(Some(2), None, false);
-    check(None, Some(5), false);
+    check(None, None, None, true);
+    check(None, Some(0), None, true);
+    check(None, Some(1), None, true);
+    check(None, Some(2), None, false);
+    check(None, None, Some(5), false);
+    check(Some(5), None, Some(5), true);
+    check(Some(5), None, Some(6), false);
+    // `up --local` says nothing of a quota, and joins one that was started with `local start --rekognition-quota`.
+    check(Some(5), None, None, true);
 }
 
 #[test]
