@@ -231,6 +231,9 @@ async fn a_versioned_bucket_goes_with_all_that_is_in_it() {
     let redriven = &redrive.of_type("redriven")[0];
     assert_eq!((&redriven["sent"], &redriven["kept"]), (&1.into(), &1.into()), "{redriven}");
     assert!(redrive.of_type("warning")[0]["message"].to_string().contains("it is not JSON"));
+    let again = local.run(&["redrive"], 1);
+    let redriven = &again.of_type("redriven")[0];
+    assert_eq!((&redriven["sent"], &redriven["kept"]), (&0.into(), &1.into()), "what was left is found again at once");
 
     while counts(&local.run(&["status"], 0)).1 == 0 {
         tokio::task::yield_now().await; // the run itself takes long enough

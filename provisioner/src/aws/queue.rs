@@ -60,6 +60,22 @@ pub async fn remove(client: &Client, url: &str, message: &Message) -> Result<()>
         .map_err(|error| explain(format!("cannot remove a message from queue `{url}`"), &error))
 }
 
+/// Shows a received message to others again, before its time.
+///
+/// # Errors
+/// Any failure of the request.
+pub async fn show(client: &Client, url: &str, message: &Message) -> Result<()> {
+    client
+        .change_message_visibility()
+        .queue_url(url)
+        .receipt_handle(&message.receipt)
+        .visibility_timeout(0)
+        .send()
+        .await
+        .map(|_| ())
+        .map_err(|error| explain(format!("cannot put a message back into queue `{url}`"), &error))
+}
+
 /// About how many messages wait.
 ///
 /// # Errors

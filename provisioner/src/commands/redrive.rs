@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::aws::queue::Message;
 use crate::aws::{function, queue};
 use crate::cli::Context;
 use crate::commands::deployed;
@@ -33,28 +34,52 @@ pub async fn run(args: &Redrive, cx: &Context) -> Result<Exit> {
         )));
     };
     let function = stack.output("FunctionName")?;
+    let mut left = Vec::new();
+    let sent = send(args.limit.unwrap_or(usize::MAX), url, function, cx, &mut left).await;
+    for message in &left {
+        // Shown again at once, so that a run right after this one finds it. Where that fails, it shows by itself after a while.
+        let _ = queue::show(&cx.clients.sqs, url, message).await;
+    }
+    let Sent { sent, foreign } = sent?;
+    // The queue's own count is late by seconds.
+    let kept = queue::count(&cx.clients.sqs, url).await?.max(left.len());
+    cx.events.emit(Event::Redriven { queue: url.clone(), sent, kept });
+    Ok(if foreign == 0 { Exit::Success } else { Exit::Failed })
+}
+
+struct Sent {
+    sent: usize,
+    /// What is no failed event.
+    foreign: usize,
+}
+
+/// Sends up to `limit` events. Every message that was received and is still in the queue is in `left`, also after an error.
+async fn send(limit: usize, url: &str, function: &str, cx: &Context, left: &mut Vec<Message>) -> Result<Sent> {
     let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let limit = args.limit.unwrap_or(usize::MAX);
-    let (mut sent, mut foreign, mut later) = (0, 0, 0);
-    while sent < limit && later == 0 {
+    let (mut sent, mut foreign) = (0, 0);
+    while sent < limit {
         let messages = queue::receive(&cx.clients.sqs, url, limit - sent).await?;
-        if messages.is_empty() {
+        // What fails again while this runs is not sent in the same run: that could go on without end.
+        let over = messages.iter().all(|message| message.sent_at > began);
+        let before = left.len();
+        left.extend(messages);
+        if over {
             break;
         }
-        for message in &messages {
-            // What fails again while this runs is not sent in the same run: that could go on without end.
-            if message.sent_at > began {
-                later += 1;
-                continue;
-            }
+        let mut next = before;
+        while next < left.len() {
+            let message = &left[next];
             match failure::event(&message.body) {
+                _ if message.sent_at > began => next += 1,
                 Ok(event) => {
                     function::invoke_later(&cx.clients.lambda, function, &event).await?;
                     queue::remove(&cx.clients.sqs, url, message).await?;
+                    left.remove(next);
                     sent += 1;
                 }
                 Err(reason) => {
                     foreign += 1;
+                    next += 1;
                     cx.events.emit(Event::Warning {
                         message: format!("a message in the failure queue is left there: {reason}"),
                         hint: None,
@@ -63,8 +88,5 @@ pub async fn run(args: &Redrive, cx: &Context) -> Result<Exit> {
             }
         }
     }
-    // Those received and not removed are hidden for a while, and not in the count.
-    let kept = foreign + later + queue::count(&cx.clients.sqs, url).await?;
-    cx.events.emit(Event::Redriven { queue: url.clone(), sent, kept });
-    Ok(if foreign == 0 { Exit::Success } else { Exit::Failed })
+    Ok(Sent { sent, foreign })
 }

@@ -245,7 +245,7 @@ pub(super) const GRANTS: &[Grant] = &[
             (UP, &["CreateQueue", "GetQueueUrl", "SetQueueAttributes", "TagQueue", "UntagQueue"]),
             (UP | OTHER, &["ListQueueTags"]),
             (REMOVE, &["DeleteQueue"]),
-            (OTHER, &["DeleteMessage", "ReceiveMessage"]),
+            (OTHER, &["ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage"]),
         ],
         on: On::Queue,
     },
