@@ -69,6 +69,13 @@ dist: ## One static program that carries the function, with its checksum
 fuzz: ## The function's properties on 100,000 cases each (5,000 for orders of deliveries); CASES sets another number
 	PROPTEST_CASES=$(CASES) cargo test --package function --locked --test properties
 
+# Lambda's waits are a tenth of the real ones; SCALE_HURRY=1 makes them whole. SCALE_COPIES (200) is for the run without a reservation; each
+# copy takes a few connections, hence the limit raised.
+scale: export SCALE_UPLOADS ?= 1000
+scale: export SCALE_QUOTA ?= 5
+scale: ## 1,000 uploads at once, Rekognition at 5 a second: none is lost; takes ten minutes
+	ulimit -Sn hard || true; cargo test --package provisioner --locked --test scale -- --nocapture --test-threads=1
+
 test-ring: ## The function's tests with ring in place of graviola; needs a C compiler
 	cargo test --package function --locked --no-default-features --features tls-ring
 
@@ -108,4 +115,4 @@ $(PEERS)/ready: provisioner/benches/requirements.txt
 clean: ## Remove what was built
 	cargo clean
 
-.PHONY: help demo test lint test-rust judge build dist fuzz test-ring test-arm64 bench-function bench-deploy clean
+.PHONY: help demo test lint test-rust judge build dist fuzz scale test-ring test-arm64 bench-function bench-deploy clean
