@@ -64,7 +64,11 @@ async fn executable(source: &Source, events: &Events) -> Result<(String, Vec<u8>
     }
     if let Some(root) = checkout() {
         let target = target(source);
-        ensure_target(&root, target, events).await?;
+        // What was built before was built for a target that is there: asking would cost a no-change `up` a tenth of a second.
+        if !root.join("target").join(target).join("lambda/bootstrap").exists() {
+            ensure_target(&root, target, events).await?;
+            events.emit(Event::BuildStarted { target });
+        }
         let path = build(&root, target, events).await?;
         return Ok((path.strip_prefix(&root).unwrap_or(&path).display().to_string(), read(&path)?));
     }
@@ -152,9 +156,6 @@ async fn ensure_target(root: &Path, target: &'static str, events: &Events) -> Re
 
 /// Builds the function and returns the path of its executable.
 async fn build(root: &Path, target: &'static str, events: &Events) -> Result<PathBuf> {
-    if !root.join("target").join(target).join("lambda/bootstrap").exists() {
-        events.emit(Event::BuildStarted { target });
-    }
     let mut child = Command::new("cargo")
         .current_dir(root)
         .args([

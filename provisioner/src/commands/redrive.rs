@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use futures_util::future::join_all;
+
 use crate::aws::queue::Message;
 use crate::aws::{function, queue};
 use crate::cli::Context;
@@ -53,40 +55,59 @@ struct Sent {
     foreign: usize,
 }
 
-/// Sends up to `limit` events. Every message that was received and is still in the queue is in `left`, also after an error.
+/// Sends up to `limit` events, a batch side by side. Every message that was received and is still in the queue is in `left`, also after an
+/// error.
 async fn send(limit: usize, url: &str, function: &str, cx: &Context, left: &mut Vec<Message>) -> Result<Sent> {
     let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let (mut sent, mut foreign) = (0, 0);
     while sent < limit {
         let messages = queue::receive(&cx.clients.sqs, url, limit - sent).await?;
         // What fails again while this runs is not sent in the same run: that could go on without end.
-        let over = messages.iter().all(|message| message.sent_at > began);
-        let before = left.len();
-        left.extend(messages);
-        if over {
+        let (late, messages): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| message.sent_at > began);
+        left.extend(late);
+        if messages.is_empty() {
             break;
         }
-        let mut next = before;
-        while next < left.len() {
-            let message = &left[next];
-            match failure::event(&message.body) {
-                _ if message.sent_at > began => next += 1,
-                Ok(event) => {
-                    function::invoke_later(&cx.clients.lambda, function, &event).await?;
-                    queue::remove(&cx.clients.sqs, url, message).await?;
-                    left.remove(next);
-                    sent += 1;
-                }
-                Err(reason) => {
+        let mut failed = None;
+        let outcomes = join_all(messages.iter().map(|message| hand_over(message, url, function, cx))).await;
+        for (message, outcome) in messages.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(Handed::Over) => sent += 1,
+                Ok(Handed::Foreign(reason)) => {
                     foreign += 1;
-                    next += 1;
+                    left.push(message);
                     cx.events.emit(Event::Warning {
                         message: format!("a message in the failure queue is left there: {reason}"),
                         hint: None,
                     });
                 }
+                Err(error) => {
+                    left.push(message);
+                    failed.get_or_insert(error);
+                }
             }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
     }
     Ok(Sent { sent, foreign })
+}
+
+/// What became of a message.
+enum Handed {
+    /// Lambda has its event, and it has left the queue.
+    Over,
+    /// It is no failed event, and why.
+    Foreign(&'static str),
+}
+
+async fn hand_over(message: &Message, url: &str, function: &str, cx: &Context) -> Result<Handed> {
+    let event = match failure::event(&message.body) {
+        Ok(event) => event,
+        Err(reason) => return Ok(Handed::Foreign(reason)),
+    };
+    function::invoke_later(&cx.clients.lambda, function, &event).await?;
+    queue::remove(&cx.clients.sqs, url, message).await?;
+    Ok(Handed::Over)
 }
