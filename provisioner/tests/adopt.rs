@@ -286,6 +286,13 @@ async fn drift_regions_and_a_missing_queue() {
     let plans =
         remote(&local, &[&["plan", "--detailed-exitcode", "-P", HERE], two.as_slice()].concat(), 2).of_type("planned");
     assert_eq!(plans.len(), 2);
+
+    // Without the smoke test: this emulator gives the roles of both stacks one name, since it draws none at random.
+    let up = remote(&local, &[&["up", "--no-smoke", "-P", HERE, "-P", "TlsOnly=no"], two.as_slice()].concat(), 0);
+    assert_eq!(up.of_type("no_changes")[0]["region"], "us-east-1");
+    assert_eq!(up.of_type("operation_ended")[0]["region"], "eu-west-1");
+    let down = remote(&local, &[&["down"], two.as_slice()].concat(), 0);
+    assert_eq!(down.of_type("nothing_left").len(), 2);
 }
 
 #[test]

@@ -47,11 +47,14 @@ pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
             one(&cx, &place, &file, &prefix, patience).await
         });
     }
-    let mut worst = Exit::Success;
-    for outcome in running.join_all().await {
+    let (mut worst, mut done) = (Exit::Success, 0);
+    while let Some(outcome) = running.join_next().await {
+        let outcome = outcome.map_err(|error| Error::new("a picture was interrupted").because(&error))?;
         if let Err(error) = outcome {
             worst = worst.max(crate::cli::report(&cx.events, error));
         }
+        done += 1;
+        cx.events.emit(Event::Detecting { done, of: args.files.len() });
     }
     Ok(worst)
 }

@@ -56,16 +56,18 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
         _ => stack::resources(client, &stack.id).await?,
     };
     let data = Data::of(&resources, &observed.account);
-    announce(cx, args, &stack, &resources, &data).await?;
+    let objects = announce(cx, args, &stack, &resources, &data).await?;
     cx.confirm(&format!("remove this from {} in account {}?", cx.region(), observed.account))?;
 
     // A stack that goes needs its packages no more, so they go side by side.
     let packages = artefacts::bucket(&observed.account, cx.region());
-    let ((), packages_gone) =
-        tokio::try_join!(delete_stack(cx, &stack, step, &data, args.keep_data), clean::packages(cx, &packages))?;
+    let ((), packages_gone) = tokio::try_join!(
+        delete_stack(cx, &stack, step, &data, objects, args.keep_data),
+        clean::packages(cx, &packages)
+    )?;
     if !args.keep_data {
         for bucket in &data.buckets {
-            clean::picture_bucket(cx, bucket).await?;
+            clean::picture_bucket(cx, bucket, objects).await?;
         }
         for table in &data.tables {
             clean::face_table(cx, table).await?;
@@ -150,7 +152,8 @@ fn resource(resource_type: &str, name: &str) -> Resource {
     Resource { logical_id: String::new(), resource_type: resource_type.to_owned(), physical_id: name.to_owned() }
 }
 
-async fn announce(cx: &Context, args: &Down, stack: &Stack, resources: &[Resource], data: &Data) -> Result<()> {
+/// Says what will go, and returns how many objects are in the bucket.
+async fn announce(cx: &Context, args: &Down, stack: &Stack, resources: &[Resource], data: &Data) -> Result<usize> {
     let objects = async {
         match data.buckets.first() {
             Some(bucket) => bucket::count(&cx.clients.s3, bucket, COUNT_LIMIT).await,
@@ -173,7 +176,7 @@ async fn announce(cx: &Context, args: &Down, stack: &Stack, resources: &[Resourc
         rows,
         keep_data: args.keep_data,
     });
-    Ok(())
+    Ok(objects)
 }
 
 /// A rung of the ladder by which a stack is deleted that does not go.
@@ -186,7 +189,14 @@ enum Rung {
 }
 
 /// Deletes the stack, rung by rung: as it is, then emptied, then leaving what does not go, then by force.
-async fn delete_stack(cx: &Context, stack: &Stack, first: Move, data: &Data, keep_data: bool) -> Result<()> {
+async fn delete_stack(
+    cx: &Context,
+    stack: &Stack,
+    first: Move,
+    data: &Data,
+    objects: usize,
+    keep_data: bool,
+) -> Result<()> {
     let rungs = [Rung::AsItIs, Rung::Emptied, Rung::Retaining, Rung::Forced];
     // A deletion that failed before would fail again as it is.
     let start = usize::from(first == Move::DeleteLadder);
@@ -194,7 +204,7 @@ async fn delete_stack(cx: &Context, stack: &Stack, first: Move, data: &Data, kee
     for rung in &rungs[start..] {
         if *rung == Rung::Emptied && !keep_data {
             for bucket in &data.buckets {
-                clean::empty(cx, bucket).await?;
+                clean::empty(cx, bucket, objects).await?;
             }
         }
         if *rung == Rung::Retaining && retain.is_empty() {

@@ -82,7 +82,7 @@ pub enum Event {
         keep_data: bool,
     },
     /// Objects, versions and delete markers leave a bucket.
-    Emptying { bucket: String, removed: usize },
+    Emptying { bucket: String, removed: usize, of: usize },
     /// Something outside the stack was removed.
     Removed { kind: &'static str, name: String },
     /// Something was kept on purpose.
@@ -107,6 +107,8 @@ pub enum Event {
     Check { name: &'static str, state: CheckState, detail: String, remedy: Option<String> },
     /// What became of the failure queue.
     Redriven { queue: String, sent: usize, kept: usize },
+    /// So many of the pictures that were given are finished.
+    Detecting { done: usize, of: usize },
     /// The faces of one picture.
     Faces { file: String, key: String, rows: Vec<super::smoke::Row>, outcome: Option<String> },
     /// Where the system can run.

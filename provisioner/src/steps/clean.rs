@@ -82,24 +82,24 @@ pub async fn packages(cx: &Context, bucket: &Bucket) -> Result<bool> {
     Ok(true)
 }
 
-/// Removes a bucket with everything in it.
+/// Removes a bucket with everything in it, about so many objects.
 ///
 /// # Errors
 /// Any failure of the requests.
-pub async fn picture_bucket(cx: &Context, bucket: &Bucket) -> Result<()> {
-    empty(cx, bucket).await?;
+pub async fn picture_bucket(cx: &Context, bucket: &Bucket, objects: usize) -> Result<()> {
+    empty(cx, bucket, objects).await?;
     bucket::delete(&cx.clients.s3, bucket).await?;
     cx.events.emit(Event::Removed { kind: "bucket", name: bucket.name.clone() });
     Ok(())
 }
 
-/// Empties a bucket and shows how far it is.
+/// Empties a bucket of about so many objects, and shows how far it is.
 ///
 /// # Errors
 /// Any failure of the requests.
-pub async fn empty(cx: &Context, bucket: &Bucket) -> Result<usize> {
+pub async fn empty(cx: &Context, bucket: &Bucket, objects: usize) -> Result<usize> {
     bucket::empty(&cx.clients.s3, bucket, "", |removed| {
-        cx.events.emit(Event::Emptying { bucket: bucket.name.clone(), removed });
+        cx.events.emit(Event::Emptying { bucket: bucket.name.clone(), removed, of: objects });
     })
     .await
 }

@@ -39,10 +39,7 @@ impl Ui {
         let live = output == Output::Text && std::io::stderr().is_terminal();
         let bar = live.then(|| {
             let bar = ProgressBar::new_spinner();
-            bar.set_style(
-                ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}")
-                    .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-            );
+            bar.set_style(style(None));
             bar
         });
         Self { output, verbose, bar, last_progress: Mutex::new(None) }
@@ -89,19 +86,24 @@ impl Ui {
     }
 
     /// On a terminal the bottom line moves; elsewhere a line comes every ten seconds, so that a log shows life.
-    fn show_progress(&self, message: &str) {
+    fn show_progress(&self, progress: &text::Progress) {
         if let Some(bar) = &self.bar {
             if bar.is_finished() {
                 bar.reset();
             }
             bar.enable_steady_tick(std::time::Duration::from_millis(120));
-            bar.set_message(message.to_owned());
+            bar.set_style(style(progress.share));
+            if let Some((done, of)) = progress.share {
+                bar.set_length(of as u64);
+                bar.set_position(done as u64);
+            }
+            bar.set_message(progress.text.clone());
             return;
         }
         let mut last = self.last_progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if last.is_none_or(|at| at.elapsed().as_secs() >= 10) {
             *last = Some(Instant::now());
-            write_line(&mut anstream::stderr().lock(), &format!("  {message}"));
+            write_line(&mut anstream::stderr().lock(), &format!("  {}", progress.text));
         }
     }
 
@@ -128,6 +130,15 @@ impl Ui {
         };
         if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") { Ok(()) } else { Err(refused()) }
     }
+}
+
+/// A spinner, or a bar where it is known how much there is to do.
+fn style(share: Option<(usize, usize)>) -> ProgressStyle {
+    let template = match share {
+        None => "{spinner} {wide_msg} {elapsed}",
+        Some(_) => "{spinner} {wide_msg} [{bar:24}] {percent:>3} % {elapsed}",
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 /// A closed pipe (`| head`) is no reason to fail.

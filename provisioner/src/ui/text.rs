@@ -16,13 +16,28 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 const NOTE: Style = AnsiColor::Yellow.on_default();
 const FAINT: Style = Style::new().dimmed();
 
-/// The text of the moving line, for events that only show life.
-pub(super) fn progress(event: &Event) -> Option<String> {
+/// What the moving line shows.
+pub(super) struct Progress {
+    pub(super) text: String,
+    /// How far it is of how much, where that is known.
+    pub(super) share: Option<(usize, usize)>,
+}
+
+/// The moving line, for events that only show life.
+pub(super) fn progress(event: &Event) -> Option<Progress> {
     match event {
-        Event::BuildProgress { crates, latest } => {
-            Some(format!("building the function: {crates} crates compiled, the last was {latest}"))
+        Event::BuildProgress { crates, latest } => Some(Progress {
+            text: format!("building the function: {crates} crates compiled, the last was {latest}"),
+            share: None,
+        }),
+        // What comes in meanwhile goes too.
+        Event::Emptying { bucket, removed, of } => Some(Progress {
+            text: format!("emptying {bucket}: {removed} removed"),
+            share: Some((*removed, *of.max(removed))),
+        }),
+        Event::Detecting { done, of } => {
+            Some(Progress { text: format!("{done} of {of} pictures finished"), share: Some((*done, *of)) })
         }
-        Event::Emptying { bucket, removed } => Some(format!("emptying {bucket}: {removed} removed")),
         _ => None,
     }
 }
@@ -201,7 +216,11 @@ fn text(event: &Event, verbose: bool) -> Option<String> {
             }
             text
         }
-        Event::RegionChecked { .. } | Event::BuildProgress { .. } | Event::Emptying { .. } | Event::Result { .. } => {
+        Event::RegionChecked { .. }
+        | Event::BuildProgress { .. }
+        | Event::Emptying { .. }
+        | Event::Detecting { .. }
+        | Event::Result { .. } => {
             return None;
         }
     })
