@@ -67,7 +67,7 @@ dist: ## One static program that carries the function, with its checksum
 	cd $(DIST) && sha256sum provisioner-$(DIST_TARGET) function-*.zip | tee SHA256SUMS
 
 fuzz: ## The function's properties on 100,000 cases each (5,000 for orders of deliveries); CASES sets another number
-	PROPTEST_CASES=$(CASES) cargo test --package function --locked --test properties
+	PROPTEST_CASES=$(CASES) cargo test --workspace --locked --test properties
 
 # Lambda's waits are a tenth of the real ones; SCALE_HURRY=1 makes them whole. SCALE_COPIES (200) is for the run without a reservation; each
 # copy takes a few connections, hence the limit raised.

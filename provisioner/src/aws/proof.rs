@@ -1,5 +1,8 @@
 //! The proof that nothing is left: each resource's own service is asked for it by name.
 
+use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
 use super::error::{code, explain, is_missing};
 use super::stack::{self, Resource};
 use super::{Clients, bucket, table};
@@ -17,25 +20,15 @@ pub async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bo
         "AWS::S3::Bucket" => !bucket::exists(&clients.s3, name).await?,
         "AWS::DynamoDB::Table" => !table::exists(&clients.dynamodb, name).await?,
         "AWS::CloudFormation::Stack" => stack::describe(&clients.cloudformation, name).await?.is_none(),
-        "AWS::Lambda::Function" => match clients.lambda.get_function_configuration().function_name(name).send().await {
-            Ok(_) => false,
-            Err(error) if is_missing(&error) => true,
-            Err(error) => return Err(explain(attempt(), &error)),
-        },
-        "AWS::IAM::Role" => match clients.iam.get_role().role_name(name).send().await {
-            Ok(_) => false,
-            Err(error) if is_missing(&error) => true,
-            Err(error) => return Err(explain(attempt(), &error)),
-        },
+        "AWS::Lambda::Function" => {
+            gone(attempt, clients.lambda.get_function_configuration().function_name(name).send().await)?
+        }
+        "AWS::IAM::Role" => gone(attempt, clients.iam.get_role().role_name(name).send().await)?,
         "AWS::Logs::LogGroup" => match clients.logs.describe_log_groups().log_group_name_prefix(name).send().await {
             Ok(reply) => !reply.log_groups().iter().any(|group| group.log_group_name() == Some(name)),
             Err(error) => return Err(explain(attempt(), &error)),
         },
-        "AWS::SQS::Queue" => match clients.sqs.get_queue_attributes().queue_url(name).send().await {
-            Ok(_) => false,
-            Err(error) if is_missing(&error) => true,
-            Err(error) => return Err(explain(attempt(), &error)),
-        },
+        "AWS::SQS::Queue" => gone(attempt, clients.sqs.get_queue_attributes().queue_url(name).send().await)?,
         "AWS::CloudWatch::Alarm" => match clients.cloudwatch.describe_alarms().alarm_names(name).send().await {
             Ok(reply) => reply.metric_alarms().is_empty(),
             // Emulators know the service by its older protocols and answer the current one with no error code at all.
@@ -44,17 +37,9 @@ pub async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bo
         },
         // Both are asked for by the function's name: they are a part of it.
         "AWS::Lambda::EventInvokeConfig" => {
-            match clients.lambda.get_function_event_invoke_config().function_name(name).send().await {
-                Ok(_) => false,
-                Err(error) if is_missing(&error) => true,
-                Err(error) => return Err(explain(attempt(), &error)),
-            }
+            gone(attempt, clients.lambda.get_function_event_invoke_config().function_name(name).send().await)?
         }
-        "AWS::Lambda::Permission" => match clients.lambda.get_policy().function_name(name).send().await {
-            Ok(_) => false,
-            Err(error) if is_missing(&error) => true,
-            Err(error) => return Err(explain(attempt(), &error)),
-        },
+        "AWS::Lambda::Permission" => gone(attempt, clients.lambda.get_policy().function_name(name).send().await)?,
         "AWS::S3::BucketPolicy" => match clients.s3.get_bucket_policy().bucket(name).send().await {
             Ok(_) => false,
             Err(error) if is_missing(&error) || code(&error) == Some("NoSuchBucketPolicy") => true,
@@ -62,4 +47,16 @@ pub async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bo
         },
         _ => return Ok(None),
     }))
+}
+
+/// What a reply says of the resource that was asked for.
+fn gone<T, E>(attempt: impl Fn() -> String, reply: std::result::Result<T, SdkError<E, HttpResponse>>) -> Result<bool>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match reply {
+        Ok(_) => Ok(false),
+        Err(error) if is_missing(&error) => Ok(true),
+        Err(error) => Err(explain(attempt(), &error)),
+    }
 }
