@@ -10,40 +10,45 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use function::{Invocation, Report, Services, Settings, handle, telemetry};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 /// What an invocation is given where the caller sets no deadline, as some emulators do.
 const UNSTATED: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    match start() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            telemetry::write(&telemetry::refusal(&error, SystemTime::now()));
-            // Lambda may be deaf; the log has it in any case.
-            let _ = refuse(&error.to_string());
-            ExitCode::FAILURE
-        }
+    let (reason, api) = match prepare() {
+        Ok((runtime, settings, services)) => match runtime.block_on(serve(&settings, &services)) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => (format!("the runtime ended: {error}"), None),
+        },
+        Err(error) => (format!("cannot start: {error}"), std::env::var("AWS_LAMBDA_RUNTIME_API").ok()),
+    };
+    telemetry::write(&telemetry::end(&reason, SystemTime::now()));
+    if let Some(api) = api {
+        // Lambda may be deaf; the log has it in any case.
+        let _ = refuse(&api, &reason);
     }
+    ExitCode::FAILURE
 }
 
-fn start() -> Result<(), Error> {
+/// Everything that can fail for want of settings.
+fn prepare() -> Result<(Runtime, Settings, Services), Error> {
     let settings = Settings::read(|name| std::env::var(name).ok())?;
     function::install_diagnostics(&settings.log_filter);
+    let services = Services::new(&settings)?;
     // Lambda gives the function one event at a time and, at this size, less than one core.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(settings))
+    Ok((runtime, settings, services))
 }
 
 /// Tells Lambda why there will be no function, so that the invocation that waits for it fails with the reason.
 ///
 /// `lambda_runtime` begins after this point, so the request (Runtime API, "Initialization error") is written by hand.
-fn refuse(reason: &str) -> io::Result<()> {
-    const KIND: &str = "InvalidSettings";
-    let api = std::env::var("AWS_LAMBDA_RUNTIME_API").map_err(io::Error::other)?;
-    let document =
-        json!({ "errorType": KIND, "errorMessage": format!("cannot start: {reason}"), "stackTrace": [] }).to_string();
+fn refuse(api: &str, reason: &str) -> io::Result<()> {
+    const KIND: &str = "Runtime.SettingsInvalid";
+    let document = json!({ "errorType": KIND, "errorMessage": reason, "stackTrace": [] }).to_string();
     let length = document.len();
-    let mut stream = TcpStream::connect(&api)?;
+    let mut stream = TcpStream::connect(api)?;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
     stream.write_all(
         format!(
@@ -56,9 +61,7 @@ fn refuse(reason: &str) -> io::Result<()> {
     stream.read(&mut [0; 64]).map(drop)
 }
 
-async fn serve(settings: Settings) -> Result<(), Error> {
-    let services = Services::new(&settings)?;
-    let (services, settings) = (&services, &settings);
+async fn serve(settings: &Settings, services: &Services) -> Result<(), Error> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context } = event;
         let deadline = match context.deadline {

@@ -26,10 +26,10 @@ pub fn lines(report: &Report, request_id: &str, settings: &Settings, now: System
     lines
 }
 
-/// The line that says why the function cannot start.
+/// The line that says why the function is at its end.
 #[must_use]
-pub fn refusal(reason: &dyn std::fmt::Display, now: SystemTime) -> String {
-    let line = json!({ "timestamp": timestamp(now), "level": "FATAL", "message": format!("cannot start: {reason}") });
+pub fn end(reason: &str, now: SystemTime) -> String {
+    let line = json!({ "timestamp": timestamp(now), "level": "FATAL", "message": reason });
     format!("{line}\n")
 }
 

@@ -122,7 +122,7 @@ async fn a_wrong_setting_stops_the_start() {
         assert!(lines[0]["message"].as_str().unwrap().starts_with(said), "{lines:?}");
         let Said::InitError(document) = api.hear().await.1 else { panic!("Lambda was not told") };
         let document = json(&document);
-        assert_eq!(document["errorType"], "InvalidSettings");
+        assert_eq!(document["errorType"], "Runtime.SettingsInvalid");
         assert_eq!(document["errorMessage"], lines[0]["message"]);
         assert!(api.silent(), "it asked for an event");
     }

@@ -301,8 +301,6 @@ def measure_all(options, work, exported):
     (work / "home").mkdir()
     env = {
         "PATH": os.environ["PATH"], "HOME": str(work / "home"), "LANG": "C.UTF-8", **exported,
-        # As with an assumed role or IAM Identity Center, the credentials name their account.
-        "AWS_ACCOUNT_ID": exported["AWS_ACCESS_KEY_ID"],
         "AWS_ENDPOINT_URL": proxy.url, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "", "SAM_CLI_TELEMETRY": "0",
         # SAM would ask for a newer version of itself: nothing is to leave this machine.
         "HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1",

@@ -64,12 +64,19 @@ async fn executable(source: &Source, events: &Events) -> Result<(String, Vec<u8>
     }
     if let Some(root) = checkout() {
         let target = target(source);
-        // What was built before was built for a target that is there: asking would cost a no-change `up` a tenth of a second.
-        if !root.join("target").join(target).join("lambda/bootstrap").exists() {
+        let built_before = root.join("target").join(target).join("lambda/bootstrap").exists();
+        if !built_before {
             ensure_target(&root, target, events).await?;
             events.emit(Event::BuildStarted { target });
         }
-        let path = build(&root, target, events).await?;
+        let path = match build(&root, target, events).await {
+            // Another toolchain since then may lack the target. Asking each time would cost a no-change `up` a tenth of a second.
+            Err(_) if built_before => {
+                ensure_target(&root, target, events).await?;
+                build(&root, target, events).await?
+            }
+            built => built?,
+        };
         return Ok((path.strip_prefix(&root).unwrap_or(&path).display().to_string(), read(&path)?));
     }
     embedded(source.architecture.name())

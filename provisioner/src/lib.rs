@@ -18,6 +18,12 @@
 //! ours. `tests/tidy.rs` keeps it so. Nothing here takes code from `function`: the smoke test computes what the function must write a second
 //! time, from the contract.
 //!
+//! # Decisions
+//!
+//! - *The function's role has `s3:ListBucket`*, although the function lists nothing: without it S3 answers 403 for an object that is gone, as for
+//!   one that may not be read, and a picture deleted before its turn would end in the failure queue instead of being passed over.
+//! - *Packages go once a deletion is accepted*, not before: a stack whose deletion is refused keeps what its next rollback needs.
+//!
 //! # Invariants
 //!
 //! - *A local run cannot touch a real account.* `--local` is another endpoint and dummy credentials; no profile is loaded ([`aws::Target::Local`]).

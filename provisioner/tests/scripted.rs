@@ -6,6 +6,8 @@
 mod account;
 #[path = "scripted/cloud.rs"]
 mod cloud;
+#[path = "scripted/down.rs"]
+mod down;
 #[path = "scripted/drift.rs"]
 mod drift;
 #[path = "scripted/hooks.rs"]
@@ -98,6 +100,16 @@ async fn failures_are_explained_as_recorded() {
         run.ended(1);
         assert_eq!(run.event("failed")["diagnosis"]["kind"], kind, "{history}");
     }
+}
+
+#[tokio::test]
+async fn an_endpoint_without_tokens_is_understood_by_time() {
+    let mut script = code_change()
+        .on("ExecuteChangeSet", played("update-rolled-back", "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"));
+    script.tokenless = true;
+    let (run, _) = up(script).await;
+    run.ended(1);
+    assert_eq!(run.event("failed")["diagnosis"]["kind"], "other");
 }
 
 #[tokio::test]

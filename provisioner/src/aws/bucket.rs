@@ -276,10 +276,15 @@ async fn abort_uploads(client: &Client, bucket: &Bucket, prefix: &str) -> Result
             .prefix(prefix)
             .expected_bucket_owner(&bucket.owner)
             .send()
-            .await
-            .map_err(|error| {
-                explain(format!("cannot list the unfinished uploads in bucket `{}`", bucket.name), &error)
-            })?;
+            .await;
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) if is_missing(&error) => return Ok(()),
+            Err(error) => {
+                let attempt = format!("cannot list the unfinished uploads in bucket `{}`", bucket.name);
+                return Err(explain(attempt, &error));
+            }
+        };
         for upload in reply.uploads() {
             let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
             client

@@ -32,6 +32,8 @@ pub async fn of_change_set(client: &Client, id: &str) -> Vec<StackEvent> {
 }
 
 /// What a hook found and advises, by the id of its result; nothing where that cannot be read.
+///
+/// The API names `ListHookResults` as the source of these ids. That the `HookInvocationId` of a stack event is one is assumed from its form.
 pub async fn advice(client: &Client, hook_result: &str) -> Vec<String> {
     let Ok(found) = client.get_hook_result().hook_result_id(hook_result).send().await else { return Vec::new() };
     let annotations = found.annotations().iter();
@@ -91,6 +93,7 @@ fn from_sdk(event: OperationEvent) -> StackEvent {
         reason,
         // This API does not tell it.
         hook_result: None,
+        token: event.client_request_token,
     }
 }
 

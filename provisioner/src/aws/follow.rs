@@ -13,6 +13,7 @@ use super::error::{code, explain};
 use super::failures;
 use super::stack::{self, Stack};
 use crate::core::diagnosis::{self, StackEvent};
+use crate::core::operation::Operation;
 use crate::core::status::{self, Condition};
 use crate::error::{Error, Result};
 
@@ -59,63 +60,33 @@ pub struct Ended {
 /// So many polls may find the stack as it was before CloudFormation has begun what it was asked to do.
 const LATE_START: usize = 5;
 
-/// The operation that is followed, and which of the stack's events are its own.
-#[derive(Clone, Debug)]
-pub enum Operation {
-    /// A stack's creation: every event there is.
-    Creation,
-    /// Another one of this program's. The requests that make it up carry tokens that begin so, and CloudFormation writes a request's
-    /// token into each event that the request causes, a rollback's too.
-    Ours(String),
-    /// Somebody else's, which runs already: what comes after the events of which these are the ids.
-    Joined(HashSet<String>),
+/// A clock that is a little ahead of the endpoint's makes no event of the operation seem older than it.
+const SLACK_MILLIS: i64 = 1_000;
+
+/// A new operation of this program's, on a stack that stands.
+#[must_use]
+pub fn begin() -> Operation {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Operation::Ours {
+        token: format!("provisioner-{}-{}", now.as_nanos(), std::process::id()),
+        began: i64::try_from(now.as_millis()).unwrap_or(i64::MAX) - SLACK_MILLIS,
+    }
 }
 
-impl Operation {
-    /// A new one of this program's, on a stack that stands.
-    #[must_use]
-    pub fn begin() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::Ours(format!("provisioner-{}-{}", now.as_nanos(), std::process::id()))
-    }
-
-    /// One that runs already.
-    ///
-    /// # Errors
-    /// The stack's events cannot be read.
-    pub async fn join(client: &Client, stack_id: &str) -> Result<Self> {
-        // The newest page is enough: reading stops there.
-        let page = client
-            .describe_stack_events()
-            .stack_name(stack_id)
-            .send()
-            .await
-            .map_err(|error| explain("cannot read the stack's events", &error))?;
-        Ok(Self::Joined(page.stack_events.unwrap_or_default().into_iter().filter_map(|event| event.event_id).collect()))
-    }
-
-    /// What the request that starts it carries as its `ClientRequestToken`.
-    #[must_use]
-    pub fn token(&self) -> Option<String> {
-        match self {
-            Self::Ours(token) => Some(token.clone()),
-            Self::Creation | Self::Joined(_) => None,
-        }
-    }
-
-    /// As [`Self::token`], for the request that cancels it: no two requests share a token.
-    #[must_use]
-    pub fn cancel_token(&self) -> Option<String> {
-        self.token().map(|token| token + "-cancel")
-    }
-
-    fn has(&self, event: &aws_sdk_cloudformation::types::StackEvent) -> bool {
-        match self {
-            Self::Creation => true,
-            Self::Ours(token) => event.client_request_token().is_some_and(|carried| carried.starts_with(token)),
-            Self::Joined(before) => event.event_id().is_none_or(|id| !before.contains(id)),
-        }
-    }
+/// An operation that runs already.
+///
+/// # Errors
+/// The stack's events cannot be read.
+pub async fn join(client: &Client, stack_id: &str) -> Result<Operation> {
+    // The newest page is enough: reading stops there.
+    let page = client
+        .describe_stack_events()
+        .stack_name(stack_id)
+        .send()
+        .await
+        .map_err(|error| explain("cannot read the stack's events", &error))?;
+    let known = page.stack_events.unwrap_or_default().into_iter().filter_map(|event| event.event_id);
+    Ok(Operation::Joined(known.collect()))
 }
 
 /// Follows an operation and reports each event once.
@@ -175,7 +146,8 @@ pub async fn to_the_end(
 fn keep_hook_results(mut told: Vec<StackEvent>, read: &[StackEvent]) -> Vec<StackEvent> {
     for event in &mut told {
         let same = read.iter().find(|other| {
-            other.hook_result.is_some() && (&other.logical_id, &other.status) == (&event.logical_id, &event.status)
+            let words = |event: &StackEvent| (event.logical_id.clone(), event.status.clone(), event.reason.clone());
+            other.hook_result.is_some() && words(other) == words(event)
         });
         event.hook_result = same.and_then(|other| other.hook_result.clone());
     }
@@ -214,10 +186,12 @@ impl History<'_> {
         let mut pages = client.describe_stack_events().stack_name(stack_id).into_paginator().send();
         while let Some(page) = pages.next().await {
             let Ok(page) = page else { return };
-            let events = page.stack_events.unwrap_or_default();
-            // The newest come first, so behind a page that ends with anything else there is nothing new of this operation.
-            let more = events.last().is_some_and(|event| self.is_new(event));
-            new.extend(events.into_iter().filter(|event| self.is_new(event)).map(from_sdk));
+            let mut events: Vec<StackEvent> = page.stack_events.unwrap_or_default().into_iter().map(from_sdk).collect();
+            let all = events.len();
+            events.truncate(self.operation.owns(&events, &self.seen));
+            // The newest come first: behind one that is known, or is not the operation's, there is nothing new.
+            let more = events.len() == all && events.last().is_some_and(|event| !self.seen.contains(&event.id));
+            new.extend(events);
             if !more {
                 break;
             }
@@ -229,10 +203,6 @@ impl History<'_> {
                 self.events.push(event);
             }
         }
-    }
-
-    fn is_new(&self, event: &aws_sdk_cloudformation::types::StackEvent) -> bool {
-        self.operation.has(event) && event.event_id().is_none_or(|id| !self.seen.contains(id))
     }
 }
 
@@ -260,5 +230,6 @@ fn from_sdk(event: aws_sdk_cloudformation::types::StackEvent) -> StackEvent {
         status,
         reason,
         hook_result: event.hook_invocation_id,
+        token: event.client_request_token,
     }
 }

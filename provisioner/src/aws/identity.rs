@@ -1,8 +1,5 @@
 //! Who acts: the account, the principal and the partition, from STS.
 
-use aws_credential_types::provider::ProvideCredentials as _;
-
-use super::Clients;
 use super::error::explain;
 use crate::error::{Error, Result};
 
@@ -32,12 +29,6 @@ pub async fn caller(client: &aws_sdk_sts::Client) -> Result<Identity> {
     };
     let partition = arn.split(':').nth(1).unwrap_or("aws").to_owned();
     Ok(Identity { account, arn, partition })
-}
-
-/// The account that the credentials say they belong to: those of an assumed role and of IAM Identity Center do, and any with `AWS_ACCOUNT_ID`.
-pub async fn named_account(clients: &Clients) -> Option<String> {
-    let credentials = clients.credentials.as_ref()?.provide_credentials().await.ok()?;
-    credentials.account_id().map(|account| account.as_str().to_owned())
 }
 
 impl Identity {

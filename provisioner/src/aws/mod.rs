@@ -86,7 +86,6 @@ pub struct Clients {
     pub ssm: aws_sdk_ssm::Client,
     /// STS
     pub sts: aws_sdk_sts::Client,
-    credentials: Option<SharedCredentialsProvider>,
 }
 
 impl Clients {
@@ -125,7 +124,6 @@ impl Clients {
             sqs: aws_sdk_sqs::Client::new(&config),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
             sts: aws_sdk_sts::Client::new(&config),
-            credentials: config.credentials_provider(),
             region,
         })
     }

@@ -9,6 +9,8 @@ use crate::error::Result;
 /// A message that was received and is hidden from others for [`HIDDEN_SECONDS`].
 #[derive(Clone, Debug)]
 pub struct Message {
+    /// Stays the same where it is received again.
+    pub id: String,
     /// Its text: an invocation record of Lambda.
     pub body: String,
     /// What removes it.
@@ -40,7 +42,7 @@ pub async fn receive(client: &Client, url: &str, most: usize) -> Result<Vec<Mess
     let message = |message: aws_sdk_sqs::types::Message| {
         let sent = message.attributes().and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp));
         let sent_at = sent.and_then(|text| text.parse().ok()).unwrap_or_default();
-        Some(Message { sent_at, body: message.body?, receipt: message.receipt_handle? })
+        Some(Message { id: message.message_id?, sent_at, body: message.body?, receipt: message.receipt_handle? })
     };
     Ok(messages.filter_map(message).collect())
 }

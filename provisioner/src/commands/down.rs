@@ -6,7 +6,6 @@ use crate::aws::bucket::{self, Bucket};
 use crate::aws::stack::{self, Deletion, Resource, Stack};
 use crate::aws::{artefacts, table};
 use crate::cli::Context;
-use crate::core::diagnosis::diagnose;
 use crate::core::event::Event;
 use crate::core::status::{Command, Move};
 use crate::error::{Error, Exit, Result};
@@ -43,15 +42,20 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     let client = &cx.clients.cloudformation;
     let (observed, listed) = tokio::join!(preflight::observe(cx), stack::resources(client, cx.stack()));
     let mut observed = observed?;
-    let before = observed.stack.as_ref().map(|stack| stack.status.clone());
-    let Some((stack, step)) = settle(cx, &mut observed).await? else {
-        cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });
-        return Ok(Exit::Success);
+    let before = observed.stack.clone();
+    let (stack, step) = match (settle(cx, &mut observed).await?, &before) {
+        (Some(found), _) => found,
+        // A deletion that was joined has taken the stack; what it leaves is still to be removed.
+        (None, Some(stack)) if listed.is_ok() => (stack.clone(), Move::Nothing),
+        (None, _) => {
+            cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });
+            return Ok(Exit::Success);
+        }
     };
     preflight::check_owner(cx, &stack).await?;
     preflight::check_protection(&stack)?;
     let resources = match listed {
-        Ok(listed) if before.as_ref() == Some(&stack.status) => listed,
+        Ok(listed) if before.is_some_and(|before| before.status == stack.status) => listed,
         // An operation was joined, and what it did is not in the list.
         _ => stack::resources(client, &stack.id).await?,
     };
@@ -59,12 +63,11 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     let objects = announce(cx, args, &stack, &resources, &data).await?;
     cx.confirm(&format!("remove this from {} in account {}?", cx.region(), observed.account))?;
 
-    // A stack that goes needs its packages no more, so they go side by side.
-    let packages = artefacts::bucket(&observed.account, cx.region());
-    let ((), packages_gone) = tokio::try_join!(
-        delete_stack(cx, &stack, step, &data, objects, args.keep_data),
-        clean::packages(cx, &packages)
-    )?;
+    let artefacts = artefacts::bucket(&observed.account, cx.region());
+    let packages = match step {
+        Move::Nothing => clean::packages(cx, &artefacts).await,
+        step => delete_stack(cx, &stack, step, &data, objects, args.keep_data, &artefacts).await?,
+    };
     if !args.keep_data {
         for bucket in &data.buckets {
             clean::picture_bucket(cx, bucket, objects).await?;
@@ -75,8 +78,8 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     }
     let mut expected_gone = vec![resource("AWS::CloudFormation::Stack", &stack.name)];
     expected_gone.extend(resources.into_iter().filter(|resource| !(args.keep_data && is_data(resource))));
-    if packages_gone {
-        expected_gone.push(resource("AWS::S3::Bucket", &packages.name));
+    if matches!(packages, Ok(true)) {
+        expected_gone.push(resource("AWS::S3::Bucket", &artefacts.name));
     }
     let kept = if args.keep_data { data } else { Data::default() };
     let ((), kept) = tokio::try_join!(clean::prove_gone(cx, &observed, &expected_gone), count_kept(cx, &kept))?;
@@ -86,7 +89,8 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
         }
         cx.events.emit(Event::Document { text: format!("`{}` takes them back", cx.command("up --adopt")) });
     }
-    Ok(Exit::Success)
+    // Packages that stay are the least of what can be left, so they are spoken of last.
+    packages.map(|_| Exit::Success)
 }
 
 /// What was kept and how much it holds; refuses to call it kept if it is not there.
@@ -152,8 +156,14 @@ fn resource(resource_type: &str, name: &str) -> Resource {
     Resource { logical_id: String::new(), resource_type: resource_type.to_owned(), physical_id: name.to_owned() }
 }
 
-/// Says what will go, and returns how many objects are in the bucket.
-async fn announce(cx: &Context, args: &Down, stack: &Stack, resources: &[Resource], data: &Data) -> Result<usize> {
+/// Says what will go, and returns how many objects are in the bucket, where that could be counted.
+async fn announce(
+    cx: &Context,
+    args: &Down,
+    stack: &Stack,
+    resources: &[Resource],
+    data: &Data,
+) -> Result<Option<usize>> {
     let objects = async {
         match data.buckets.first() {
             Some(bucket) => bucket::count(&cx.clients.s3, bucket, COUNT_LIMIT).await,
@@ -176,7 +186,7 @@ async fn announce(cx: &Context, args: &Down, stack: &Stack, resources: &[Resourc
         rows,
         keep_data: args.keep_data,
     });
-    Ok(objects)
+    Ok((objects < COUNT_LIMIT).then_some(objects))
 }
 
 /// A rung of the ladder by which a stack is deleted that does not go.
@@ -189,18 +199,22 @@ enum Rung {
 }
 
 /// Deletes the stack, rung by rung: as it is, then emptied, then leaving what does not go, then by force.
+///
+/// Its packages go beside it, from the moment on at which CloudFormation has taken the first deletion: a stack that goes needs them no more.
+/// Returns what came of them.
 async fn delete_stack(
     cx: &Context,
     stack: &Stack,
     first: Move,
     data: &Data,
-    objects: usize,
+    objects: Option<usize>,
     keep_data: bool,
-) -> Result<()> {
+    artefacts: &Bucket,
+) -> Result<Result<bool>> {
     let rungs = [Rung::AsItIs, Rung::Emptied, Rung::Retaining, Rung::Forced];
     // A deletion that failed before would fail again as it is.
     let start = usize::from(first == Move::DeleteLadder);
-    let mut retain = Vec::new();
+    let (mut retain, mut packages) = (Vec::new(), None);
     for rung in &rungs[start..] {
         if *rung == Rung::Emptied && !keep_data {
             for bucket in &data.buckets {
@@ -215,10 +229,18 @@ async fn delete_stack(
             Rung::Retaining => Deletion { retain: retain.clone(), force: false },
             Rung::Forced => Deletion { retain: Vec::new(), force: true },
         };
-        let ended = apply::delete(cx, stack, &deletion).await?;
+        let deleting = apply::begin_deletion(cx, stack, &deletion).await?;
+        let (ended, gone) = tokio::join!(deleting.to_the_end(cx), async {
+            match packages.take() {
+                Some(gone) => gone,
+                None => clean::packages(cx, artefacts).await,
+            }
+        });
+        let ended = ended?;
         if ended.status == "DELETE_COMPLETE" {
-            return Ok(());
+            return Ok(gone);
         }
+        packages = Some(gone);
         retain = ended
             .events
             .iter()
@@ -227,9 +249,7 @@ async fn delete_stack(
             .collect();
         retain.sort();
         retain.dedup();
-        if let Some(diagnosis) = diagnose(&ended.events) {
-            cx.events.emit(Event::Failed { diagnosis, console: None });
-        }
+        apply::explain(cx, &ended, &stack.id).await;
     }
     Err(Error::new(format!("stack `{}` cannot be deleted; left in it: {}", stack.name, retain.join(", ")))
         .exit(Exit::Blocked)

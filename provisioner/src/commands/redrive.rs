@@ -36,53 +36,61 @@ pub async fn run(args: &Redrive, cx: &Context) -> Result<Exit> {
         )));
     };
     let function = stack.output("FunctionName")?;
-    let mut left = Vec::new();
-    let sent = send(args.limit.unwrap_or(usize::MAX), url, function, cx, &mut left).await;
-    for message in &left {
+    let mut sent = Sent::default();
+    let outcome = send(args.limit.unwrap_or(usize::MAX), url, function, cx, &mut sent).await;
+    for message in &sent.left {
         // Shown again at once, so that a run right after this one finds it. Where that fails, it shows by itself after a while.
         let _ = queue::show(&cx.clients.sqs, url, message).await;
     }
-    let Sent { sent, foreign } = sent?;
     // The queue's own count is late by seconds.
-    let kept = queue::count(&cx.clients.sqs, url).await?.max(left.len());
-    cx.events.emit(Event::Redriven { queue: url.clone(), sent, kept });
-    Ok(if foreign == 0 { Exit::Success } else { Exit::Failed })
+    let kept = queue::count(&cx.clients.sqs, url).await.map(|count| count.max(sent.left.len()));
+    cx.events.emit(Event::Redriven {
+        queue: url.clone(),
+        sent: sent.events,
+        kept: *kept.as_ref().unwrap_or(&sent.left.len()),
+    });
+    outcome?;
+    kept?;
+    Ok(if sent.foreign == 0 { Exit::Success } else { Exit::Failed })
 }
 
+#[derive(Default)]
 struct Sent {
-    sent: usize,
-    /// What is no failed event.
+    events: usize,
+    /// Messages that are no failed event.
     foreign: usize,
+    /// What was received and is still in the queue.
+    left: Vec<Message>,
 }
 
-/// Sends up to `limit` events, a batch side by side. Every message that was received and is still in the queue is in `left`, also after an
-/// error.
-async fn send(limit: usize, url: &str, function: &str, cx: &Context, left: &mut Vec<Message>) -> Result<Sent> {
+/// Sends up to `limit` events, a batch side by side. `sent` is true also after an error.
+async fn send(limit: usize, url: &str, function: &str, cx: &Context, sent: &mut Sent) -> Result<()> {
     let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let (mut sent, mut foreign) = (0, 0);
-    while sent < limit {
-        let messages = queue::receive(&cx.clients.sqs, url, limit - sent).await?;
-        // What fails again while this runs is not sent in the same run: that could go on without end.
-        let (late, messages): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| message.sent_at > began);
-        left.extend(late);
+    while sent.events < limit {
+        let mut messages = queue::receive(&cx.clients.sqs, url, limit - sent.events).await?;
+        // In a long run what was left comes again; a batch of nothing else is the end.
+        messages.retain(|message| sent.left.iter().all(|known| known.id != message.id));
         if messages.is_empty() {
             break;
         }
+        // What fails again while this runs is not sent in the same run: that could go on without end.
+        let (late, messages): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| message.sent_at > began);
+        sent.left.extend(late);
         let mut failed = None;
         let outcomes = join_all(messages.iter().map(|message| hand_over(message, url, function, cx))).await;
         for (message, outcome) in messages.into_iter().zip(outcomes) {
             match outcome {
-                Ok(Handed::Over) => sent += 1,
+                Ok(Handed::Over) => sent.events += 1,
                 Ok(Handed::Foreign(reason)) => {
-                    foreign += 1;
-                    left.push(message);
+                    sent.foreign += 1;
+                    sent.left.push(message);
                     cx.events.emit(Event::Warning {
                         message: format!("a message in the failure queue is left there: {reason}"),
                         hint: None,
                     });
                 }
                 Err(error) => {
-                    left.push(message);
+                    sent.left.push(message);
                     failed.get_or_insert(error);
                 }
             }
@@ -91,7 +99,7 @@ async fn send(limit: usize, url: &str, function: &str, cx: &Context, left: &mut 
             return Err(error);
         }
     }
-    Ok(Sent { sent, foreign })
+    Ok(())
 }
 
 /// What became of a message.

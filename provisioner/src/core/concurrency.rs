@@ -1,6 +1,7 @@
 //! How many copies of the function may run at once, so that a burst of uploads waits in Lambda's queue instead of failing at Rekognition.
 //!
-//! Pure. A copy asks for about one picture a second, so as many copies as requests a second fill the quota and hardly exceed it.
+//! Pure. As many copies as requests a second: a picture takes a copy some tenths of a second to a second, so the quota is filled; what is
+//! over it then is little, and the copies' own retries and Lambda's take it up (`make scale` shows how few those are).
 
 /// What makes the parameter `ReservedConcurrency` be worked out from the account's quotas.
 pub const AUTOMATIC: &str = "auto";

@@ -27,6 +27,9 @@ pub struct StackEvent {
     /// Under which id more is known of what a hook found, where a hook was the cause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook_result: Option<String>,
+    /// The `ClientRequestToken` of the request that caused it.
+    #[serde(skip)]
+    pub token: Option<String>,
 }
 
 /// Why an operation failed.
@@ -231,6 +234,7 @@ mod tests {
             status: status.into(),
             reason: reason.map(Into::into),
             hook_result: None,
+            token: None,
         }
     }
 

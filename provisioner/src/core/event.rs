@@ -82,7 +82,7 @@ pub enum Event {
         keep_data: bool,
     },
     /// Objects, versions and delete markers leave a bucket.
-    Emptying { bucket: String, removed: usize, of: usize },
+    Emptying { bucket: String, removed: usize, of: Option<usize> },
     /// Something outside the stack was removed.
     Removed { kind: &'static str, name: String },
     /// Something was kept on purpose.

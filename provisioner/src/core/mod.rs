@@ -9,6 +9,7 @@ pub mod diagnosis;
 pub mod event;
 pub mod failure;
 pub mod names;
+pub mod operation;
 pub mod parameter;
 pub mod plan;
 pub mod policy;

@@ -11,6 +11,7 @@ use crate::aws::stack::{self, Deletion, Stack};
 use crate::cli::Context;
 use crate::core::diagnosis::{StackEvent, console, diagnose};
 use crate::core::event::Event;
+use crate::core::operation::Operation as StackOperation;
 use crate::core::plan::Operation;
 use crate::core::status;
 use crate::error::{Error, Exit, Result};
@@ -29,8 +30,8 @@ pub async fn run(cx: &Context, prepared: &Prepared) -> Result<Stack> {
     let client = &cx.clients.cloudformation;
     if let Some(change_set) = &prepared.change_set {
         let operation = match prepared.plan.operation {
-            Operation::Update => follow::Operation::begin(),
-            _ => follow::Operation::Creation,
+            Operation::Update => follow::begin(),
+            _ => StackOperation::Creation,
         };
         change_set::execute(client, change_set, operation.token()).await?;
         return followed(cx, "update", &change_set.stack_id, operation).await;
@@ -40,10 +41,10 @@ pub async fn run(cx: &Context, prepared: &Prepared) -> Result<Stack> {
     }
     prepare::store(cx, prepared).await?;
     let id = stack::create(client, cx.stack(), &prepared.template.body, &prepared.parameters).await?;
-    followed(cx, "creation", &id, follow::Operation::Creation).await
+    followed(cx, "creation", &id, StackOperation::Creation).await
 }
 
-async fn followed(cx: &Context, name: &'static str, stack_id: &str, operation: follow::Operation) -> Result<Stack> {
+async fn followed(cx: &Context, name: &'static str, stack_id: &str, operation: StackOperation) -> Result<Stack> {
     let answering = Answering::begin();
     cx.events.emit(Event::OperationStarted { operation: name, stack: cx.stack().to_owned() });
     let (ended, cancelled) = follow(cx, name, stack_id, &operation, answering).await?;
@@ -63,7 +64,7 @@ async fn follow(
     cx: &Context,
     name: &str,
     stack_id: &str,
-    operation: &follow::Operation,
+    operation: &StackOperation,
     mut answering: Answering,
 ) -> Result<(Ended, bool)> {
     let started = Instant::now();
@@ -126,7 +127,7 @@ async fn failed(cx: &Context, operation: &str, ended: &Ended, stack_id: &str) ->
 }
 
 /// Reports the cause of a failure, where the events tell one.
-async fn explain(cx: &Context, ended: &Ended, stack_id: &str) {
+pub async fn explain(cx: &Context, ended: &Ended, stack_id: &str) {
     if let Some(mut diagnosis) = diagnose(&ended.events) {
         if let Some(id) = &diagnosis.hook_result {
             diagnosis.advice = failures::advice(&cx.clients.cloudformation, id).await;
@@ -144,7 +145,7 @@ async fn explain(cx: &Context, ended: &Ended, stack_id: &str) {
 pub async fn join(cx: &Context, stack: &Stack) -> Result<()> {
     let answering = Answering::begin();
     cx.events.emit(Event::Joined { stack: stack.name.clone(), status: stack.status.clone() });
-    let operation = follow::Operation::join(&cx.clients.cloudformation, &stack.id).await?;
+    let operation = follow::join(&cx.clients.cloudformation, &stack.id).await?;
     follow(cx, "operation", &stack.id, &operation, answering).await.map(|_| ())
 }
 
@@ -158,7 +159,7 @@ pub async fn continue_rollback(cx: &Context, stack: &Stack) -> Result<()> {
     let mut skip = Vec::new();
     let mut last = None;
     for force in [false, false, true] {
-        let operation = follow::Operation::begin();
+        let operation = follow::begin();
         stack::continue_rollback(client, stack, skip.clone(), force, operation.token()).await?;
         let answering = Answering::begin();
         cx.events.emit(Event::OperationStarted { operation: "continued rollback", stack: stack.name.clone() });
@@ -229,9 +230,34 @@ async fn delete_remains(cx: &Context, stack: &Stack) -> Result<()> {
 /// # Errors
 /// The deletion cannot be started or followed.
 pub async fn delete(cx: &Context, stack: &Stack, deletion: &Deletion) -> Result<Ended> {
-    let operation = follow::Operation::begin();
+    begin_deletion(cx, stack, deletion).await?.to_the_end(cx).await
+}
+
+/// A deletion that CloudFormation has accepted.
+#[derive(Debug)]
+pub struct Deleting<'a> {
+    stack: &'a Stack,
+    operation: StackOperation,
+}
+
+/// Starts a deletion.
+///
+/// # Errors
+/// It is refused.
+pub async fn begin_deletion<'a>(cx: &Context, stack: &'a Stack, deletion: &Deletion) -> Result<Deleting<'a>> {
+    let operation = follow::begin();
     stack::delete(&cx.clients.cloudformation, stack, deletion, operation.token()).await?;
-    let answering = Answering::begin();
-    cx.events.emit(Event::OperationStarted { operation: "deletion", stack: stack.name.clone() });
-    follow(cx, "deletion", &stack.id, &operation, answering).await.map(|(ended, _)| ended)
+    Ok(Deleting { stack, operation })
+}
+
+impl Deleting<'_> {
+    /// Follows it; the ended operation says whether the stack is gone.
+    ///
+    /// # Errors
+    /// It cannot be followed.
+    pub async fn to_the_end(&self, cx: &Context) -> Result<Ended> {
+        let answering = Answering::begin();
+        cx.events.emit(Event::OperationStarted { operation: "deletion", stack: self.stack.name.clone() });
+        follow(cx, "deletion", &self.stack.id, &self.operation, answering).await.map(|(ended, _)| ended)
+    }
 }

@@ -56,48 +56,41 @@ pub async fn old_packages(cx: &Context, bucket: &Bucket, keep: &[Option<String>]
 /// Any failure of the requests.
 pub async fn packages(cx: &Context, bucket: &Bucket) -> Result<bool> {
     let client = &cx.clients.s3;
-    let prefix = format!("{}/", cx.stack());
-    let all = artefacts::list(client, bucket, "").await?;
-    let (ours, others): (Vec<String>, Vec<String>) =
-        all.into_iter().map(|artefact| artefact.key).partition(|key| key.starts_with(&prefix));
-    if !ours.is_empty() {
-        artefacts::remove(client, bucket, &ours).await?;
-        cx.events.emit(Event::ArtefactsRemoved { bucket: bucket.name.clone(), objects: ours.len() });
+    let removed = bucket::empty(client, bucket, &format!("{}/", cx.stack()), |_| {}).await?;
+    if removed > 0 {
+        cx.events.emit(Event::ArtefactsRemoved { bucket: bucket.name.clone(), objects: removed });
     }
-    if !others.is_empty() {
-        cx.events.emit(Event::Kept { kind: "bucket for packages (other stacks use it)", name: bucket.name.clone() });
-        return Ok(false);
-    }
-    let deleted = match bucket::delete_if_empty(client, bucket).await? {
-        Deleted::NotEmpty => {
-            // Somebody keeps versions in it, or an upload never ended: both show in no plain list.
-            bucket::empty(client, bucket, "", |_| {}).await?;
-            bucket::delete(client, bucket).await?
+    // S3 itself knows best whether anybody else has something in it.
+    match bucket::delete_if_empty(client, bucket).await? {
+        Deleted::Now => {
+            cx.events.emit(Event::Removed { kind: "bucket for packages", name: bucket.name.clone() });
+            Ok(true)
         }
-        deleted => deleted,
-    };
-    if deleted == Deleted::Now {
-        cx.events.emit(Event::Removed { kind: "bucket for packages", name: bucket.name.clone() });
+        Deleted::Before => Ok(true),
+        Deleted::NotEmpty => {
+            let kind = "bucket for packages (other stacks use it)";
+            cx.events.emit(Event::Kept { kind, name: bucket.name.clone() });
+            Ok(false)
+        }
     }
-    Ok(true)
 }
 
-/// Removes a bucket with everything in it, about so many objects.
+/// Removes a bucket with everything in it: about so many objects, where that is known.
 ///
 /// # Errors
 /// Any failure of the requests.
-pub async fn picture_bucket(cx: &Context, bucket: &Bucket, objects: usize) -> Result<()> {
+pub async fn picture_bucket(cx: &Context, bucket: &Bucket, objects: Option<usize>) -> Result<()> {
     empty(cx, bucket, objects).await?;
     bucket::delete(&cx.clients.s3, bucket).await?;
     cx.events.emit(Event::Removed { kind: "bucket", name: bucket.name.clone() });
     Ok(())
 }
 
-/// Empties a bucket of about so many objects, and shows how far it is.
+/// Empties a bucket of about so many objects, where that is known, and shows how far it is.
 ///
 /// # Errors
 /// Any failure of the requests.
-pub async fn empty(cx: &Context, bucket: &Bucket, objects: usize) -> Result<usize> {
+pub async fn empty(cx: &Context, bucket: &Bucket, objects: Option<usize>) -> Result<usize> {
     bucket::empty(&cx.clients.s3, bucket, "", |removed| {
         cx.events.emit(Event::Emptying { bucket: bucket.name.clone(), removed, of: objects });
     })

@@ -52,8 +52,7 @@ pub async fn check_region(cx: &Context) -> Result<()> {
     })
 }
 
-/// Finds out who acts and what stands. The account comes with a stack's ARN or with the credentials; only where neither names it is STS
-/// asked.
+/// Finds out who acts and what stands. The account comes with a stack's ARN; only without a stack is STS asked.
 ///
 /// # Errors
 /// No usable credentials, or a request fails.
@@ -67,11 +66,6 @@ pub async fn observe(cx: &Context) -> Result<Observed> {
         });
         let partition = stack.partition().to_owned();
         return Ok(Observed { stack: found, account, partition });
-    }
-    if let Some(account) = identity::named_account(&cx.clients).await {
-        let partition = regions::partition_of(cx.region()).to_owned();
-        cx.events.emit(Event::Identity { account: account.clone(), arn: None, partition: partition.clone() });
-        return Ok(Observed { stack: None, account, partition });
     }
     let caller = identity::caller(&cx.clients.sts).await?;
     cx.events.emit(Event::Identity {

@@ -24,7 +24,8 @@ use crate::steps::{adopt, apply};
 /// What the system is to be like
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
-    /// Set a parameter of the template, as `RetentionDays=30`; what is not set stays as it is deployed
+    /// Set a parameter of the template, as `RetentionDays=30`; what is not set stays as it is deployed. `ReservedConcurrency=auto` fits that
+    /// one to the account's quota
     #[arg(long = "parameter", short = 'P', value_name = "NAME=VALUE", value_parser = assignment)]
     pub parameters: Vec<(String, String)>,
     /// Deploy this template instead of the built-in one
@@ -215,7 +216,8 @@ fn architecture(cx: &Context, settings: &Settings) -> Result<Architecture> {
 /// The parameter that may be worked out here.
 const RESERVED: &str = "ReservedConcurrency";
 
-/// How many copies of the function may run at once in this account and region; -1 for any number where no limit can be set.
+/// How many copies of the function may run at once in this account and region. Where that cannot be worked out, what is deployed stays; -1,
+/// which sets no limit, is for a stack that had none.
 async fn reserve(cx: &Context, observed: &Observed) -> i32 {
     let asked = tokio::try_join!(quotas::detect_faces(&cx.clients, cx.region()), quotas::concurrency(&cx.clients));
     let held = observed.stack.as_ref().and_then(|stack| stack.parameters.get(RESERVED)?.parse::<i32>().ok());
@@ -231,11 +233,17 @@ async fn reserve(cx: &Context, observed: &Observed) -> i32 {
             copies
         }
         Err(reason) => {
+            let held = held.unwrap_or(-1);
+            let limit = if held < 0 {
+                "the function gets no limit of its own".to_owned()
+            } else {
+                format!("the limit of {held} copies stays")
+            };
             cx.events.emit(Event::Warning {
-                message: format!("the function gets no limit of its own: {reason}"),
+                message: format!("{limit}: {reason}"),
                 hint: Some("`--parameter FailureQueue=yes` keeps what a burst of uploads makes fail".into()),
             });
-            -1
+            held
         }
     }
 }

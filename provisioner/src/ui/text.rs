@@ -33,7 +33,7 @@ pub(super) fn progress(event: &Event) -> Option<Progress> {
         // What comes in meanwhile goes too.
         Event::Emptying { bucket, removed, of } => Some(Progress {
             text: format!("emptying {bucket}: {removed} removed"),
-            share: Some((*removed, *of.max(removed))),
+            share: of.map(|of| (*removed, of.max(*removed))),
         }),
         Event::Detecting { done, of } => {
             Some(Progress { text: format!("{done} of {of} pictures finished"), share: Some((*done, *of)) })
@@ -300,7 +300,7 @@ fn status(report: &StatusReport) -> String {
         let carried = match &report.carried_sha256 {
             None => String::new(),
             Some(carried) if carried == sha256 => ", which this program carries".to_owned(),
-            Some(carried) => format!("; `up` deploys what this program carries, {carried}"),
+            Some(carried) => format!("; this program carries {carried}"),
         };
         let _ = writeln!(text, "package          sha256 {sha256}{carried}");
     }

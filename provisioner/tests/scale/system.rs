@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
-use provisioner::aws::{Clients, Target, stack};
+use provisioner::aws::{Clients, stack};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -19,11 +19,9 @@ use super::census::Census;
 use super::copies::Program;
 use super::front::{Behind, Front};
 use super::lambda::{Lambda, Rules};
-use super::support::local::{Local, fixture};
+use super::support::local::{ACCOUNT, Local, clients_at, fixture};
 use super::support::run;
 
-/// The key of the emulator's root user, and its account.
-const KEY: &str = "000000000000";
 const SECRET: &str = "test";
 const REGION: &str = "us-east-1";
 const STACK: &str = "face-recognition";
@@ -68,7 +66,7 @@ impl System {
         let executable = deploy(&local, &[&["FailureQueue=yes", ELSEWHERE, &retries], parameters].concat());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("its address"));
-        let directly = connect(local.endpoint()).await;
+        let directly = clients_at(local.endpoint()).await;
         let (rules, outputs) = read(&directly, executable, &url, size).await;
         let lambda = Lambda::new(rules, directly.sqs);
         let behind = Behind {
@@ -78,7 +76,7 @@ impl System {
             bucket: outputs["BucketName"].clone(),
         };
         let front = Front::start(listener, behind, lambda.clone());
-        let clients = connect(url).await;
+        let clients = clients_at(url).await;
         Self { lambda, front, uploads: BTreeSet::new(), size, local, clients, outputs }
     }
 
@@ -109,7 +107,7 @@ impl System {
     /// Runs `provisioner redrive`, waits until all that it sent has ended, and returns how many that were.
     pub(crate) async fn redrive(&self) -> usize {
         let mut command = self.local.command(&["redrive", "--endpoint-url", &self.front.url, "--region", REGION]);
-        command.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", SECRET);
+        command.env("AWS_ACCESS_KEY_ID", ACCOUNT).env("AWS_SECRET_ACCESS_KEY", SECRET);
         let said = tokio::task::spawn_blocking(move || run(&mut command).expect(0)).await.expect("it does not panic");
         self.lambda.settle().await;
         let sent = said.of_type("redriven")[0]["sent"].as_u64().expect("a number");
@@ -128,11 +126,6 @@ fn picture() -> Bytes {
     let mut bytes = Cursor::new(Vec::new());
     face.write_to(&mut bytes, image::ImageFormat::Jpeg).expect("a picture");
     bytes.into_inner().into()
-}
-
-async fn connect(endpoint: String) -> Clients {
-    let target = Target::Local { endpoint, region: REGION.to_owned(), credentials: (KEY, SECRET) };
-    Clients::connect(&target).await.expect("clients")
 }
 
 /// Runs `up`, and returns the executable that it deployed.
@@ -155,7 +148,7 @@ async fn read(clients: &Clients, executable: PathBuf, url: &str, size: Size) -> 
     let environment = [
         ("AWS_LAMBDA_FUNCTION_NAME", name.as_str()),
         ("AWS_REGION", REGION),
-        ("AWS_ACCESS_KEY_ID", KEY),
+        ("AWS_ACCESS_KEY_ID", ACCOUNT),
         ("AWS_SECRET_ACCESS_KEY", SECRET),
         ("AWS_ENDPOINT_URL", url),
         ("AWS_ENDPOINT_URL_REKOGNITION", url),

@@ -1,8 +1,8 @@
-//! What the account decides: its quotas, and which account it is.
+//! What the account's quotas decide.
 
 use super::UPDATE;
-use super::cloud::{Cloud, Script, at};
-use super::run::{Run, provisioner, provisioner_with};
+use super::cloud::{ChangeSet, Cloud, Script, at};
+use super::run::{Run, provisioner};
 
 fn quotas(rate: Option<f64>, free: i32) -> Script {
     let mut script = Script::default().on("CreateStack", vec![at("CREATE_COMPLETE")]);
@@ -64,13 +64,13 @@ async fn regions_come_with_the_quota_of_the_account() {
 }
 
 #[tokio::test]
-async fn credentials_that_name_their_account_save_a_question() {
-    let cloud = Cloud::start(quotas(None, 0)).await;
-    let run = provisioner_with(&cloud, &UPDATE, &[("AWS_ACCOUNT_ID", "123456789012")]).await;
-    run.ended(0);
-    assert_eq!(run.event("identity")["account"], "123456789012");
-    assert_eq!(cloud.count("GetCallerIdentity"), 0);
-    let calls: Vec<String> = cloud.calls().into_iter().map(|call| call.name).collect();
-    let asked = ["DescribeStacks", "DescribeTable", "HeadBucket", "PutObject", "CreateStack"];
-    assert!(asked.iter().all(|name| calls.iter().filter(|call| call == name).count() >= 1), "{calls:?}");
+async fn a_limit_that_stands_stays_where_the_quota_cannot_be_read() {
+    let mut script = Script { status: Some("CREATE_COMPLETE"), ..quotas(None, 1_000) };
+    script.reserved = Some("5");
+    script.change_sets.push_back(ChangeSet::Changes(Vec::new()));
+    let cloud = Cloud::start(script).await;
+    provisioner(&cloud, &[&UPDATE[..], &["-P", "ReservedConcurrency=auto"]].concat()).await.ended(0);
+    let made = cloud.calls().into_iter().find(|call| call.name == "CreateChangeSet").expect("a change set");
+    let name = made.parameters.iter().find(|(_, value)| *value == "ReservedConcurrency").expect("the parameter").0;
+    assert_eq!(made.parameters[&name.replace("ParameterKey", "ParameterValue")], "5");
 }

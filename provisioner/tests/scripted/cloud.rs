@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -55,6 +56,7 @@ pub(crate) enum ChangeSet {
 
 /// The whole state; tests set it up before the deployer comes.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a script is a list of switches")]
 pub(crate) struct Script {
     /// The stack's status; none where there is no stack.
     pub(crate) status: Option<&'static str>,
@@ -91,8 +93,14 @@ pub(crate) struct Script {
     /// Faces a second, where Service Quotas tells; copies of functions that nobody has reserved.
     pub(crate) detect_faces: Option<f64>,
     pub(crate) free_copies: i32,
+    /// The reservation that the stack was deployed with.
+    pub(crate) reserved: Option<&'static str>,
     /// What Systems Manager lists.
     pub(crate) rekognition_regions: Vec<&'static str>,
+    /// Events carry no tokens, but the time of this machine.
+    pub(crate) tokenless: bool,
+    /// Another stack has packages in the bucket for them.
+    pub(crate) others_packages: bool,
     /// The alarms that exist.
     pub(crate) alarms: Vec<&'static str>,
     /// The `ClientRequestToken` of the request behind what happens.
@@ -208,7 +216,7 @@ async fn answer(
             fault.call == name && (fault.after..fault.after.saturating_add(fault.times)).contains(&earlier)
         });
         match fault {
-            Some(fault) if fault.call.ends_with("Object") => {
+            Some(fault) if fault.call.contains("Object") => {
                 (fault.http, format!("<Error><Code>{}</Code><Message>{}</Message></Error>", fault.code, fault.message))
             }
             Some(fault) => (fault.http, xml::error(fault.code, fault.message)),
@@ -362,6 +370,9 @@ impl Script {
             "DescribeTable" => (400, r#"{"__type":"ResourceNotFoundException","message":"no such table"}"#.to_owned()),
             "HeadBucket" if self.buckets.contains(&bucket) => (200, String::new()),
             "HeadBucket" => (404, String::new()),
+            "DeleteBucket" if self.others_packages && bucket.starts_with("provisioner-artefacts-") => {
+                (409, "<Error><Code>BucketNotEmpty</Code><Message>not empty</Message></Error>".to_owned())
+            }
             "DeleteBucket" => {
                 self.buckets.remove(&bucket);
                 (204, String::new())
@@ -383,7 +394,12 @@ impl Script {
             for mut event in frame.events {
                 // No two events share an id, also where a history is played twice.
                 event["id"] = format!("{}", self.events.len()).into();
-                event["token"] = self.token.clone().into();
+                if self.tokenless {
+                    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+                    event["at"] = u64::try_from(now).unwrap_or_default().into();
+                } else {
+                    event["token"] = self.token.clone().into();
+                }
                 self.events.push(event);
             }
         }

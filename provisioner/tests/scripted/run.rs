@@ -57,20 +57,11 @@ impl Run {
 
 /// Runs it to its end.
 pub(crate) async fn provisioner(cloud: &Cloud, arguments: &[&str]) -> Run {
-    provisioner_with(cloud, arguments, &[]).await
-}
-
-/// As [`provisioner`], with variables beside the usual ones.
-pub(crate) async fn provisioner_with(cloud: &Cloud, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
-    Run::of(start_with(cloud, arguments, variables)).await
+    Run::of(start(cloud, arguments)).await
 }
 
 /// Starts it; nothing is built, because a tiny executable of the right kind is given.
 pub(crate) fn start(cloud: &Cloud, arguments: &[&str]) -> Child {
-    start_with(cloud, arguments, &[])
-}
-
-fn start_with(cloud: &Cloud, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let bootstrap = folder.join("bootstrap");
     if !bootstrap.exists() {
@@ -95,7 +86,6 @@ fn start_with(cloud: &Cloud, arguments: &[&str], variables: &[(&str, &str)]) -> 
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("PROVISIONER_POLL_LIMIT_MS", "5")
-        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -27,6 +27,11 @@ pub(crate) fn stack(status: &str, script: &Script) -> (u16, String) {
     };
     let operations: String =
         script.operations.iter().map(|id| element("member", &element("OperationId", id))).collect();
+    let reserved = script.reserved.map_or_else(String::new, |value| {
+        format!(
+            "<member><ParameterKey>ReservedConcurrency</ParameterKey><ParameterValue>{value}</ParameterValue></member>"
+        )
+    });
     ok(
         "DescribeStacks",
         &format!(
@@ -34,7 +39,7 @@ pub(crate) fn stack(status: &str, script: &Script) -> (u16, String) {
              <CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>{status}</StackStatus>\
              <EnableTerminationProtection>{}</EnableTerminationProtection><Tags>{tags}</Tags>\
              <LastOperations>{operations}</LastOperations>\
-             <Parameters><member><ParameterKey>CodeKey</ParameterKey><ParameterValue>old</ParameterValue></member></Parameters>\
+             <Parameters><member><ParameterKey>CodeKey</ParameterKey><ParameterValue>old</ParameterValue></member>{reserved}</Parameters>\
              <Outputs><member><OutputKey>BucketName</OutputKey><OutputValue>pictures</OutputValue></member></Outputs>\
              </member></Stacks>",
             script.protected

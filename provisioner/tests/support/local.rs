@@ -43,9 +43,7 @@ impl Local {
 
     /// What talks to it past the program.
     pub(crate) async fn clients(&self) -> Clients {
-        let target =
-            Target::Local { endpoint: self.endpoint(), region: "us-east-1".into(), credentials: (ACCOUNT, "test") };
-        Clients::connect(&target).await.expect("clients")
+        clients_at(self.endpoint()).await
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -57,6 +55,12 @@ impl Drop for Local {
     fn drop(&mut self) {
         let _ = self.command(&["local", "stop"]).output();
     }
+}
+
+/// What talks to a local cloud, or to what stands before one.
+pub(crate) async fn clients_at(endpoint: String) -> Clients {
+    let target = Target::Local { endpoint, region: "us-east-1".into(), credentials: (ACCOUNT, "test") };
+    Clients::connect(&target).await.expect("clients")
 }
 
 /// The path of a picture.
