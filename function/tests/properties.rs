@@ -273,11 +273,11 @@ enum Turn {
 /// Two deliveries of one event, another of the event that the overwrite makes, in any order of their requests.
 #[test]
 fn any_order_of_deliveries_gives_the_same_rows() {
-    let runtime = runtime();
     let turns =
         prop::collection::vec(prop_oneof![7 => (0..3usize).prop_map(Turn::Serve), 1 => Just(Turn::Overwrite)], 0..16);
     let pictures = prop::collection::vec(1..4usize, 2);
-    check(&(turns, pictures), 20, |(turns, pictures)| runtime.block_on(interleave(&turns, &pictures)));
+    // A runtime a case: with it go the servers of the case and their files.
+    check(&(turns, pictures), 20, |(turns, pictures)| runtime().block_on(interleave(&turns, &pictures)));
 }
 
 fn picture(faces: usize, emotion: &str) -> Value {
