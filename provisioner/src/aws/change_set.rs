@@ -245,7 +245,7 @@ pub async fn discard(client: &Client, id: &str) {
 }
 
 async fn wait(client: &Client, id: &str, stack: &str) -> Result<Vec<DescribeChangeSetOutput>> {
-    let mut pace = Pace::new(Duration::from_millis(250), Duration::from_secs(2));
+    let mut pace = Pace::new(Duration::from_millis(200), Duration::from_secs(2));
     loop {
         let pages: Vec<_> = client
             .describe_change_set()

@@ -99,7 +99,7 @@ pub async fn to_the_end(
     operation: &Operation,
     mut report: impl FnMut(&StackEvent),
 ) -> Result<Ended> {
-    let mut pace = Pace::new(Duration::from_millis(400), Duration::from_secs(3));
+    let mut pace = Pace::new(Duration::from_millis(300), Duration::from_secs(3));
     let mut history = History { operation, seen: HashSet::new(), events: Vec::new() };
     // An operation that runs already is over as soon as the stack is at rest.
     let mut begun = matches!(operation, Operation::Joined(_));
