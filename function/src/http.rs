@@ -2,13 +2,14 @@
 //!
 //! Invariant: a call ends by its time limit, body included, and no C code is needed to build it (but with `tls-ring`).
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::{
@@ -19,10 +20,12 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
+use http::uri::{Scheme, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -39,7 +42,10 @@ const IDLE: Duration = Duration::from_secs(15);
 
 /// A pool of connections that the SDK's clients share.
 #[derive(Clone, Debug)]
-pub struct Pool(Client<Dial, Full<Bytes>>);
+pub struct Pool {
+    client: Client<Dial, Full<Bytes>>,
+    dial: Dial,
+}
 
 /// Why there can be no connections.
 #[derive(Debug, thiserror::Error)]
@@ -68,8 +74,21 @@ impl Pool {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let dial = Dial { tls: TlsConnector::from(Arc::new(tls)), limit: connect };
-        Ok(Self(Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(dial)))
+        let dial = Dial { tls: TlsConnector::from(Arc::new(tls)), limit: connect, ahead: Arc::default() };
+        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(dial.clone());
+        Ok(Self { client, dial })
+    }
+
+    /// Begins to open a connection to the server of `uri`, which the first request to it takes over.
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub fn connect_ahead(&self, uri: Uri) {
+        let Some(server) = Server::of(&uri) else { return };
+        let dial = self.dial.clone();
+        let stream = tokio::spawn(async move { dial.open(&uri).await });
+        let begun = Begun { since: Instant::now(), stream };
+        self.dial.ahead.lock().unwrap_or_else(PoisonError::into_inner).insert(server, begun);
     }
 }
 
@@ -128,7 +147,7 @@ async fn exchange(pool: &Pool, request: HttpRequest) -> Result<HttpResponse, Con
     let (parts, body) = request.try_into_http1x().map_err(|error| user(error.into()))?.into_parts();
     let body = body.bytes().ok_or_else(|| user("the request's body is a stream".into()))?;
     let request = http::Request::from_parts(parts, Full::new(Bytes::copy_from_slice(body)));
-    let (parts, body) = pool.0.request(request).await.map_err(|error| fault(error.into()))?.into_parts();
+    let (parts, body) = pool.client.request(request).await.map_err(|error| fault(error.into()))?.into_parts();
     let body = Limited::new(body, LONGEST_BODY).collect().await.map_err(fault)?.to_bytes();
     let response = http::Response::from_parts(parts, SdkBody::from(body));
     response.try_into().map_err(|error: aws_smithy_runtime_api::http::HttpError| fault(error.into()))
@@ -151,6 +170,23 @@ fn fault(error: BoxError) -> ConnectorError {
 struct Dial {
     tls: TlsConnector,
     limit: Duration,
+    ahead: Arc<Mutex<HashMap<Server, Begun>>>,
+}
+
+/// A connection that was begun before any request asked for it.
+struct Begun {
+    since: Instant,
+    stream: JoinHandle<io::Result<Stream>>,
+}
+
+/// What a connection leads to.
+#[derive(PartialEq, Eq, Hash)]
+struct Server(Scheme, http::uri::Authority);
+
+impl Server {
+    fn of(uri: &Uri) -> Option<Self> {
+        Some(Self(uri.scheme()?.clone(), uri.authority()?.clone()))
+    }
 }
 
 impl std::fmt::Debug for Dial {
@@ -159,7 +195,7 @@ impl std::fmt::Debug for Dial {
     }
 }
 
-impl tower_service::Service<http::Uri> for Dial {
+impl tower_service::Service<Uri> for Dial {
     type Response = TokioIo<Stream>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
@@ -168,17 +204,35 @@ impl tower_service::Service<http::Uri> for Dial {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, uri: http::Uri) -> Self::Future {
-        let Self { tls, limit } = self.clone();
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let dial = self.clone();
         Box::pin(async move {
-            let stream = tokio::time::timeout(limit, open(&tls, &uri)).await;
-            stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map(TokioIo::new)
+            let stream = match dial.begun(&uri).await {
+                Some(stream) => Ok(stream),
+                None => dial.open(&uri).await,
+            };
+            stream.map(TokioIo::new)
         })
     }
 }
 
-async fn open(tls: &TlsConnector, uri: &http::Uri) -> io::Result<Stream> {
-    let secure = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+impl Dial {
+    /// The connection that was begun ahead, if it came about and is not too old.
+    async fn begun(&self, uri: &Uri) -> Option<Stream> {
+        let server = Server::of(uri)?;
+        let begun = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).remove(&server)?;
+        (begun.since.elapsed() < IDLE).then_some(begun.stream)?.await.ok()?.ok()
+    }
+
+    async fn open(&self, uri: &Uri) -> io::Result<Stream> {
+        tokio::time::timeout(self.limit, connect(&self.tls, uri))
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+async fn connect(tls: &TlsConnector, uri: &Uri) -> io::Result<Stream> {
+    let secure = uri.scheme() == Some(&Scheme::HTTPS);
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let tcp = TcpStream::connect((host, uri.port_u16().unwrap_or(if secure { 443 } else { 80 }))).await?;
     tcp.set_nodelay(true)?;

@@ -6,6 +6,8 @@ use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
 
+use futures_util::FutureExt as _;
+
 use crate::http::{Pool, PoolError};
 use crate::retry::{Cancelled, Unreadable};
 use crate::settings::Settings;
@@ -22,6 +24,7 @@ pub struct Services {
     pub rekognition: aws_sdk_rekognition::Client,
     /// Keeps the rows.
     pub dynamodb: aws_sdk_dynamodb::Client,
+    pool: Pool,
 }
 
 /// What the three clients have in common. Their builders do not share a type.
@@ -64,6 +67,22 @@ macro_rules! configure {
     }};
 }
 
+/// Where the SDK will find a service.
+macro_rules! endpoint {
+    ($service:ident, $settings:expr, $endpoint:ident) => {{
+        use $service::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
+        let parameters = Params::builder()
+            .region($settings.region.clone())
+            .set_endpoint($settings.endpoints.$endpoint.clone())
+            .build();
+        let resolver = DefaultResolver::new();
+        parameters.ok().and_then(|parameters| {
+            let endpoint = resolver.resolve_endpoint(&parameters).now_or_never()?;
+            endpoint.ok()?.url().parse::<http::Uri>().ok()
+        })
+    }};
+}
+
 impl Services {
     /// Builds the clients.
     pub fn new(settings: &Settings) -> Result<Self, PoolError> {
@@ -80,6 +99,21 @@ impl Services {
             s3: aws_sdk_s3::Client::from_conf(s3),
             rekognition: aws_sdk_rekognition::Client::from_conf(rekognition),
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
+            pool,
         })
+    }
+
+    /// Begins to connect to Rekognition and `DynamoDB`, so that it is done when the first event needs them. S3's host bears the bucket's
+    /// name, which only an event tells.
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub fn connect_ahead(&self, settings: &Settings) {
+        let rekognition = endpoint!(aws_sdk_rekognition, settings, rekognition);
+        let dynamodb = endpoint!(aws_sdk_dynamodb, settings, dynamodb);
+        // An endpoint that cannot be resolved is the first call's error.
+        for uri in [rekognition, dynamodb].into_iter().flatten() {
+            self.pool.connect_ahead(uri);
+        }
     }
 }

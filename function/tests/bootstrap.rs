@@ -42,6 +42,8 @@ async fn an_upload_becomes_rows_an_answer_and_a_line() {
     let (cloud, mut api) = (Cloud::over_tls().await, RuntimeApi::start().await);
     cloud.state().faces = json!([face(0.25, "SAD"), face(0.5, "HAPPY")]);
     let child = run(&api, &cloud.environment());
+    // Rekognition and the table are connected to before there is an event.
+    cloud.connected(2).await;
     for _ in 0..2 {
         api.send(event(&[record("a+b%2B%C3%BC.jpg")]).to_string());
         let Said::Response(document) = api.answer().await else { panic!("no answer") };
@@ -49,6 +51,7 @@ async fn an_upload_becomes_rows_an_answer_and_a_line() {
         assert_eq!((&document["statusCode"], &document["body"]["records"][0]["faces"]), (&json!(200), &json!(2)));
     }
     assert_eq!(cloud.state().rows.len(), 2);
+    assert_eq!(cloud.state().connections, 3);
     // It listens for the next event, as Lambda expects, and goes when it is told to.
     assert_eq!(api.hear().await.1, Said::Polled);
     let output = stop(child).await;

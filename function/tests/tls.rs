@@ -1,11 +1,14 @@
-//! TLS as the function does it, with whichever provider it is built with: a handshake, a call, and refusals.
+//! Connections as the function makes them, with whichever provider of TLS it is built with: a handshake, a call, refusals, and those
+//! that are opened ahead.
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use function::{Outcome, Services};
 use support::{Cloud, SERVICES, event, record};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
 #[tokio::test]
 async fn a_bundle_names_the_roots_to_trust() {
@@ -21,12 +24,61 @@ async fn a_server_whose_root_is_unknown_is_not_talked_to() {
     let mut settings = cloud.settings.clone();
     settings.ca_bundle = None;
     let services = Services::new(&settings).unwrap();
-    let deadline = std::time::SystemTime::now() + Duration::from_secs(2);
+    let deadline = SystemTime::now() + Duration::from_secs(2);
     let invocation = function::Invocation { request_id: String::new(), deadline };
     let report = function::handle(&event(&[record("a.jpg")]), &services, &settings, &invocation).await;
     let Outcome::Failed(failure) = &report.records[0].outcome else { panic!("{report:?}") };
     assert_eq!(failure.code, "ConnectionFailure");
     assert!(cloud.state().calls.is_empty());
+}
+
+#[tokio::test]
+async fn connections_opened_ahead_are_used() {
+    let cloud = Cloud::over_tls().await;
+    cloud.services.connect_ahead(&cloud.settings);
+    cloud.connected(2).await;
+    assert!(cloud.state().calls.is_empty());
+    assert_eq!(cloud.upload().await.records[0].outcome, Outcome::Stored { faces: 1 });
+    // The third leads to S3.
+    assert_eq!(cloud.state().connections, 3);
+}
+
+/// In the clear it is open when it is lost; with TLS it never comes about.
+#[tokio::test]
+async fn a_connection_opened_ahead_may_be_lost() {
+    for cloud in [Cloud::start().await, Cloud::over_tls().await] {
+        let mut settings = cloud.settings.clone();
+        let (url, lost) = losing_the_first(&settings.endpoints.rekognition.unwrap()).await;
+        settings.endpoints.rekognition = Some(url);
+        let services = Services::new(&settings).unwrap();
+        services.connect_ahead(&settings);
+        lost.await.unwrap();
+        let deadline = SystemTime::now() + Duration::from_secs(20);
+        let invocation = function::Invocation { request_id: String::new(), deadline };
+        let report = function::handle(&event(&[record("a.jpg")]), &services, &settings, &invocation).await;
+        assert_eq!(report.records[0].outcome, Outcome::Stored { faces: 1 });
+    }
+}
+
+/// A server before the one of `url` that drops its first connection, and when it has.
+async fn losing_the_first(url: &str) -> (String, oneshot::Receiver<()>) {
+    let (scheme, server) = url.split_once("://").unwrap();
+    let (server, listener) = (server.to_owned(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+    let (tell, lost) = oneshot::channel();
+    tokio::spawn(async move {
+        drop(listener.accept().await.unwrap());
+        tell.send(()).unwrap();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let server = server.clone();
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(server).await.unwrap();
+                // Either side may end it.
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
+            });
+        }
+    });
+    (url, lost)
 }
 
 #[test]

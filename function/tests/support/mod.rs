@@ -70,6 +70,8 @@ pub(crate) struct State {
     pub(crate) version: Option<&'static str>,
     pub(crate) size: u64,
     pub(crate) faces: Value,
+    /// Connections ever opened, TLS included.
+    pub(crate) connections: usize,
 }
 
 /// Lets the requests of one server through one by one.
@@ -85,7 +87,7 @@ pub(crate) struct Gate {
 pub(crate) struct Cloud {
     state: Arc<Mutex<State>>,
     pub(crate) settings: Settings,
-    services: Services,
+    pub(crate) services: Services,
 }
 
 impl State {
@@ -99,6 +101,7 @@ impl State {
             version: None,
             size: 5000,
             faces: json!([face(0.5, "HAPPY")]),
+            connections: 0,
         }))
     }
 }
@@ -220,6 +223,16 @@ impl Cloud {
         self.state().calls.iter().filter(|(called, ..)| *called == service).count()
     }
 
+    /// Returns once `count` connections have been opened.
+    pub(crate) async fn connected(&self, count: usize) {
+        let connected = async {
+            while self.state().connections < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), connected).await.expect("too few connections");
+    }
+
     pub(crate) async fn handle(&self, event: &Value, time: Duration) -> Report {
         let invocation = Invocation { request_id: "request".to_owned(), deadline: SystemTime::now() + time };
         function::handle(event, &self.services, &self.settings, &invocation).await
@@ -254,9 +267,11 @@ async fn listen(state: Arc<Mutex<State>>, gate: Option<Arc<Gate>>, tls: Option<T
             let (state, gate, tls) = (Arc::clone(&state), gate.clone(), tls.clone());
             tokio::spawn(async move {
                 let Some(tls) = tls else {
+                    state.lock().unwrap().connections += 1;
                     return serve(BufReader::new(stream), &state, gate.as_deref()).await;
                 };
                 if let Ok(stream) = tls.accept(stream).await {
+                    state.lock().unwrap().connections += 1;
                     serve(BufReader::new(stream), &state, None).await;
                 }
             });
