@@ -8,6 +8,9 @@ use aws_smithy_types::date_time::Format;
 use percent_encoding::percent_decode;
 use serde_json::{Value, json};
 
+/// The most records that an event may hold. S3 sends one; each costs memory and a line in the log, so there must be an end.
+const MOST_RECORDS: usize = 1_000;
+
 /// One record of an event: what happened to which object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upload {
@@ -41,6 +44,9 @@ pub enum Malformed {
     /// The document holds no list of records and is no test event either.
     #[error("the event is not an S3 notification")]
     NoRecords,
+    /// More records than the function has room for.
+    #[error("the event holds {0} records, more than {MOST_RECORDS}")]
+    TooMany(usize),
     /// A member that names the object is absent or of the wrong type.
     #[error("the record's `{0}` is absent or not what S3 sends")]
     Member(&'static str),
@@ -52,6 +58,7 @@ pub enum Malformed {
 /// Reads the records of an event. S3's test event, sent when a notification is set up, has none.
 pub fn decode(event: &Value) -> Result<Vec<Result<Upload, Malformed>>, Malformed> {
     match &event["Records"] {
+        Value::Array(records) if records.len() > MOST_RECORDS => Err(Malformed::TooMany(records.len())),
         Value::Array(records) => Ok(records.iter().map(upload).collect()),
         _ if event["Event"] == "s3:TestEvent" => Ok(Vec::new()),
         _ => Err(Malformed::NoRecords),

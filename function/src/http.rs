@@ -7,7 +7,7 @@ use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,6 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -79,16 +78,11 @@ impl Pool {
         Ok(Self { client, dial })
     }
 
-    /// Begins to open a connection to the server of `uri`, which the first request to it takes over.
-    ///
-    /// # Panics
-    /// Outside a Tokio runtime.
-    pub fn connect_ahead(&self, uri: Uri) {
-        let Some(server) = Server::of(&uri) else { return };
-        let dial = self.dial.clone();
-        let stream = tokio::spawn(async move { dial.open(&uri).await });
-        let begun = Begun { since: Instant::now(), stream };
-        self.dial.ahead.lock().unwrap_or_else(PoisonError::into_inner).insert(server, begun);
+    /// Opens a connection to the server of `uri`, which the first request to it takes over. Whether that works is that request's matter.
+    pub async fn connect_ahead(&self, uri: Uri) {
+        if let (Some(server), Ok(stream)) = (Server::of(&uri), self.dial.open(&uri).await) {
+            self.dial.ahead().insert(server, (Instant::now(), stream));
+        }
     }
 }
 
@@ -170,13 +164,8 @@ fn fault(error: BoxError) -> ConnectorError {
 struct Dial {
     tls: TlsConnector,
     limit: Duration,
-    ahead: Arc<Mutex<HashMap<Server, Begun>>>,
-}
-
-/// A connection that was begun before any request asked for it.
-struct Begun {
-    since: Instant,
-    stream: JoinHandle<io::Result<Stream>>,
+    /// Connections that no request has asked for yet, and since when they are open.
+    ahead: Arc<Mutex<HashMap<Server, (Instant, Stream)>>>,
 }
 
 /// What a connection leads to.
@@ -207,21 +196,24 @@ impl tower_service::Service<Uri> for Dial {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let dial = self.clone();
         Box::pin(async move {
-            let stream = match dial.begun(&uri).await {
-                Some(stream) => Ok(stream),
-                None => dial.open(&uri).await,
+            let stream = match dial.take(&uri, IDLE) {
+                Some(stream) => stream,
+                None => dial.open(&uri).await?,
             };
-            stream.map(TokioIo::new)
+            Ok(TokioIo::new(stream))
         })
     }
 }
 
 impl Dial {
-    /// The connection that was begun ahead, if it came about and is not too old.
-    async fn begun(&self, uri: &Uri) -> Option<Stream> {
-        let server = Server::of(uri)?;
-        let begun = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).remove(&server)?;
-        (begun.since.elapsed() < IDLE).then_some(begun.stream)?.await.ok()?.ok()
+    fn ahead(&self) -> MutexGuard<'_, HashMap<Server, (Instant, Stream)>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection that was opened ahead, if it has not lain idle for longer than `idle`.
+    fn take(&self, uri: &Uri, idle: Duration) -> Option<Stream> {
+        let (since, stream) = self.ahead().remove(&Server::of(uri)?)?;
+        (since.elapsed() <= idle).then_some(stream)
     }
 
     async fn open(&self, uri: &Uri) -> io::Result<Stream> {
@@ -241,4 +233,21 @@ async fn connect(tls: &TlsConnector, uri: &Uri) -> io::Result<Stream> {
     }
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     Ok(Stream::Tls(Box::new(tls.connect(name, tcp).await?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_opened_ahead_is_taken_once_and_not_when_it_is_old() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri: Uri = format!("http://{}/path", server.local_addr().unwrap()).parse().unwrap();
+        let pool = Pool::new(Duration::from_secs(5), None).unwrap();
+        for (idle, expected) in [(Duration::MAX, true), (Duration::ZERO, false)] {
+            pool.connect_ahead(uri.clone()).await;
+            assert_eq!(pool.dial.take(&uri, idle).is_some(), expected);
+            assert!(pool.dial.take(&uri, Duration::MAX).is_none());
+        }
+    }
 }

@@ -66,7 +66,7 @@ fn refuse(api: &str, reason: &str) -> io::Result<()> {
 }
 
 async fn serve(settings: &Settings, services: &Services) -> Result<(), Error> {
-    services.connect_ahead(settings);
+    services.connect_ahead(settings).await;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context } = event;
         let deadline = match context.deadline {

@@ -12,6 +12,8 @@ use aws_sdk_s3::config::Credentials;
 pub struct Settings {
     /// The table that gets the rows (`TABLE_NAME`).
     pub table: String,
+    /// The bucket whose uploads are most likely meant (`BUCKET_NAME`), to connect to it ahead; others are served too.
+    pub bucket: Option<String>,
     /// Days that a row stays, counted from the event (`RETENTION_DAYS`; empty or 0 keeps rows forever).
     pub retention_days: Option<u32>,
     /// Whether bucket and key may appear in logs and errors (`LOG_KEYS=true`).
@@ -101,15 +103,23 @@ impl Settings {
         let required = |name: &'static str| optional(name).ok_or(SettingsError::Missing(name));
         let endpoint =
             |service: &str| optional(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| optional("AWS_ENDPOINT_URL"));
+        // `lambda_runtime` takes these for granted.
+        required("AWS_LAMBDA_FUNCTION_VERSION")?;
+        let memory = required("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?;
+        if memory.parse::<i32>().is_err() {
+            let (name, expected) = ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "a number of megabytes");
+            return Err(SettingsError::Invalid { name, value: memory, expected });
+        }
         Ok(Self {
             table: required("TABLE_NAME")?,
+            bucket: optional("BUCKET_NAME"),
             retention_days: optional("RETENTION_DAYS").map(|value| retention(&value)).transpose()?.flatten(),
             log_keys: optional("LOG_KEYS").map(flag).transpose()?.unwrap_or(false),
             log_filter: optional("RUST_LOG").unwrap_or_else(|| QUIET.to_owned()),
             region: optional("AWS_REGION")
                 .map_or_else(|| required("AWS_DEFAULT_REGION"), Ok)
                 .map_err(|_| SettingsError::Missing("AWS_REGION"))?,
-            function_name: optional("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "function".to_owned()),
+            function_name: required("AWS_LAMBDA_FUNCTION_NAME")?,
             credentials: Credentials::new(
                 required("AWS_ACCESS_KEY_ID")?,
                 required("AWS_SECRET_ACCESS_KEY")?,
@@ -166,7 +176,10 @@ fn flag(value: String) -> Result<bool, SettingsError> {
 mod tests {
     use super::*;
 
-    const BASE: [(&str, &str); 4] = [
+    const BASE: [(&str, &str); 7] = [
+        ("AWS_LAMBDA_FUNCTION_NAME", "faces"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
         ("TABLE_NAME", "FaceData"),
         ("AWS_REGION", "eu-west-1"),
         ("AWS_ACCESS_KEY_ID", "id"),
@@ -190,6 +203,11 @@ mod tests {
         check(&[("TABLE_NAME", "")], "`TABLE_NAME` is not set");
         check(&[("AWS_REGION", " ")], "`AWS_REGION` is not set");
         check(&[("AWS_ACCESS_KEY_ID", "")], "`AWS_ACCESS_KEY_ID` is not set");
+        check(&[("AWS_LAMBDA_FUNCTION_NAME", "")], "`AWS_LAMBDA_FUNCTION_NAME` is not set");
+        check(
+            &[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much")],
+            "`AWS_LAMBDA_FUNCTION_MEMORY_SIZE` is `much`, expected a number of megabytes",
+        );
         check(&[("LOG_KEYS", "maybe")], "`LOG_KEYS` is `maybe`, expected `true` or `false`");
         check(
             &[("RETENTION_DAYS", "-1")],

@@ -4,7 +4,7 @@
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{CancellationReason, Put, TransactWriteItem};
 
 use crate::outcome::{Failure, Step, failure};
 use crate::progress::Progress;
@@ -36,27 +36,29 @@ pub(crate) async fn write(
     let hook = progress.begin::<TransactWriteItemsError>(Step::Store);
     let call = dynamodb.transact_write_items().set_transact_items(Some(puts));
     call.customize().interceptor(hook).send().await.map(drop).map_err(|error| {
-        let reasons = error.as_service_error().and_then(reasons);
         let failure = failure(Step::Store, &error);
-        match reasons {
-            Some(reasons) => Failure { retryable: passes(&reasons), message: reasons.join(", "), ..failure },
-            None => failure,
+        match error.as_service_error().and_then(reasons) {
+            Some(reasons) if !reasons.is_empty() => {
+                let words = reasons.iter().map(|reason| [reason.code(), reason.message()].into_iter().flatten());
+                let words: Vec<_> = words.map(|words| words.collect::<Vec<_>>().join(": ")).collect();
+                Failure { retryable: passes(&reasons), message: words.join(", "), ..failure }
+            }
+            _ => failure,
         }
     })
 }
 
-/// Why a transaction was cancelled, one code for each item at fault.
-pub(crate) fn reasons(error: &TransactWriteItemsError) -> Option<Vec<&str>> {
+/// Why a transaction was cancelled, one reason for each item at fault.
+pub(crate) fn reasons(error: &TransactWriteItemsError) -> Option<Vec<&CancellationReason>> {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else {
         return None;
     };
-    let codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
-    Some(codes.filter(|code| *code != "None").collect())
+    Some(cancelled.cancellation_reasons().iter().filter(|reason| reason.code() != Some("None")).collect())
 }
 
 /// Whether the transaction only lost against another one or was throttled.
-pub(crate) fn passes(reasons: &[&str]) -> bool {
+pub(crate) fn passes(reasons: &[&CancellationReason]) -> bool {
     const PASSING: [&str; 4] =
         ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"];
-    !reasons.is_empty() && reasons.iter().all(|reason| PASSING.contains(reason))
+    !reasons.is_empty() && reasons.iter().all(|reason| reason.code().is_some_and(|code| PASSING.contains(&code)))
 }

@@ -42,8 +42,9 @@ async fn an_upload_becomes_rows_an_answer_and_a_line() {
     let (cloud, mut api) = (Cloud::over_tls().await, RuntimeApi::start().await);
     cloud.state().faces = json!([face(0.25, "SAD"), face(0.5, "HAPPY")]);
     let child = run(&api, &cloud.environment());
-    // Rekognition and the table are connected to before there is an event.
-    cloud.connected(2).await;
+    // By then it has connected to all three, of which there is no event yet.
+    assert_eq!(api.hear().await.1, Said::Polled);
+    assert_eq!(cloud.state().connections, 3);
     for _ in 0..2 {
         api.send(event(&[record("a+b%2B%C3%BC.jpg")]).to_string());
         let Said::Response(document) = api.answer().await else { panic!("no answer") };

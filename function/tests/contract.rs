@@ -188,7 +188,30 @@ async fn a_lost_race_is_run_again() {
     cloud.next(Service::DynamoDb, [Act::Cancelled("TransactionConflict"), Act::Cancelled("ThrottlingError")]);
     assert_eq!(outcome(&cloud.upload().await), &Outcome::Stored { faces: 2 });
     cloud.next(Service::DynamoDb, [Act::Cancelled("ValidationError")]);
-    assert_eq!(cloud.upload().await.error_type(), Some("PermanentFailure"));
+    let report = cloud.upload().await;
+    assert_eq!(report.error_type(), Some("PermanentFailure"));
+    let Outcome::Failed(failure) = outcome(&report) else { panic!("{report:?}") };
+    assert_eq!(failure.message, "ValidationError: words");
+}
+
+#[tokio::test]
+async fn records_beyond_measure_are_one_error() {
+    let cloud = Cloud::start().await;
+    let report = cloud.handle(&event(&vec![json!(0); 1_000]), Duration::from_secs(30)).await;
+    assert_eq!(report.records.len(), 1_000);
+    let report = cloud.handle(&event(&vec![json!(0); 1_001]), Duration::from_secs(30)).await;
+    assert_eq!((report.records.len(), report.error_type()), (1, Some("PermanentFailure")));
+}
+
+/// One that stands still takes one of eight places, not the time of all behind it.
+#[tokio::test]
+async fn a_record_that_hangs_holds_up_no_other() {
+    let cloud = Cloud::hasty().await;
+    cloud.next(Service::S3, [Act::Hang]);
+    let records: Vec<_> = (0..20).map(|number| record(&format!("{number}.jpg"))).collect();
+    let report = cloud.handle(&event(&records), Duration::from_secs(4)).await;
+    let failed: Vec<_> = report.records.iter().filter(|record| matches!(record.outcome, Outcome::Failed(_))).collect();
+    assert_eq!((failed.len(), cloud.state().rows.len()), (1, 19), "{report:?}");
 }
 
 #[tokio::test]

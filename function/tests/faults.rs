@@ -104,5 +104,5 @@ async fn without_time_nothing_is_begun() {
     let cloud = Cloud::start().await;
     let report = cloud.handle(&event(&[record("a.jpg")]), Duration::ZERO).await;
     assert_eq!(report.error_type(), Some("RetryableFailure"));
-    assert!(cloud.state().rows.is_empty());
+    assert!(cloud.state().calls.is_empty());
 }

@@ -35,11 +35,9 @@ async fn a_server_whose_root_is_unknown_is_not_talked_to() {
 #[tokio::test]
 async fn connections_opened_ahead_are_used() {
     let cloud = Cloud::over_tls().await;
-    cloud.services.connect_ahead(&cloud.settings);
-    cloud.connected(2).await;
+    cloud.services.connect_ahead(&cloud.settings).await;
     assert!(cloud.state().calls.is_empty());
     assert_eq!(cloud.upload().await.records[0].outcome, Outcome::Stored { faces: 1 });
-    // The third leads to S3.
     assert_eq!(cloud.state().connections, 3);
 }
 
@@ -51,8 +49,8 @@ async fn a_connection_opened_ahead_may_be_lost() {
         let (url, lost) = losing_the_first(&settings.endpoints.rekognition.unwrap()).await;
         settings.endpoints.rekognition = Some(url);
         let services = Services::new(&settings).unwrap();
-        services.connect_ahead(&settings);
-        lost.await.unwrap();
+        services.connect_ahead(&settings).await;
+        tokio::time::timeout(Duration::from_secs(20), lost).await.expect("nothing connected").unwrap();
         let deadline = SystemTime::now() + Duration::from_secs(20);
         let invocation = function::Invocation { request_id: String::new(), deadline };
         let report = function::handle(&event(&[record("a.jpg")]), &services, &settings, &invocation).await;

@@ -151,6 +151,10 @@ impl Cloud {
             "TABLE_NAME" => Some("FaceData".to_owned()),
             "AWS_REGION" => Some("eu-west-1".to_owned()),
             "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("test".to_owned()),
+            "AWS_LAMBDA_FUNCTION_NAME" => Some("faces".to_owned()),
+            "AWS_LAMBDA_FUNCTION_VERSION" => Some("1".to_owned()),
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => Some("512".to_owned()),
+            "BUCKET_NAME" => Some("pictures".to_owned()),
             _ => None,
         })
         .unwrap();
@@ -186,6 +190,7 @@ impl Cloud {
         let bundle = self.settings.ca_bundle.as_ref().map(|path| path.display().to_string());
         let all = [
             ("TABLE_NAME", Some(self.settings.table.clone())),
+            ("BUCKET_NAME", self.settings.bucket.clone()),
             ("AWS_ENDPOINT_URL_S3", endpoints.s3),
             ("AWS_ENDPOINT_URL_REKOGNITION", endpoints.rekognition),
             ("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb),
@@ -221,16 +226,6 @@ impl Cloud {
     /// How many requests `service` has got.
     pub(crate) fn calls(&self, service: Service) -> usize {
         self.state().calls.iter().filter(|(called, ..)| *called == service).count()
-    }
-
-    /// Returns once `count` connections have been opened.
-    pub(crate) async fn connected(&self, count: usize) {
-        let connected = async {
-            while self.state().connections < count {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), connected).await.expect("too few connections");
     }
 
     pub(crate) async fn handle(&self, event: &Value, time: Duration) -> Report {
