@@ -28,5 +28,7 @@ fn main() -> ExitCode {
         }
     };
     let exit = runtime.block_on(provisioner::commands::run(cli, &ui));
+    // A question that was interrupted still waits for its answer.
+    runtime.shutdown_background();
     ExitCode::from(exit as u8)
 }

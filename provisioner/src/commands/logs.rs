@@ -49,7 +49,11 @@ pub async fn run(args: &Logs, cx: &Context) -> Result<Exit> {
     let mut answering = Answering::begin();
     let mut pace = Pace::new(Duration::from_secs(1), Duration::from_secs(3));
     loop {
-        for line in function::log(&cx.clients.logs, group, from).await? {
+        let lines = tokio::select! {
+            lines = function::log(&cx.clients.logs, group, from) => lines?,
+            _ = answering.next() => return Ok(Exit::Success),
+        };
+        for line in lines {
             if seen.insert((line.id, line.at, line.text.clone())) {
                 // Lines of one moment can arrive late: a minute is asked for again.
                 from = from.max(line.at - 60_000);

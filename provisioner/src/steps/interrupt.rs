@@ -1,49 +1,39 @@
-//! Who answers Ctrl-C: a step that can leave well, or else the run, by ending.
+//! Who answers Ctrl-C: the steps that can leave well, or else the run, by ending.
 //!
-//! Invariant: from the first command on, every Ctrl-C is answered by somebody.
+//! Invariant: each Ctrl-C is answered once, by those who answer at the moment at which it comes.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// How many steps answer Ctrl-C themselves at this moment; several regions can be followed at once.
-static ANSWERING: AtomicUsize = AtomicUsize::new(0);
+/// The steps that answer Ctrl-C themselves at this moment; several regions can be followed at once.
+static ANSWERING: Mutex<Vec<UnboundedSender<()>>> = Mutex::new(Vec::new());
 
 /// A step that answers every Ctrl-C for as long as it holds this.
 #[derive(Debug)]
-pub struct Answering {
-    pressed: UnboundedReceiver<()>,
-    _listening: JoinSet<()>,
-}
+pub struct Answering(UnboundedReceiver<()>);
 
 impl Answering {
     /// Begins to answer; one that comes while another is being answered is kept.
     #[must_use]
     pub fn begin() -> Self {
-        ANSWERING.fetch_add(1, Ordering::SeqCst);
         let (press, pressed) = unbounded_channel();
-        let mut listening = JoinSet::new();
-        listening.spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && press.send(()).is_ok() {} });
-        Self { pressed, _listening: listening }
+        ANSWERING.lock().unwrap_or_else(PoisonError::into_inner).push(press);
+        Self(pressed)
     }
 
     /// The next Ctrl-C.
     pub async fn next(&mut self) -> Option<()> {
-        self.pressed.recv().await
+        self.0.recv().await
     }
 }
 
-impl Drop for Answering {
-    fn drop(&mut self) {
-        ANSWERING.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Waits for a Ctrl-C that nobody answers.
+/// Hands every Ctrl-C to those who answer it, and returns at one that nobody answers.
 pub async fn unanswered() {
     while tokio::signal::ctrl_c().await.is_ok() {
-        if ANSWERING.load(Ordering::SeqCst) == 0 {
+        let mut answering = ANSWERING.lock().unwrap_or_else(PoisonError::into_inner);
+        answering.retain(|step| step.send(()).is_ok());
+        if answering.is_empty() {
             return;
         }
     }

@@ -9,7 +9,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::core::event::Event;
 use crate::error::{Error, Exit, Result};
@@ -30,6 +30,7 @@ pub struct Ui {
     /// The moving line at the bottom of a terminal.
     bar: Option<ProgressBar>,
     last_progress: Mutex<Option<Instant>>,
+    asking: Mutex<()>,
 }
 
 impl Ui {
@@ -42,7 +43,7 @@ impl Ui {
             bar.set_style(style(None));
             bar
         });
-        Self { output, verbose, bar, last_progress: Mutex::new(None) }
+        Self { output, verbose, bar, last_progress: Mutex::new(None), asking: Mutex::new(()) }
     }
 
     /// Renders an event that belongs to no region.
@@ -116,18 +117,18 @@ impl Ui {
         if self.output == Output::Json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return Err(refused().hint("there is no terminal to ask on: add `--yes`"));
         }
-        let ask = || {
-            let mut stderr = anstream::stderr().lock();
-            let _ = write!(stderr, "{question} [y/N] ");
-            let _ = stderr.flush();
-            let mut answer = String::new();
-            let _ = std::io::stdin().read_line(&mut answer);
-            answer
+        // One question at a time, and no lock that others need while it waits for its answer: they may have to say why they stop.
+        let _turn = self.asking.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let draw = |target: ProgressDrawTarget| {
+            if let Some(bar) = &self.bar {
+                bar.set_draw_target(target);
+            }
         };
-        let answer = match &self.bar {
-            Some(bar) => bar.suspend(ask),
-            None => ask(),
-        };
+        draw(ProgressDrawTarget::hidden());
+        let _ = write!(anstream::stderr().lock(), "{question} [y/N] ").and_then(|()| anstream::stderr().flush());
+        let mut answer = String::new();
+        let _ = std::io::stdin().read_line(&mut answer);
+        draw(ProgressDrawTarget::stderr());
         if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") { Ok(()) } else { Err(refused()) }
     }
 }
