@@ -2,6 +2,7 @@
 //!
 //! Invariant: parsing touches nothing outside; `--help` and `--version` need no configuration.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
@@ -21,7 +22,8 @@ use crate::{commands, local};
     version,
     propagate_version = true,
     max_term_width = 110,
-    after_help = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 the system does not work · 4 refused · 5 blocked"
+    after_help = "Exit codes: 0 done · 1 failed, or something is missing or unhealthy · 2 wrong usage, or changes (plan --detailed-exitcode) · \
+                  3 the system does not work · 4 refused · 5 blocked"
 )]
 pub struct Cli {
     /// Options of every command
@@ -39,7 +41,7 @@ pub struct Global {
     /// Name of the stack
     #[arg(long, global = true, env = "PROVISIONER_STACK", default_value = "face-recognition", value_name = "NAME")]
     pub stack: String,
-    /// AWS region; repeat it to work in several side by side
+    /// AWS region, else the one of the AWS configuration; repeat it to work in several side by side
     #[arg(long, global = true, env = "PROVISIONER_REGION", value_delimiter = ',', value_name = "REGION")]
     pub region: Vec<String>,
     /// Profile of the AWS configuration
@@ -54,7 +56,7 @@ pub struct Global {
     /// How to print: lines for people, or one JSON document a line
     #[arg(long, global = true, env = "PROVISIONER_OUTPUT", default_value = "text", value_name = "FORMAT")]
     pub output: Output,
-    /// Ask nothing
+    /// Answer every question with yes
     #[arg(long, short, global = true, env = "PROVISIONER_YES", value_parser = clap::builder::FalseyValueParser::new())]
     pub yes: bool,
     /// Show more
@@ -145,6 +147,27 @@ impl Context {
     /// The answer is no, or nobody is there to answer.
     pub fn confirm(&self, question: &str) -> Result<()> {
         if self.global.yes { Ok(()) } else { self.events.confirm(question) }
+    }
+
+    /// A file of this region's own beside the one that was named, where several regions would write the same.
+    #[must_use]
+    pub fn own_file(&self, path: &Path) -> PathBuf {
+        if self.global.region.len() < 2 {
+            return path.to_owned();
+        }
+        let mut name = path.file_stem().unwrap_or_default().to_owned();
+        name.push(format!("-{}", self.region()));
+        let own = path.with_file_name(name);
+        // Not `with_extension`: a stem may hold dots.
+        match path.extension() {
+            Some(extension) => {
+                let mut name = own.into_os_string();
+                name.push(".");
+                name.push(extension);
+                name.into()
+            }
+            None => own,
+        }
     }
 
     /// The command that continues this run, as a hint can name it.

@@ -40,6 +40,12 @@ impl Architecture {
         }
     }
 
+    /// The architecture that Lambda calls so.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Arm64, Self::X86_64].into_iter().find(|architecture| architecture.name() == name)
+    }
+
     /// The architecture of the machine that this program was built for.
     #[must_use]
     pub fn of_this_machine() -> Self {

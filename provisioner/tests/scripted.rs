@@ -76,6 +76,27 @@ async fn a_first_create_runs_straight_and_survives_throttled_polls() {
     assert_eq!(create.parameters["RetainExceptOnCreate"], "true");
 }
 
+/// What is deployed for one processor stays on it. The package that these tests deploy is for arm64.
+#[tokio::test]
+async fn the_processor_stays_as_deployed_unless_another_is_named() {
+    for (named, code) in [(None, 2), (Some("--parameter=Architecture=arm64"), 0)] {
+        let mut script = code_change().on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")]);
+        script.deployed = vec![("Architecture", "x86_64")];
+        let cloud = Cloud::start(script).await;
+        let run = provisioner(&cloud, &[&UPDATE[..], named.as_slice()].concat()).await;
+        run.ended(code);
+        assert_eq!(run.stdout.contains("built for arm64, and the function is to run on x86_64"), named.is_none());
+    }
+}
+
+#[tokio::test]
+async fn where_the_package_lies_is_not_the_users_to_say() {
+    let cloud = Cloud::start(standing()).await;
+    let run = provisioner(&cloud, &["plan", "--parameter=CodeKey=mine.zip", "--output=json"]).await;
+    run.ended(2);
+    assert!(run.error().contains("`CodeKey` is set by provisioner itself"), "{}", run.error());
+}
+
 #[tokio::test]
 async fn failures_are_explained_as_recorded() {
     for (history, kind, said) in [
@@ -371,8 +392,10 @@ async fn plan_changes_nothing_on_a_stuck_stack() {
 #[tokio::test]
 async fn a_stuck_rollback_is_continued_then_skips_then_forces() {
     let stuck = || {
-        let event = json!({"id": "f", "at": 5, "logical_id": "Function", "resource_type": "AWS::Lambda::Function", "status": "UPDATE_FAILED", "reason": "no such function"});
-        vec![at("UPDATE_ROLLBACK_IN_PROGRESS"), Frame { status: "UPDATE_ROLLBACK_FAILED", events: vec![event] }]
+        let failed = json!({"id": "f", "at": 5, "logical_id": "Function", "resource_type": "AWS::Lambda::Function", "status": "UPDATE_FAILED", "reason": "no such function"});
+        let cancelled = json!({"id": "c", "at": 6, "logical_id": "Bucket", "resource_type": "AWS::S3::Bucket", "status": "UPDATE_FAILED", "reason": "Resource update cancelled"});
+        let events = vec![failed, cancelled];
+        vec![at("UPDATE_ROLLBACK_IN_PROGRESS"), Frame { status: "UPDATE_ROLLBACK_FAILED", events }]
     };
     let script = Script { status: Some("UPDATE_ROLLBACK_FAILED"), ..code_change() }
         .on("ContinueUpdateRollback", stuck())
@@ -385,6 +408,7 @@ async fn a_stuck_rollback_is_continued_then_skips_then_forces() {
     assert_eq!(tries.len(), 3);
     assert!(!tries[0].parameters.contains_key("ResourcesToSkip.member.1"));
     assert_eq!(tries[1].parameters["ResourcesToSkip.member.1"], "Function");
+    assert!(!tries[1].parameters.contains_key("ResourcesToSkip.member.2"), "what was cancelled cannot be skipped");
     assert_eq!(tries[2].parameters["ForceRollback"], "true");
 }
 

@@ -34,6 +34,18 @@ DAMAGES = [
         "              - us-east-2\n",
         "              - us-east-2\n              - eu-west-3\n",
     ),
+    (
+        asserts_the_region,
+        "a rule that is off",
+        'was written.\n    Default: "yes"',
+        'was written.\n    Default: "no"',
+    ),
+    (
+        runs_the_function,
+        "another bucket's name",
+        'BUCKET_NAME: !If [NamesItsBucket, !Ref BucketName, !Sub "',
+        'BUCKET_NAME: !If [NamesItsBucket, !Ref BucketName, !Sub "a-',
+    ),
     (asserts_the_region, "a region too few", "              - us-east-2\n", ""),
     (
         uses_what_it_declares,

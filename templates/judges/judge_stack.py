@@ -41,13 +41,16 @@ def lints(template, regions=None):
 
 
 def asserts_the_region(template):
-    """The rule lists exactly the regions where botocore knows Rekognition."""
-    contains = template.body["Rules"]["RekognitionIsHere"]["Assertions"][0]["Assert"]["Fn::Contains"]
+    """The rule lists exactly the regions where botocore knows Rekognition, and holds unless it is switched off."""
+    rule, switch = template.body["Rules"]["RekognitionIsHere"], template.body["Parameters"]["RegionCheck"]
+    contains = rule["Assertions"][0]["Assert"]["Fn::Contains"]
     there, known = set(contains[0]), rekognition_regions()
     problems = [f"{region} is not listed" for region in sorted(known - there)]
     problems += [f"{region} has no Rekognition" for region in sorted(there - known)]
     if contains[1] != {"Ref": "AWS::Region"}:
         problems.append("it is not the region that is looked for")
+    if rule["RuleCondition"] != {"Fn::Equals": [{"Ref": "RegionCheck"}, "yes"]} or switch["Default"] != "yes":
+        problems.append("the rule does not hold by itself")
     return problems
 
 
@@ -215,6 +218,7 @@ def runs_the_function(template):
         problems.append(f"the timeout is limited by {limits}")
     off = template.render(CODE, "eu-west-1", "aws", ACCOUNT)
     function, bucket, invoke = (off[name]["Properties"] for name in ("Function", "Bucket", "InvokeConfig"))
+    pictures = bucket["BucketName"]
     wanted = {
         "FunctionName": "face-recognition",
         "Runtime": "provided.al2023",
@@ -222,7 +226,9 @@ def runs_the_function(template):
         "Architectures": ["arm64"],
         "MemorySize": 512,
         "Timeout": 10,
-        "Environment": {"Variables": {"TABLE_NAME": "FaceData", "RETENTION_DAYS": 0, "LOG_KEYS": "false"}},
+        "Environment": {
+            "Variables": {"TABLE_NAME": "FaceData", "BUCKET_NAME": pictures, "RETENTION_DAYS": 0, "LOG_KEYS": "false"}
+        },
         "LoggingConfig": {"LogGroup": "/aws/lambda/face-recognition"},
         "Code": {"S3Bucket": "packages", "S3Key": "code.zip"},
     }
@@ -253,7 +259,8 @@ def runs_the_function(template):
     )
     if function.get("ReservedConcurrentExecutions") != 5:
         problems.append("the concurrency is not reserved")
-    if function["Environment"]["Variables"] != {"TABLE_NAME": "FaceData", "RETENTION_DAYS": 30, "LOG_KEYS": "true"}:
+    variables = {"TABLE_NAME": "FaceData", "BUCKET_NAME": pictures, "RETENTION_DAYS": 30, "LOG_KEYS": "true"}
+    if function["Environment"]["Variables"] != variables:
         problems.append("the function does not hear of its settings")
     if bucket["NotificationConfiguration"]["LambdaConfigurations"][0].get("Filter") != {
         "S3Key": {"Rules": [{"Name": "prefix", "Value": "in/"}]}

@@ -130,15 +130,19 @@ async fn create(client: &Client, bucket: &Bucket, partition: &str, region: &str)
         }],
     });
     // New buckets are private, encrypted and owner-enforced by S3's own defaults since April 2023.
-    client
+    let set = client
         .put_bucket_policy()
         .bucket(&bucket.name)
         .expected_bucket_owner(&bucket.owner)
         .policy(policy.to_string())
         .send()
-        .await
-        .map(|_| ())
-        .map_err(|error| explain(format!("cannot set the policy of bucket `{}`", bucket.name), &error))
+        .await;
+    if let Err(error) = set {
+        // The next run takes a bucket that is there for a finished one.
+        let _ = bucket::delete_if_empty(client, bucket).await;
+        return Err(explain(format!("cannot set the policy of bucket `{}`", bucket.name), &error));
+    }
+    Ok(())
 }
 
 /// The packages under a prefix, newest first; none where there is no bucket.

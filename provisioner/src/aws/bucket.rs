@@ -182,7 +182,17 @@ pub async fn count(client: &Client, bucket: &Bucket, limit: usize) -> Result<usi
 ///
 /// # Errors
 /// A request fails, or an object may not be deleted (an object lock, a denied permission): the first is named.
-pub async fn empty(client: &Client, bucket: &Bucket, prefix: &str, mut progress: impl FnMut(usize)) -> Result<usize> {
+pub async fn empty(client: &Client, bucket: &Bucket, prefix: &str, progress: impl FnMut(usize)) -> Result<usize> {
+    let removed = remove(client, bucket, prefix, progress).await?;
+    abort_uploads(client, bucket, prefix).await?;
+    Ok(removed)
+}
+
+/// Removes every version and delete marker under a prefix; what [`empty`] does, but for unfinished uploads.
+///
+/// # Errors
+/// As [`empty`].
+pub async fn remove(client: &Client, bucket: &Bucket, prefix: &str, mut progress: impl FnMut(usize)) -> Result<usize> {
     let mut pages = Versions::of(client, bucket, prefix);
     let mut removed = 0;
     let mut running = JoinSet::new();
@@ -202,7 +212,6 @@ pub async fn empty(client: &Client, bucket: &Bucket, prefix: &str, mut progress:
         removed += finished(done)?;
         progress(removed);
     }
-    abort_uploads(client, bucket, prefix).await?;
     Ok(removed)
 }
 

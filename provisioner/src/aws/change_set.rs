@@ -47,7 +47,7 @@ pub enum Mode {
     Standard,
     /// Do not wait until resources have settled; a failure is rolled back all the same.
     Express,
-    /// Compare with what stands, and take back what was changed past the stack.
+    /// Compare with what stands, and take back what was changed outside CloudFormation.
     RevertDrift,
 }
 

@@ -38,6 +38,18 @@ pub fn is_missing<E: ProvideErrorMetadata, R: HasStatus>(error: &SdkError<E, R>)
     named || error.raw_response().is_some_and(|response| response.status() == 404)
 }
 
+/// Whether the service turned the request away for coming too soon after others.
+pub fn is_throttled<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    code(error).is_some_and(throttles)
+}
+
+fn throttles(code: &str) -> bool {
+    matches!(
+        code,
+        "Throttling" | "ThrottlingException" | "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown"
+    )
+}
+
 /// A reply whose status can be read.
 pub trait HasStatus {
     /// The HTTP status.
@@ -83,7 +95,8 @@ fn explain_service(base: Error, code: &str, message: &str) -> Error {
         }
         "RequestTimeTooSkewed" | "InvalidSignatureException" => base.hint("if the message speaks of time: set this machine's clock"),
         "OptInRequired" | "SubscriptionRequiredException" => base.hint("the region is not enabled for this account: enable it under Account, AWS Regions"),
-        "Throttling" | "ThrottlingException" | "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" => base.hint("AWS is throttling this account: run the same command again in a minute"),
+        "OperationAborted" => base.hint("S3 is still busy with an earlier request about this bucket: run the same command again in a few minutes"),
+        _ if throttles(code) => base.hint("AWS is throttling this account: run the same command again in a minute"),
         _ if code.contains("AccessDenied") || code == "UnauthorizedOperation" || code == "Forbidden" => {
             let statement = denied(message).map(|denied| format!("this statement would allow it: {}", denied.statement()));
             let base = statement.into_iter().fold(base, Error::hint);

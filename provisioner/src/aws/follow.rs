@@ -63,12 +63,30 @@ const LATE_START: usize = 5;
 /// A clock that is a little ahead of the endpoint's makes no event of the operation seem older than it.
 const SLACK_MILLIS: i64 = 1_000;
 
+/// What each token of this program's begins with.
+const TOKEN: &str = "provisioner-";
+
+/// The word in the token of a deletion that leaves bucket and table on purpose.
+pub const KEEPING: &str = "keep-";
+
+/// Whether a token is of a deletion by this program that was to remove bucket and table afterwards.
+#[must_use]
+pub fn was_to_remove_data(token: &str) -> bool {
+    token.strip_prefix(TOKEN).is_some_and(|rest| !rest.starts_with(KEEPING))
+}
+
 /// A new operation of this program's, on a stack that stands.
 #[must_use]
 pub fn begin() -> Operation {
+    begin_as("")
+}
+
+/// As [`begin`], with a word in its token for whoever looks at it later.
+#[must_use]
+pub fn begin_as(word: &str) -> Operation {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Operation::Ours {
-        token: format!("provisioner-{}-{}", now.as_nanos(), std::process::id()),
+        token: format!("{TOKEN}{word}{}-{}", now.as_nanos(), std::process::id()),
         began: i64::try_from(now.as_millis()).unwrap_or(i64::MAX) - SLACK_MILLIS,
     }
 }

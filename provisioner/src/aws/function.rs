@@ -1,11 +1,18 @@
 //! The deployed function: its live configuration and its log.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::error::SdkError;
+use aws_sdk_lambda::types::{LastUpdateStatus, State};
 
-use super::error::{explain, is_missing};
+use super::error::{explain, is_missing, is_throttled};
+use super::follow::Pace;
 use crate::error::{Error, Result};
+
+/// How long a function may take to settle.
+const SETTLING: Duration = Duration::from_mins(1);
 
 /// What Lambda says of the function, as far as the smoke test checks it.
 #[derive(Clone, Debug)]
@@ -24,17 +31,34 @@ pub struct Configuration {
     pub arn: String,
 }
 
-/// Reads the live configuration.
+/// Reads the live configuration, once the function takes invocations with it: a new one is `Pending` for a moment, and one that was updated
+/// runs its old code until the update is through.
 ///
 /// # Errors
-/// Any failure of the request.
+/// The function failed or does not settle, or any failure of the request.
 pub async fn configuration(client: &Client, name: &str) -> Result<Configuration> {
-    let reply = client
-        .get_function_configuration()
-        .function_name(name)
-        .send()
-        .await
-        .map_err(|error| explain(format!("cannot read the configuration of function `{name}`"), &error))?;
+    let (mut pace, started) = (Pace::new(Duration::from_millis(500), Duration::from_secs(5)), Instant::now());
+    let reply = loop {
+        let reply = client
+            .get_function_configuration()
+            .function_name(name)
+            .send()
+            .await
+            .map_err(|error| explain(format!("cannot read the configuration of function `{name}`"), &error))?;
+        let failed = matches!(reply.state(), Some(State::Failed))
+            || matches!(reply.last_update_status(), Some(LastUpdateStatus::Failed));
+        let settling = matches!(reply.state(), Some(State::Pending))
+            || matches!(reply.last_update_status(), Some(LastUpdateStatus::InProgress));
+        if failed || (settling && started.elapsed() > SETTLING) {
+            let error = Error::new(format!("function `{name}` does not become active"));
+            let reasons = [reply.state_reason(), reply.last_update_status_reason()];
+            return Err(reasons.into_iter().flatten().fold(error, Error::cause));
+        }
+        if !settling {
+            break reply;
+        }
+        pace.wait().await;
+    };
     Ok(Configuration {
         timeout: reply.timeout.unwrap_or_default(),
         memory: reply.memory_size.unwrap_or_default(),
@@ -76,6 +100,26 @@ pub struct LogLine {
 /// # Errors
 /// Any other failure of the requests.
 pub async fn log(client: &aws_sdk_cloudwatchlogs::Client, group: &str, since: i64) -> Result<Vec<LogLine>> {
+    read(client, group, since).await.map_err(|error| explain(format!("cannot read log group `{group}`"), &error))
+}
+
+/// As [`log`]; `None` where the service asks for patience, as it does of an account with more than five such requests a second.
+///
+/// # Errors
+/// As [`log`].
+pub async fn glance(client: &aws_sdk_cloudwatchlogs::Client, group: &str, since: i64) -> Result<Option<Vec<LogLine>>> {
+    match read(client, group, since).await {
+        Ok(lines) => Ok(Some(lines)),
+        Err(error) if is_throttled(&error) => Ok(None),
+        Err(error) => Err(explain(format!("cannot read log group `{group}`"), &error)),
+    }
+}
+
+async fn read(
+    client: &aws_sdk_cloudwatchlogs::Client,
+    group: &str,
+    since: i64,
+) -> std::result::Result<Vec<LogLine>, SdkError<FilterLogEventsError>> {
     let events = client
         .filter_log_events()
         .log_group_name(group)
@@ -85,9 +129,8 @@ pub async fn log(client: &aws_sdk_cloudwatchlogs::Client, group: &str, since: i6
         .collect::<std::result::Result<Vec<_>, _>>()
         .await;
     let pages = match events {
-        Ok(pages) => pages,
         Err(error) if is_missing(&error) => return Ok(Vec::new()),
-        Err(error) => return Err(explain(format!("cannot read log group `{group}`"), &error)),
+        events => events?,
     };
     let mut lines: Vec<LogLine> = pages
         .into_iter()
@@ -100,21 +143,6 @@ pub async fn log(client: &aws_sdk_cloudwatchlogs::Client, group: &str, since: i6
         .collect();
     lines.sort_by_key(|line| line.at);
     Ok(lines)
-}
-
-/// Waits until the function takes invocations: a new or updated one is `Pending` for a moment.
-///
-/// # Errors
-/// It never becomes active, or the request fails.
-pub async fn wait_until_active(client: &Client, name: &str) -> Result<()> {
-    use aws_sdk_lambda::client::Waiters as _;
-    client
-        .wait_until_function_active_v2()
-        .function_name(name)
-        .wait(Duration::from_mins(1))
-        .await
-        .map(|_| ())
-        .map_err(|error| Error::new(format!("function `{name}` does not become active")).because(&error))
 }
 
 /// Hands an event to the function to work on later, as S3 does; returns when Lambda has taken it over.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{Capability, DeletionMode, OnFailure, Parameter, Tag};
+use aws_sdk_cloudformation::types::{Capability, DeletionMode, OnFailure, Parameter, StackStatus, Tag};
 
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksError;
 
 use super::error::{code, explain, message};
 use crate::core::names::OWNER_TAG;
+use crate::core::status::Condition;
 use crate::error::{Error, Exit, Result};
 
 /// A stack that exists.
@@ -75,6 +76,28 @@ pub struct Resource {
     pub resource_type: String,
     /// Its name or ARN in the account.
     pub physical_id: String,
+    /// As `CREATE_COMPLETE`.
+    pub status: String,
+}
+
+impl Resource {
+    /// Whether a stack in this condition has it, or has left it behind in being deleted.
+    ///
+    /// A failed creation also lists what it never had: a name that was taken already, and what it was to take in and gave back.
+    #[must_use]
+    pub fn is_held(&self, stack: Option<Condition>) -> bool {
+        match self.status.as_str() {
+            "CREATE_FAILED" | "DELETE_COMPLETE" => false,
+            "DELETE_SKIPPED" => stack != Some(Condition::CreateFailed),
+            status => !status.starts_with("IMPORT_ROLLBACK") && status != "IMPORT_FAILED",
+        }
+    }
+
+    /// Whether it holds the user's data.
+    #[must_use]
+    pub fn is_data(&self) -> bool {
+        matches!(self.resource_type.as_str(), "AWS::S3::Bucket" | "AWS::DynamoDB::Table")
+    }
 }
 
 /// Describes a stack by name or ARN; `None` where there is none.
@@ -161,9 +184,44 @@ pub async fn resources(client: &Client, name: &str) -> Result<Vec<Resource>> {
                 logical_id: summary.logical_resource_id?,
                 resource_type: summary.resource_type?,
                 physical_id: summary.physical_resource_id?,
+                status: summary.resource_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
             })
         })
         .collect())
+}
+
+/// The ARN of the stack of that name that was deleted last, within the 90 days for which CloudFormation remembers.
+///
+/// # Errors
+/// Any failure of the request.
+pub async fn last_deleted(client: &Client, name: &str) -> Result<Option<String>> {
+    let deleted: Vec<_> = client
+        .list_stacks()
+        .stack_status_filter(StackStatus::DeleteComplete)
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<std::result::Result<_, _>>()
+        .await
+        .map_err(|error| explain("cannot list the deleted stacks", &error))?;
+    let of_name = deleted.into_iter().filter(|stack| stack.stack_name() == Some(name));
+    let last = of_name.max_by_key(|stack| stack.deletion_time().map(|at| (at.secs(), at.subsec_nanos())));
+    Ok(last.and_then(|stack| stack.stack_id))
+}
+
+/// The token of the request that deleted a stack, where that is known.
+///
+/// # Errors
+/// Any failure of the request.
+pub async fn deletion_token(client: &Client, stack_id: &str) -> Result<Option<String>> {
+    // The newest come first, and the last thing that happened to it is its deletion.
+    let page = client
+        .describe_stack_events()
+        .stack_name(stack_id)
+        .send()
+        .await
+        .map_err(|error| explain("cannot read the deleted stack's events", &error))?;
+    Ok(page.stack_events().first().and_then(|event| event.client_request_token()).map(ToOwned::to_owned))
 }
 
 /// Starts the creation of a stack and returns its ARN. A failed creation removes what it made.
@@ -205,6 +263,8 @@ pub struct Deletion {
     pub retain: Vec<String>,
     /// Delete the stack whatever does not go.
     pub force: bool,
+    /// Bucket and table are meant to outlive it. CloudFormation is not told, since the template says so in any case; its token says it.
+    pub keeps_data: bool,
 }
 
 /// Starts the deletion of a stack.
@@ -243,7 +303,8 @@ where
     explained
 }
 
-/// Continues a rollback that failed; `skip` names the resources to leave as they are, `force` lets CloudFormation choose them.
+/// Continues a rollback that failed; `skip` names the resources to leave as they are, `force` lets CloudFormation choose them, which it does
+/// only where none are named.
 ///
 /// # Errors
 /// Any failure of the request.

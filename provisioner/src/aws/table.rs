@@ -1,14 +1,19 @@
 //! Rows of the table: read by key, counted, deleted.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, BillingMode, KeyType, Select, TableDescription};
 
 use super::error::{code, explain, is_missing};
+use super::follow::Pace;
 use crate::core::adopt;
 use crate::core::smoke::{Attribute, Row};
 use crate::error::Result;
+
+/// How long a table that is being made or changed may keep its deletion waiting.
+const SETTLING: Duration = Duration::from_mins(5);
 
 /// Whether a table of that name exists.
 ///
@@ -105,14 +110,18 @@ pub async fn count(client: &Client, table: &str, limit: usize) -> Result<usize> 
 /// # Errors
 /// Any other failure of the requests.
 pub async fn delete(client: &Client, table: &str) -> Result<()> {
-    match client.delete_table().table_name(table).send().await {
-        Ok(_) => {}
-        Err(error) if is_missing(&error) => return Ok(()),
-        // Somebody deletes it already.
-        Err(error) if code(&error) == Some("ResourceInUseException") => {}
-        Err(error) => return Err(explain(format!("cannot delete table `{table}`"), &error)),
+    let mut pace = Pace::new(Duration::from_millis(200), Duration::from_secs(3));
+    let started = Instant::now();
+    loop {
+        match client.delete_table().table_name(table).send().await {
+            Ok(_) => break,
+            Err(error) if is_missing(&error) => return Ok(()),
+            // It is being made or changed, and can be deleted afterwards.
+            Err(error) if code(&error) == Some("ResourceInUseException") && started.elapsed() < SETTLING => {}
+            Err(error) => return Err(explain(format!("cannot delete table `{table}`"), &error)),
+        }
+        pace.wait().await;
     }
-    let mut pace = super::follow::Pace::new(std::time::Duration::from_millis(200), std::time::Duration::from_secs(3));
     while exists(client, table).await? {
         pace.wait().await;
     }

@@ -30,13 +30,9 @@ pub struct Build {
 pub async fn run(args: &Build, global: &Global, events: &Events) -> Result<()> {
     let architecture = match args.architecture.as_str() {
         _ if global.local => Architecture::of_this_machine(),
-        "arm64" => Architecture::Arm64,
-        "x86_64" => Architecture::X86_64,
-        other => {
-            return Err(Error::new(format!("there is no architecture `{other}`"))
-                .exit(Exit::Usage)
-                .hint("it is `arm64` or `x86_64`"));
-        }
+        name => Architecture::of_name(name).ok_or_else(|| {
+            Error::new(format!("there is no architecture `{name}`")).exit(Exit::Usage).hint("it is `arm64` or `x86_64`")
+        })?,
     };
     let source = Source { file: args.bootstrap.clone(), architecture, for_this_machine: global.local };
     let package = bootstrap::package(&source, events).await?;

@@ -1,5 +1,6 @@
 //! `provisioner detect`
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,8 @@ use crate::error::{Error, Exit, Result};
 use crate::steps::picture::{self, Ended, Place};
 
 /// Upload pictures, wait for the function, show the faces
+///
+/// A picture is stored under its file's name, in the place of one that is there under that name.
 #[derive(Debug, clap::Args)]
 pub struct Detect {
     /// Pictures, JPEG or PNG
@@ -22,7 +25,7 @@ pub struct Detect {
     /// Put them under this prefix in the bucket
     #[arg(long, value_name = "PREFIX", default_value = "")]
     pub prefix: String,
-    /// Wait so many seconds for each
+    /// Seconds to wait for each
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
 }
@@ -35,6 +38,11 @@ const SIDE_BY_SIDE: usize = 8;
 /// # Errors
 /// There is no stack, a file cannot be read, or a picture is not finished in time.
 pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
+    if let Some(name) = twice(&args.files) {
+        return Err(Error::new(format!("two of the files are called `{name}`, and one would replace the other"))
+            .exit(Exit::Usage)
+            .hint("rename one, or give them to two runs with different `--prefix`"));
+    }
     let stack = deployed(cx).await?;
     let place = Place::of(&stack)?;
     let patience = Duration::from_secs(args.timeout);
@@ -57,6 +65,13 @@ pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
         cx.events.emit(Event::Detecting { done, of: args.files.len() });
     }
     Ok(worst)
+}
+
+/// A name that two of the files have.
+fn twice(files: &[PathBuf]) -> Option<String> {
+    let mut seen = HashSet::new();
+    let names = files.iter().map(|file| file.file_name().unwrap_or_default());
+    names.into_iter().find(|name| !seen.insert(*name)).map(|name| name.to_string_lossy().into_owned())
 }
 
 async fn one(cx: &Context, place: &Place, file: &Path, prefix: &str, patience: Duration) -> Result<()> {

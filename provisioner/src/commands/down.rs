@@ -4,10 +4,10 @@ use futures_util::future::try_join_all;
 
 use crate::aws::bucket::{self, Bucket};
 use crate::aws::stack::{self, Deletion, Resource, Stack};
-use crate::aws::{artefacts, table};
+use crate::aws::{artefacts, follow, table};
 use crate::cli::Context;
 use crate::core::event::Event;
-use crate::core::status::{Command, Move};
+use crate::core::status::{self, Command, Move};
 use crate::error::{Error, Exit, Result};
 use crate::steps::preflight::{self, Observed};
 use crate::steps::{apply, clean, prepare};
@@ -48,17 +48,25 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
         // A deletion that was joined has taken the stack; what it leaves is still to be removed.
         (None, Some(stack)) if listed.is_ok() => (stack.clone(), Move::Nothing),
         (None, _) => {
-            cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });
-            return Ok(Exit::Success);
+            let Some(stack) = unfinished(cx).await? else {
+                cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });
+                return Ok(Exit::Success);
+            };
+            (stack, Move::Nothing)
         }
     };
     preflight::check_owner(cx, &stack).await?;
-    preflight::check_protection(&stack)?;
+    preflight::check_protection(cx, &stack)?;
     let resources = match listed {
         Ok(listed) if before.is_some_and(|before| before.status == stack.status) => listed,
         // An operation was joined, and what it did is not in the list.
         _ => stack::resources(client, &stack.id).await?,
     };
+    let condition = status::condition(&stack.status);
+    let (resources, foreign): (Vec<_>, Vec<_>) =
+        resources.into_iter().partition(|resource| resource.is_held(condition));
+    // A later run that finds the stack gone must not take what was never in it for what this one has left.
+    let keeps_data = args.keep_data || foreign.iter().any(Resource::is_data);
     let data = Data::of(&resources, &observed.account);
     let objects = announce(cx, args, &stack, &resources, &data).await?;
     cx.confirm(&format!("remove this from {} in account {}?", cx.region(), observed.account))?;
@@ -66,7 +74,7 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     let artefacts = artefacts::bucket(&observed.account, cx.region());
     let packages = match step {
         Move::Nothing => clean::packages(cx, &artefacts).await,
-        step => delete_stack(cx, &stack, step, &data, objects, args.keep_data, &artefacts).await?,
+        step => delete_stack(cx, &stack, step, &data, objects, keeps_data, &artefacts).await?,
     };
     if !args.keep_data {
         for bucket in &data.buckets {
@@ -77,20 +85,55 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
         }
     }
     let mut expected_gone = vec![resource("AWS::CloudFormation::Stack", &stack.name)];
-    expected_gone.extend(resources.into_iter().filter(|resource| !(args.keep_data && is_data(resource))));
+    expected_gone.extend(resources.into_iter().filter(|resource| !(args.keep_data && resource.is_data())));
     if matches!(packages, Ok(true)) {
         expected_gone.push(resource("AWS::S3::Bucket", &artefacts.name));
     }
     let kept = if args.keep_data { data } else { Data::default() };
-    let ((), kept) = tokio::try_join!(clean::prove_gone(cx, &observed, &expected_gone), count_kept(cx, &kept))?;
+    tokio::try_join!(clean::prove_gone(cx, &observed, &expected_gone), name_kept(cx, &kept))?;
+    // Packages that stay are the least of what can be left, so they are spoken of last.
+    packages.map(|_| Exit::Success)
+}
+
+/// The stack that an earlier `down` deleted without coming to the end of its work: bucket or table are still there, and were not to stay.
+///
+/// What was kept on purpose, or is left of a deletion by other means, is only named.
+async fn unfinished(cx: &Context) -> Result<Option<Stack>> {
+    let client = &cx.clients.cloudformation;
+    let Some(id) = stack::last_deleted(client, cx.stack()).await? else { return Ok(None) };
+    let (stack, resources, token) = tokio::try_join!(
+        stack::describe(client, &id),
+        stack::resources(client, &id),
+        stack::deletion_token(client, &id)
+    )?;
+    let Some((stack, account)) = stack.filter(Stack::is_ours).and_then(|stack| {
+        let account = stack.account()?.to_owned();
+        Some((stack, account))
+    }) else {
+        return Ok(None);
+    };
+    let skipped: Vec<_> = resources.into_iter().filter(|resource| resource.status == "DELETE_SKIPPED").collect();
+    let left = Data::of(&skipped, &account).existing(cx).await?;
+    if left.is_empty() {
+        return Ok(None);
+    }
+    if token.is_some_and(|token| follow::was_to_remove_data(&token)) {
+        return Ok(Some(stack));
+    }
+    name_kept(cx, &left).await?;
+    Ok(None)
+}
+
+/// Names what was kept, and how to get it back.
+async fn name_kept(cx: &Context, kept: &Data) -> Result<()> {
+    let kept = count_kept(cx, kept).await?;
     if !kept.is_empty() {
         for kept in kept {
             cx.events.emit(kept);
         }
         cx.events.emit(Event::Document { text: format!("`{}` takes them back", cx.command("up --adopt")) });
     }
-    // Packages that stay are the least of what can be left, so they are spoken of last.
-    packages.map(|_| Exit::Success)
+    Ok(())
 }
 
 /// What was kept and how much it holds; refuses to call it kept if it is not there.
@@ -119,7 +162,7 @@ async fn settle(cx: &Context, observed: &mut Observed) -> Result<Option<(Stack, 
         let Some(stack) = observed.stack.take() else { return Ok(None) };
         match prepare::first_step(&stack, Command::Down)? {
             Move::Nothing => return Ok(None),
-            Move::Join => apply::join(cx, &stack).await?,
+            Move::Join => apply::join(cx, &stack, Command::Down).await?,
             step => return Ok(Some((stack, step))),
         }
         observed.stack = stack::describe(&cx.clients.cloudformation, cx.stack()).await?;
@@ -146,14 +189,35 @@ impl Data {
             tables: of_type("AWS::DynamoDB::Table"),
         }
     }
-}
 
-fn is_data(resource: &Resource) -> bool {
-    matches!(resource.resource_type.as_str(), "AWS::S3::Bucket" | "AWS::DynamoDB::Table")
+    /// What of it is there.
+    async fn existing(self, cx: &Context) -> Result<Self> {
+        let (mut buckets, mut tables) = (Vec::new(), Vec::new());
+        for bucket in self.buckets {
+            if bucket::exists(&cx.clients.s3, &bucket.name).await? {
+                buckets.push(bucket);
+            }
+        }
+        for table in self.tables {
+            if table::exists(&cx.clients.dynamodb, &table).await? {
+                tables.push(table);
+            }
+        }
+        Ok(Self { buckets, tables })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.buckets.is_empty() && self.tables.is_empty()
+    }
 }
 
 fn resource(resource_type: &str, name: &str) -> Resource {
-    Resource { logical_id: String::new(), resource_type: resource_type.to_owned(), physical_id: name.to_owned() }
+    Resource {
+        logical_id: String::new(),
+        resource_type: resource_type.to_owned(),
+        physical_id: name.to_owned(),
+        status: String::new(),
+    }
 }
 
 /// Says what will go, and returns how many objects are in the bucket, where that could be counted.
@@ -208,7 +272,7 @@ async fn delete_stack(
     first: Move,
     data: &Data,
     objects: Option<usize>,
-    keep_data: bool,
+    keeps_data: bool,
     artefacts: &Bucket,
 ) -> Result<Result<bool>> {
     let rungs = [Rung::AsItIs, Rung::Emptied, Rung::Retaining, Rung::Forced];
@@ -216,7 +280,7 @@ async fn delete_stack(
     let start = usize::from(first == Move::DeleteLadder);
     let (mut retain, mut packages) = (Vec::new(), None);
     for rung in &rungs[start..] {
-        if *rung == Rung::Emptied && !keep_data {
+        if *rung == Rung::Emptied && !keeps_data {
             for bucket in &data.buckets {
                 clean::empty(cx, bucket, objects).await?;
             }
@@ -225,9 +289,9 @@ async fn delete_stack(
             continue;
         }
         let deletion = match rung {
-            Rung::AsItIs | Rung::Emptied => Deletion::default(),
-            Rung::Retaining => Deletion { retain: retain.clone(), force: false },
-            Rung::Forced => Deletion { retain: Vec::new(), force: true },
+            Rung::AsItIs | Rung::Emptied => Deletion { keeps_data, ..Deletion::default() },
+            Rung::Retaining => Deletion { retain: retain.clone(), force: false, keeps_data },
+            Rung::Forced => Deletion { retain: Vec::new(), force: true, keeps_data },
         };
         let deleting = apply::begin_deletion(cx, stack, &deletion).await?;
         let (ended, gone) = tokio::join!(deleting.to_the_end(cx), async {

@@ -73,19 +73,19 @@ async fn local_runs() -> bool {
     !matches!(local::status().await, Ok(crate::local::Status::NotRunning))
 }
 
-/// Runs a command in every region side by side; the worst exit code is the run's.
+/// Runs a command in every region side by side; the worst exit code is the run's, that of an error before that of a verdict.
 async fn everywhere(contexts: Vec<Context>, command: Arc<Command>) -> Exit {
     let mut running = JoinSet::new();
     for cx in contexts {
         let command = Arc::clone(&command);
         running.spawn(async move {
             match in_region(&command, &cx).await {
-                Ok(exit) => exit,
-                Err(error) => cli::report(&cx.events, error),
+                Ok(exit) => (false, exit),
+                Err(error) => (true, cli::report(&cx.events, error)),
             }
         });
     }
-    running.join_all().await.into_iter().max().unwrap_or(Exit::Success)
+    running.join_all().await.into_iter().max().map_or(Exit::Success, |(_, exit)| exit)
 }
 
 async fn in_region(command: &Command, cx: &Context) -> Result<Exit> {

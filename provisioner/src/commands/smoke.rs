@@ -20,10 +20,10 @@ pub struct Smoke {
     /// Also a picture without faces, one with two, and a broken one
     #[arg(long)]
     pub full: bool,
-    /// Wait so many seconds for the rows of a picture
+    /// Seconds to wait for the rows of a picture
     #[arg(long, value_name = "SECONDS", default_value_t = Smoke::default().timeout)]
     pub timeout: u64,
-    /// Write the verdict as `JUnit` XML for a CI
+    /// Write the verdict as `JUnit` XML for a CI; of several regions each writes its own, as `FILE-REGION.xml`
     #[arg(long, value_name = "FILE")]
     pub junit: Option<std::path::PathBuf>,
 }
@@ -70,12 +70,12 @@ pub async fn prove(cx: &Context, stack: &Stack, args: &Smoke) -> Result<Exit> {
     let started = Instant::now();
     let mut verdicts = Vec::new();
     let outcome = steps(cx, stack, args, &mut verdicts).await;
-    if let Some(path) = &args.junit {
+    if let Some(path) = args.junit.as_ref().map(|path| cx.own_file(path)) {
         let report = smoke::junit(
             &verdicts,
             outcome.as_ref().err().map(|error| (error.message.as_str(), error.causes.join("; "))),
         );
-        std::fs::write(path, report)
+        std::fs::write(&path, report)
             .map_err(|error| Error::new(format!("cannot write `{}`", path.display())).because(&error))?;
     }
     let (pictures, rows) = outcome.map_err(|error| error.exit(Exit::Smoke))?;
@@ -113,7 +113,6 @@ async fn steps(cx: &Context, stack: &Stack, args: &Smoke, verdicts: &mut Vec<(St
 async fn check_configuration(cx: &Context, stack: &Stack, place: &Place) -> Result<String> {
     let name = stack.output("FunctionName")?;
     let bucket = &place.bucket;
-    function::wait_until_active(&cx.clients.lambda, name).await?;
     let (live, notified) = tokio::try_join!(
         function::configuration(&cx.clients.lambda, name),
         function::notified_by(&cx.clients.s3, bucket)

@@ -14,7 +14,7 @@ pub struct Status {
     /// Do not count objects and rows
     #[arg(long)]
     pub no_counts: bool,
-    /// Also ask what was changed past the stack, in the console or by hand; exits with 1 where something was
+    /// Also ask what was changed outside CloudFormation, in the console or by hand; exits with 1 where something was
     #[arg(long)]
     pub drift: bool,
 }

@@ -34,6 +34,10 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
     if let Some(stack) = prepared.observed.stack.as_ref().filter(|_| prepared.plan.is_empty()) {
         cx.events.emit(Event::NoChanges { stack: cx.stack().to_owned() });
         cx.events.emit(Event::Outputs { outputs: stack.outputs.clone() });
+        if prepared.observed.joined && !args.no_smoke {
+            // Whoever deployed it may not have proved it.
+            return smoke::prove(cx, stack, &smoke::Smoke::default()).await;
+        }
         return Ok(Exit::Success);
     }
     cx.events.emit(Event::Planned { plan: prepared.plan.clone() });
@@ -46,8 +50,7 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
         return Err(refused);
     }
     // While CloudFormation works: neither the update nor its rollback needs more than the two that are kept.
-    let (applied, ()) = tokio::join!(apply::run(cx, &prepared), collect(cx, &prepared));
-    let mut stack = applied?;
+    let mut stack = apply::run(cx, &prepared, collect(cx, &prepared)).await?;
     if prepared.adoption.take().is_some() {
         stack = adopt::complete(cx, &mut prepared, stack).await?;
     }

@@ -62,7 +62,7 @@ pub enum Action {
     Import,
     /// It is made.
     Add,
-    /// It was changed past the stack to what the template says now, and CloudFormation takes note.
+    /// It was changed outside CloudFormation to what the template says now, and CloudFormation takes note.
     Acknowledge,
 }
 

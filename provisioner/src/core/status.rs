@@ -41,6 +41,18 @@ pub enum Command {
     Plan,
 }
 
+impl Command {
+    /// As it is typed.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Plan => "plan",
+        }
+    }
+}
+
 /// What a command does first with a stack in a given condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

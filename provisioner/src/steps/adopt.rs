@@ -131,5 +131,5 @@ pub async fn complete(cx: &Context, prepared: &mut Prepared, imported: Stack) ->
     }
     prepared.plan = plan;
     prepared.change_set = Some(second);
-    apply::run(cx, prepared).await
+    apply::run(cx, prepared, async {}).await
 }

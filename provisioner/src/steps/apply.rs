@@ -22,11 +22,11 @@ use crate::steps::prepare::{self, Prepared};
 /// After a first Ctrl-C a running update is followed for so much longer, so that a second one can still cancel it.
 const SECOND_THOUGHTS: Duration = Duration::from_secs(3);
 
-/// Does what the plan says and returns the stack as it then is.
+/// Does what the plan says and returns the stack as it then is. What is to be done `beside` begins when CloudFormation has accepted it.
 ///
 /// # Errors
 /// The operation fails; its cause was reported.
-pub async fn run(cx: &Context, prepared: &Prepared) -> Result<Stack> {
+pub async fn run(cx: &Context, prepared: &Prepared, beside: impl Future<Output = ()>) -> Result<Stack> {
     let client = &cx.clients.cloudformation;
     if let Some(change_set) = &prepared.change_set {
         let operation = match prepared.plan.operation {
@@ -34,20 +34,21 @@ pub async fn run(cx: &Context, prepared: &Prepared) -> Result<Stack> {
             _ => StackOperation::Creation,
         };
         change_set::execute(client, change_set, operation.token()).await?;
-        return followed(cx, "update", &change_set.stack_id, operation).await;
+        let name = if prepared.plan.operation == Operation::Update { "update" } else { "creation" };
+        return tokio::join!(followed(cx, name, &change_set.stack_id, operation), beside).0;
     }
     if let (Operation::Recreate, Some(stack)) = (prepared.plan.operation, &prepared.observed.stack) {
         delete_remains(cx, stack).await?;
     }
     prepare::store(cx, prepared).await?;
     let id = stack::create(client, cx.stack(), &prepared.template.body, &prepared.parameters).await?;
-    followed(cx, "creation", &id, StackOperation::Creation).await
+    tokio::join!(followed(cx, "creation", &id, StackOperation::Creation), beside).0
 }
 
 async fn followed(cx: &Context, name: &'static str, stack_id: &str, operation: StackOperation) -> Result<Stack> {
     let answering = Answering::begin();
     cx.events.emit(Event::OperationStarted { operation: name, stack: cx.stack().to_owned() });
-    let (ended, cancelled) = follow(cx, name, stack_id, &operation, answering).await?;
+    let (ended, cancelled) = follow(cx, name, "up", stack_id, &operation, answering).await?;
     match ended.stack {
         // A failed creation ends with the stack deleted, and its ARN still describes it.
         Some(stack) if status::succeeded(&ended.status) && ended.status != "DELETE_COMPLETE" => Ok(stack),
@@ -63,6 +64,7 @@ async fn followed(cx: &Context, name: &'static str, stack_id: &str, operation: S
 async fn follow(
     cx: &Context,
     name: &str,
+    again: &str,
     stack_id: &str,
     operation: &StackOperation,
     mut answering: Answering,
@@ -76,10 +78,10 @@ async fn follow(
     let ended = loop {
         tokio::select! {
             ended = &mut following => break ended?,
-            () = sleep_until(leave.unwrap_or(started)), if leave.is_some() => return Err(detached(cx, name)),
+            () = sleep_until(leave.unwrap_or(started)), if leave.is_some() => return Err(detached(cx, name, again)),
             Some(()) = answering.next() => {
                 if name != "update" || cancelled {
-                    return Err(detached(cx, name));
+                    return Err(detached(cx, name, again));
                 }
                 if leave.is_none() {
                     leave = Some(Instant::now() + SECOND_THOUGHTS);
@@ -112,8 +114,7 @@ async fn follow(
     Ok((ended, cancelled))
 }
 
-fn detached(cx: &Context, operation: &str) -> Error {
-    let again = if operation == "deletion" { "down" } else { "up" };
+fn detached(cx: &Context, operation: &str, again: &str) -> Error {
     Error::new(format!("detached: the {operation} of stack `{}` goes on in AWS", cx.stack()))
         .exit(Exit::Blocked)
         .hint(format!("`{}` joins it again", cx.command(again)))
@@ -142,11 +143,11 @@ pub async fn explain(cx: &Context, ended: &Ended, stack_id: &str) {
 ///
 /// # Errors
 /// The stack cannot be followed.
-pub async fn join(cx: &Context, stack: &Stack) -> Result<()> {
+pub async fn join(cx: &Context, stack: &Stack, command: status::Command) -> Result<()> {
     let answering = Answering::begin();
     cx.events.emit(Event::Joined { stack: stack.name.clone(), status: stack.status.clone() });
     let operation = follow::join(&cx.clients.cloudformation, &stack.id).await?;
-    follow(cx, "operation", &stack.id, &operation, answering).await.map(|_| ())
+    follow(cx, "operation", command.name(), &stack.id, &operation, answering).await.map(|_| ())
 }
 
 /// Continues a failed rollback: as it is, then without the resources that stop it, then by force.
@@ -160,10 +161,17 @@ pub async fn continue_rollback(cx: &Context, stack: &Stack) -> Result<()> {
     let mut last = None;
     for force in [false, false, true] {
         let operation = follow::begin();
-        stack::continue_rollback(client, stack, skip.clone(), force, operation.token()).await?;
+        // With force CloudFormation chooses by itself, and refuses a request that names some too.
+        let named = if force { Vec::new() } else { skip.clone() };
+        let choosy = !named.is_empty();
+        match stack::continue_rollback(client, stack, named, force, operation.token()).await {
+            // One of the names may be of no use; force needs none.
+            Err(_) if choosy => continue,
+            begun => begun?,
+        }
         let answering = Answering::begin();
         cx.events.emit(Event::OperationStarted { operation: "continued rollback", stack: stack.name.clone() });
-        let (ended, _) = follow(cx, "rollback", &stack.id, &operation, answering).await?;
+        let (ended, _) = follow(cx, "rollback", "up", &stack.id, &operation, answering).await?;
         if ended.status == "UPDATE_ROLLBACK_COMPLETE" {
             if !skip.is_empty() {
                 cx.events.emit(Event::Warning {
@@ -189,17 +197,18 @@ pub async fn continue_rollback(cx: &Context, stack: &Stack) -> Result<()> {
 }
 
 fn is_stuck(event: &StackEvent) -> bool {
-    event.status == "UPDATE_FAILED" && event.resource_type != "AWS::CloudFormation::Stack"
+    // What was only cancelled when something else failed cannot be skipped.
+    let cancelled = event.reason.as_deref().is_some_and(|reason| reason.to_ascii_lowercase().contains("cancelled"));
+    event.status == "UPDATE_FAILED" && !cancelled && event.resource_type != "AWS::CloudFormation::Stack"
 }
 
 /// Deletes what a failed creation left, provided that no bucket or table survives in it.
 async fn delete_remains(cx: &Context, stack: &Stack) -> Result<()> {
     let client = &cx.clients.cloudformation;
-    preflight::check_protection(stack)?;
+    preflight::check_protection(cx, stack)?;
     let left = stack::resources(client, &stack.id).await?;
-    for resource in &left {
-        let data = matches!(resource.resource_type.as_str(), "AWS::S3::Bucket" | "AWS::DynamoDB::Table");
-        if data && crate::aws::proof::is_gone(&cx.clients, resource).await? == Some(false) {
+    for resource in left.iter().filter(|resource| resource.is_held(status::condition(&stack.status))) {
+        if resource.is_data() && crate::aws::proof::is_gone(&cx.clients, resource).await? == Some(false) {
             return Err(Error::new(format!(
                 "stack `{}` failed ({}), and its {} `{}` still exists",
                 stack.name, stack.status, resource.resource_type, resource.physical_id
@@ -212,7 +221,8 @@ async fn delete_remains(cx: &Context, stack: &Stack) -> Result<()> {
             )));
         }
     }
-    let ended = delete(cx, stack, &Deletion::default()).await?;
+    // It holds no data; what it lists of such was never its own.
+    let ended = delete(cx, stack, &Deletion { keeps_data: true, ..Deletion::default() }).await?;
     if ended.status == "DELETE_COMPLETE" {
         return Ok(());
     }
@@ -245,7 +255,7 @@ pub struct Deleting<'a> {
 /// # Errors
 /// It is refused.
 pub async fn begin_deletion<'a>(cx: &Context, stack: &'a Stack, deletion: &Deletion) -> Result<Deleting<'a>> {
-    let operation = follow::begin();
+    let operation = follow::begin_as(if deletion.keeps_data { follow::KEEPING } else { "" });
     stack::delete(&cx.clients.cloudformation, stack, deletion, operation.token()).await?;
     Ok(Deleting { stack, operation })
 }
@@ -258,6 +268,6 @@ impl Deleting<'_> {
     pub async fn to_the_end(&self, cx: &Context) -> Result<Ended> {
         let answering = Answering::begin();
         cx.events.emit(Event::OperationStarted { operation: "deletion", stack: self.stack.name.clone() });
-        follow(cx, "deletion", &self.stack.id, &self.operation, answering).await.map(|(ended, _)| ended)
+        follow(cx, "deletion", "down", &self.stack.id, &self.operation, answering).await.map(|(ended, _)| ended)
     }
 }

@@ -16,6 +16,17 @@ pub struct Observed {
     pub account: String,
     /// As `aws`.
     pub partition: String,
+    /// Whether somebody else's operation on the stack was waited for.
+    pub joined: bool,
+}
+
+/// Who lists the region among those that have Rekognition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// This program and its template.
+    BuiltIn,
+    /// AWS's public list alone.
+    ByAwsOnly,
 }
 
 /// Checks that the region has Rekognition.
@@ -25,11 +36,11 @@ pub struct Observed {
 ///
 /// # Errors
 /// The region has no Rekognition: nothing was built or changed.
-pub async fn check_region(cx: &Context) -> Result<()> {
+pub async fn check_region(cx: &Context) -> Result<Listed> {
     let name = cx.region();
     if regions::supports_rekognition(name) {
         cx.events.emit(Event::RegionChecked { rekognition: true, source: "the built-in table" });
-        return Ok(());
+        return Ok(Listed::BuiltIn);
     }
     let listed = match region::with_rekognition(&cx.clients.ssm).await {
         Ok(list) if !list.is_empty() => Some(list),
@@ -38,7 +49,7 @@ pub async fn check_region(cx: &Context) -> Result<()> {
     };
     if listed.as_ref().is_some_and(|list| list.iter().any(|region| region == name)) {
         cx.events.emit(Event::RegionChecked { rekognition: true, source: "AWS's public list" });
-        return Ok(());
+        return Ok(Listed::ByAwsOnly);
     }
     let source = if listed.is_some() { "AWS's public list of regions" } else { "the built-in table of regions" };
     let near = regions::nearest(name).join("`, `");
@@ -65,7 +76,7 @@ pub async fn observe(cx: &Context) -> Result<Observed> {
             partition: stack.partition().to_owned(),
         });
         let partition = stack.partition().to_owned();
-        return Ok(Observed { stack: found, account, partition });
+        return Ok(Observed { stack: found, account, partition, joined: false });
     }
     let caller = identity::caller(&cx.clients.sts).await?;
     cx.events.emit(Event::Identity {
@@ -73,7 +84,7 @@ pub async fn observe(cx: &Context) -> Result<Observed> {
         arn: Some(caller.arn),
         partition: caller.partition.clone(),
     });
-    Ok(Observed { stack: None, account: caller.account, partition: caller.partition })
+    Ok(Observed { stack: None, account: caller.account, partition: caller.partition, joined: false })
 }
 
 /// Refuses to touch a stack that another tool made, or is about to make.
@@ -102,13 +113,14 @@ pub async fn check_owner(cx: &Context, stack: &Stack) -> Result<()> {
 ///
 /// # Errors
 /// The stack has termination protection.
-pub fn check_protection(stack: &Stack) -> Result<()> {
+pub fn check_protection(cx: &Context, stack: &Stack) -> Result<()> {
     if !stack.protected {
         return Ok(());
     }
     Err(Error::new(format!("stack `{}` is protected against deletion", stack.name)).exit(Exit::Refused).hint(format!(
         "if that is meant to end: `aws cloudformation update-termination-protection --no-enable-termination-protection \
-         --stack-name {}`",
+         --region {} --stack-name {}`",
+        cx.region(),
         stack.name
     )))
 }

@@ -18,7 +18,7 @@ use crate::core::template::{self, Template};
 use crate::core::{concurrency, names, parameter, plan};
 use crate::error::{Error, Exit, Result};
 use crate::package::{Architecture, Package};
-use crate::steps::preflight::{self, Observed};
+use crate::steps::preflight::{self, Listed, Observed};
 use crate::steps::{adopt, apply};
 
 /// What the system is to be like
@@ -34,13 +34,14 @@ pub struct Settings {
     /// Use this executable (or a zip that holds one) as the function
     #[arg(long, value_name = "FILE")]
     pub bootstrap: Option<PathBuf>,
-    /// Take a table and a bucket that exist under the system's names into the stack, with what is in them
+    /// Take the table and the bucket that exist under the names of `TableName` and `BucketName` into the stack, with what is in them; a later
+    /// `down` deletes them unless it is given `--keep-data`
     #[arg(long)]
     pub adopt: bool,
-    /// Update in express mode: do not wait until resources have settled (never where something is created first or replaced)
+    /// Do not wait until updated resources have settled; never where the stack is created or something is replaced
     #[arg(long)]
     pub express: bool,
-    /// Also take back what was changed past the stack, in the console or by hand
+    /// Also take back what was changed outside CloudFormation, in the console or by hand
     #[arg(long, conflicts_with_all = ["express", "adopt"])]
     pub revert_drift: bool,
 }
@@ -78,16 +79,18 @@ pub struct Prepared {
 /// Wrong settings, a failed preflight or build, or a stack that cannot be updated.
 pub async fn prepare(cx: &Context, settings: &Settings, upload: bool) -> Result<Prepared> {
     let template = load(settings)?;
-    preflight::check_region(cx).await?;
-    let architecture = architecture(cx, settings)?;
-    let source = Source { file: settings.bootstrap.clone(), architecture, for_this_machine: cx.local.is_some() };
-    let (mut observed, package) = tokio::try_join!(preflight::observe(cx), bootstrap::package(&source, &cx.events))?;
+    let region_listed = preflight::check_region(cx).await?;
+    let (mut observed, source, package) = observe_and_package(cx, settings).await?;
     let step = settle(cx, &mut observed, if upload { Command::Up } else { Command::Plan }).await?;
     if settings.express && step != Move::Update {
         standard(cx, "the stack is created");
     }
     let artefacts = artefacts::bucket(&observed.account, cx.region());
     let mut parameters = parameters(cx, settings, &template, &observed, step, &source, &package);
+    if region_listed == Listed::ByAwsOnly && parameters.contains_key(REGION_CHECK) {
+        // The template's own list is as old as this program.
+        parameters.insert(REGION_CHECK.to_owned(), "no".to_owned());
+    }
     if parameters.get(RESERVED).is_some_and(|value| value == concurrency::AUTOMATIC) {
         let copies = reserve(cx, &observed).await;
         parameters.insert(RESERVED.to_owned(), copies.to_string());
@@ -112,6 +115,35 @@ pub async fn prepare(cx: &Context, settings: &Settings, upload: bool) -> Result<
     Ok(prepared)
 }
 
+/// Looks at what stands while the function is packaged: for the processor that the user names, else the deployed one, else arm64.
+async fn observe_and_package(cx: &Context, settings: &Settings) -> Result<(Observed, Source, Package)> {
+    let named = architecture(cx, settings)?;
+    let source =
+        |architecture| Source { file: settings.bootstrap.clone(), architecture, for_this_machine: cx.local.is_some() };
+    let guess = source(named.unwrap_or(Architecture::Arm64));
+    let (observing, packaging) = (preflight::observe(cx), bootstrap::package(&guess, &cx.events));
+    tokio::pin!(observing, packaging);
+    let mut early = None;
+    let observed = loop {
+        tokio::select! {
+            observed = &mut observing => break observed?,
+            packaged = &mut packaging, if early.is_none() => early = Some(packaged),
+        }
+    };
+    let deployed =
+        observed.stack.as_ref().and_then(|stack| Architecture::of_name(stack.parameters.get("Architecture")?));
+    if let Some(other) = deployed.filter(|deployed| named.is_none() && *deployed != guess.architecture) {
+        let source = source(other);
+        let package = bootstrap::package(&source, &cx.events).await?;
+        return Ok((observed, source, package));
+    }
+    let package = match early {
+        Some(packaged) => packaged?,
+        None => packaging.await?,
+    };
+    Ok((observed, source(guess.architecture), package))
+}
+
 /// Brings a stack to a state in which it can be created or updated: joins, continues, or refuses.
 async fn settle(cx: &Context, observed: &mut Observed, command: Command) -> Result<Move> {
     loop {
@@ -121,7 +153,10 @@ async fn settle(cx: &Context, observed: &mut Observed, command: Command) -> Resu
             preflight::check_owner(cx, stack).await?;
         }
         match step {
-            Move::Join => apply::join(cx, stack).await?,
+            Move::Join => {
+                apply::join(cx, stack, command).await?;
+                observed.joined = true;
+            }
             Move::ContinueRollback => apply::continue_rollback(cx, stack).await?,
             Move::Refuse => return Err(stuck(cx, stack)),
             other => return Ok(other),
@@ -181,6 +216,11 @@ fn load(settings: &Settings) -> Result<Template> {
             .hint("`provisioner template` prints the built-in one to start from")
     })?;
     for (name, _) in &settings.parameters {
+        if OURS.contains(&name.as_str()) {
+            return Err(Error::new(format!("parameter `{name}` is set by provisioner itself"))
+                .exit(Exit::Usage)
+                .hint("`--bootstrap FILE` deploys another function"));
+        }
         if !template.parameters.contains_key(name) {
             let known: Vec<&str> = template.parameters.keys().map(String::as_str).collect();
             return Err(Error::new(format!("the template has no parameter `{name}`"))
@@ -199,19 +239,25 @@ fn load(settings: &Settings) -> Result<Template> {
     Ok(template)
 }
 
-fn architecture(cx: &Context, settings: &Settings) -> Result<Architecture> {
+/// The processor that the user names, or that this machine's local cloud has.
+fn architecture(cx: &Context, settings: &Settings) -> Result<Option<Architecture>> {
     let named =
         settings.parameters.iter().rev().find(|(name, _)| name == "Architecture").map(|(_, value)| value.as_str());
     match named {
         // Local functions run as processes of this machine.
-        _ if cx.local.is_some() => Ok(Architecture::of_this_machine()),
-        None | Some("arm64") => Ok(Architecture::Arm64),
-        Some("x86_64") => Ok(Architecture::X86_64),
-        Some(other) => {
-            Err(Error::new(format!("`Architecture` is `{other}`")).exit(Exit::Usage).hint("it is `arm64` or `x86_64`"))
-        }
+        _ if cx.local.is_some() => Ok(Some(Architecture::of_this_machine())),
+        None => Ok(None),
+        Some(name) => Architecture::of_name(name).map(Some).ok_or_else(|| {
+            Error::new(format!("`Architecture` is `{name}`")).exit(Exit::Usage).hint("it is `arm64` or `x86_64`")
+        }),
     }
 }
+
+/// Where the package is: this program puts it there.
+const OURS: [&str; 2] = ["CodeBucket", "CodeKey"];
+
+/// The parameter that sets the template's own list of regions aside.
+const REGION_CHECK: &str = "RegionCheck";
 
 /// The parameter that may be worked out here.
 const RESERVED: &str = "ReservedConcurrency";
@@ -337,7 +383,10 @@ async fn make_change_set(
         let _ = change_set::sweep(client, cx.stack()).await;
     }
     let storing = async { if upload { store(cx, prepared).await } else { Ok(()) } };
-    let (mut change_set, ()) = tokio::try_join!(change_set::create(client, &request), storing)?;
+    // Not one that drops the other: an upload that is cut off could leave its new bucket half made.
+    let (made, stored) = tokio::join!(change_set::create(client, &request), storing);
+    stored?;
+    let mut change_set = made?;
     if request.mode == Mode::Express && change_set.changes.iter().any(|change| change.action.may_replace()) {
         standard(cx, "the plan replaces something");
         change_set::discard(client, &change_set.id).await;
@@ -347,7 +396,7 @@ async fn make_change_set(
     if request.mode == Mode::RevertDrift && !change_set.reverts_drift {
         cx.events.emit(Event::Warning {
             message:
-                "this endpoint knows no change sets that revert drift: what was changed past the stack stays as it is"
+                "this endpoint knows no change sets that revert drift: what was changed outside CloudFormation stays as it is"
                     .into(),
             hint: Some(format!("`{}` shows it", cx.command("status --drift"))),
         });
@@ -358,7 +407,12 @@ async fn make_change_set(
                 Err(Error::new(format!("stack `{}` stopped in the middle of an update (UPDATE_FAILED)", stack.name))
                     .cause("template and parameters are as they were then, so there is nothing new to try")
                     .exit(Exit::Blocked)
-                    .hint(format!("`aws cloudformation rollback-stack --stack-name {}` takes it back", stack.name)))
+                    .hint("another function or parameter is something new to try")
+                    .hint(format!(
+                        "`aws cloudformation rollback-stack --region {} --stack-name {}` takes it back, unless it was an update in express mode",
+                        cx.region(),
+                        stack.name
+                    )))
             }
             _ => Ok(()),
         };

@@ -66,7 +66,7 @@ async fn regions_come_with_the_quota_of_the_account() {
 #[tokio::test]
 async fn a_limit_that_stands_stays_where_the_quota_cannot_be_read() {
     let mut script = Script { status: Some("CREATE_COMPLETE"), ..quotas(None, 1_000) };
-    script.reserved = Some("5");
+    script.deployed = vec![("ReservedConcurrency", "5")];
     script.change_sets.push_back(ChangeSet::Changes(Vec::new()));
     let cloud = Cloud::start(script).await;
     provisioner(&cloud, &[&UPDATE[..], &["-P", "ReservedConcurrency=auto"]].concat()).await.ended(0);

@@ -65,6 +65,8 @@ pub(crate) struct Script {
     pub(crate) protected: bool,
     /// Resources of the stack: logical id, type, physical id.
     pub(crate) resources: Vec<(&'static str, &'static str, &'static str)>,
+    /// The status of each of them, if not `CREATE_COMPLETE`.
+    pub(crate) resource_status: Option<&'static str>,
     /// What follows on each call that starts something, in order.
     pub(crate) acts: VecDeque<(&'static str, Vec<Frame>)>,
     /// What follows without any call: an operation of somebody else's.
@@ -93,8 +95,8 @@ pub(crate) struct Script {
     /// Faces a second, where Service Quotas tells; copies of functions that nobody has reserved.
     pub(crate) detect_faces: Option<f64>,
     pub(crate) free_copies: i32,
-    /// The reservation that the stack was deployed with.
-    pub(crate) reserved: Option<&'static str>,
+    /// Parameters that the stack was deployed with.
+    pub(crate) deployed: Vec<(&'static str, &'static str)>,
     /// What Systems Manager lists.
     pub(crate) rekognition_regions: Vec<&'static str>,
     /// Events carry no tokens, but the time of this machine.
@@ -219,6 +221,9 @@ async fn answer(
             Some(fault) if fault.call.contains("Object") => {
                 (fault.http, format!("<Error><Code>{}</Code><Message>{}</Message></Error>", fault.code, fault.message))
             }
+            Some(fault) if fault.call.contains("Table") => {
+                (fault.http, json!({"__type": fault.code, "message": fault.message}).to_string())
+            }
             Some(fault) => (fault.http, xml::error(fault.code, fault.message)),
             None => script.play(&name, &parameters, &path, &text),
         }
@@ -292,8 +297,19 @@ impl Script {
                 }
             },
             "ListStackResources" => {
-                let resources: String = self.resources.iter().map(xml::resource).collect();
+                let resources: String =
+                    self.resources.iter().map(|one| xml::resource(one, self.resource_status)).collect();
                 xml::ok(call, &format!("<StackResourceSummaries>{resources}</StackResourceSummaries>"))
+            }
+            "ListStacks" => {
+                let deleted = self.status == Some("DELETE_COMPLETE");
+                let summary = format!(
+                    "<member><StackId>{STACK_ID}</StackId><StackName>face-recognition</StackName>\
+                     <CreationTime>2026-01-01T00:00:00Z</CreationTime><DeletionTime>2026-01-02T00:00:00Z</DeletionTime>\
+                     <StackStatus>DELETE_COMPLETE</StackStatus></member>"
+                );
+                let summaries = if deleted { summary } else { String::new() };
+                xml::ok(call, &format!("<StackSummaries>{summaries}</StackSummaries>"))
             }
             "ListChangeSets" => {
                 let sets: String = self.stale.iter().map(xml::summary).collect();
@@ -320,6 +336,11 @@ impl Script {
             "DeleteChangeSet" => {
                 self.stale.retain(|(name, _)| !given("ChangeSetName").contains(name));
                 xml::ok(call, "")
+            }
+            "ContinueUpdateRollback"
+                if !given("ForceRollback").is_empty() && !given("ResourcesToSkip.member.1").is_empty() =>
+            {
+                (400, xml::error("ValidationError", "ForceRollback and ResourcesToSkip exclude each other"))
             }
             "CreateStack" | "ExecuteChangeSet" | "DeleteStack" | "ContinueUpdateRollback" | "CancelUpdateStack" => {
                 let Some(at) = self.acts.iter().position(|(name, _)| *name == call) else {

@@ -1,5 +1,7 @@
 //! `down` where somebody was there before it, where it is refused, and where others still use what it would remove.
 
+use serde_json::json;
+
 use super::cloud::{Cloud, Script, at};
 use super::run::{Run, provisioner};
 
@@ -71,4 +73,73 @@ async fn packages_that_stay_are_an_error_after_all_else_is_gone() {
     assert_eq!((cloud.count("DeleteStack"), cloud.count("DeleteTable")), (1, 1));
     run.event("nothing_left");
     assert!(run.error().contains("AccessDenied: no"), "{}", run.error());
+}
+
+/// A stack that is gone by a request with this token, and the data that it left.
+fn left_behind(token: &'static str) -> Script {
+    let mut script = with_data();
+    script.status = Some("DELETE_COMPLETE");
+    script.resource_status = Some("DELETE_SKIPPED");
+    script.events = vec![json!({
+        "id": "d", "at": 1, "logical_id": "face-recognition", "resource_type": "AWS::CloudFormation::Stack",
+        "status": "DELETE_COMPLETE", "token": token,
+    })];
+    script
+}
+
+#[tokio::test]
+async fn what_an_interrupted_down_left_is_removed_by_the_next() {
+    let (run, cloud) = down(left_behind("provisioner-1764061200-77")).await;
+    run.ended(0);
+    assert_eq!(run.event("will_remove")["table"], "FaceData");
+    assert_eq!((cloud.count("DeleteStack"), cloud.count("DeleteTable")), (0, 1));
+    run.event("nothing_left");
+}
+
+#[tokio::test]
+async fn what_was_kept_on_purpose_is_named_and_left() {
+    for token in ["provisioner-keep-1764061200-77", "Console-DeleteStack-1"] {
+        let (run, cloud) = down(left_behind(token)).await;
+        run.ended(0);
+        assert_eq!(run.event("kept_data")["name"], "pictures");
+        for call in ["DeleteTable", "DeleteObjects", "DeleteBucket"] {
+            assert_eq!(cloud.count(call), 0, "{call} after {token}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_says_in_its_token_what_it_was_to_keep() {
+    for (arguments, keeps) in [(&["down", "--yes"][..], false), (&["down", "--yes", "--keep-data"], true)] {
+        let script = with_data().on("DeleteStack", vec![at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")]);
+        let cloud = Cloud::start(script).await;
+        provisioner(&cloud, arguments).await.ended(0);
+        let deletion = cloud.calls().into_iter().find(|call| call.name == "DeleteStack").expect("a deletion");
+        assert_eq!(deletion.parameters["ClientRequestToken"].starts_with("provisioner-keep-"), keeps);
+    }
+}
+
+/// The table was there before: the creation failed over it, or gave it back.
+#[tokio::test]
+async fn what_a_failed_creation_never_had_is_not_removed_with_it() {
+    for status in ["CREATE_FAILED", "DELETE_SKIPPED"] {
+        let mut script = with_data().on("DeleteStack", vec![at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")]);
+        script.status = Some("ROLLBACK_COMPLETE");
+        script.resource_status = Some(status);
+        let (run, cloud) = down(script).await;
+        run.ended(0);
+        assert_eq!((cloud.count("DeleteStack"), cloud.count("DeleteTable")), (1, 0), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_is_being_changed_is_deleted_afterwards() {
+    let script = with_data().on("DeleteStack", vec![at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")]).fault(
+        "DeleteTable",
+        (0, 2),
+        (400, "ResourceInUseException", "Table is being updated"),
+    );
+    let (run, cloud) = down(script).await;
+    run.ended(0);
+    assert_eq!(cloud.count("DeleteTable"), 3);
 }

@@ -27,11 +27,10 @@ pub(crate) fn stack(status: &str, script: &Script) -> (u16, String) {
     };
     let operations: String =
         script.operations.iter().map(|id| element("member", &element("OperationId", id))).collect();
-    let reserved = script.reserved.map_or_else(String::new, |value| {
-        format!(
-            "<member><ParameterKey>ReservedConcurrency</ParameterKey><ParameterValue>{value}</ParameterValue></member>"
-        )
-    });
+    let member = |(name, value): &(&str, &str)| {
+        format!("<member><ParameterKey>{name}</ParameterKey><ParameterValue>{value}</ParameterValue></member>")
+    };
+    let deployed: String = script.deployed.iter().map(member).collect();
     ok(
         "DescribeStacks",
         &format!(
@@ -39,7 +38,7 @@ pub(crate) fn stack(status: &str, script: &Script) -> (u16, String) {
              <CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>{status}</StackStatus>\
              <EnableTerminationProtection>{}</EnableTerminationProtection><Tags>{tags}</Tags>\
              <LastOperations>{operations}</LastOperations>\
-             <Parameters><member><ParameterKey>CodeKey</ParameterKey><ParameterValue>old</ParameterValue></member>{reserved}</Parameters>\
+             <Parameters><member><ParameterKey>CodeKey</ParameterKey><ParameterValue>old</ParameterValue></member>{deployed}</Parameters>\
              <Outputs><member><OutputKey>BucketName</OutputKey><OutputValue>pictures</OutputValue></member></Outputs>\
              </member></Stacks>",
             script.protected
@@ -75,10 +74,11 @@ pub(crate) fn operation_event(event: &Value) -> String {
     format!("<member>{fields}</member>")
 }
 
-pub(crate) fn resource((logical, kind, physical): &(&str, &str, &str)) -> String {
+pub(crate) fn resource((logical, kind, physical): &(&str, &str, &str), status: Option<&str>) -> String {
+    let status = status.unwrap_or("CREATE_COMPLETE");
     format!(
         "<member><LogicalResourceId>{logical}</LogicalResourceId><ResourceType>{kind}</ResourceType>\
-         <PhysicalResourceId>{physical}</PhysicalResourceId><ResourceStatus>CREATE_COMPLETE</ResourceStatus></member>"
+         <PhysicalResourceId>{physical}</PhysicalResourceId><ResourceStatus>{status}</ResourceStatus></member>"
     )
 }
 

@@ -116,7 +116,7 @@ pub(super) const GRANTS: &[Grant] = &[
         on: On::Pictures,
     },
     Grant {
-        sid: "ArtefactBucket",
+        sid: "CodeBucket",
         service: "s3",
         actions: &[
             (REMOVE, &["DeleteBucket", "ListBucket", "ListBucketMultipartUploads", "ListBucketVersions"]),
@@ -125,7 +125,7 @@ pub(super) const GRANTS: &[Grant] = &[
         on: On::ArtefactBucket,
     },
     Grant {
-        sid: "Artefacts",
+        sid: "Code",
         service: "s3",
         actions: &[
             // Lambda fetches the package with the rights of whoever creates the function.
@@ -238,7 +238,7 @@ pub(super) const GRANTS: &[Grant] = &[
         on: On::LogGroup,
     },
     Grant {
-        sid: "FailureQueue",
+        sid: "Queue",
         service: "sqs",
         actions: &[
             (UP | DOWN | OTHER, &["GetQueueAttributes"]),
@@ -275,10 +275,11 @@ pub(super) const GRANTS: &[Grant] = &[
                 ],
             ),
             (UP | DOWN, &["cloudformation:GetHookResult"]),
+            (DOWN, &["cloudformation:ListStacks"]),
             (UP, &["cloudformation:ListHookResults"]),
             (OTHER, &["cloudformation:DescribeStackDriftDetectionStatus"]),
         ],
         on: On::Account,
     },
-    Grant { sid: "RegionList", service: "ssm", actions: &[(UP | OTHER, &["GetParametersByPath"])], on: On::RegionList },
+    Grant { sid: "Regions", service: "ssm", actions: &[(UP | OTHER, &["GetParametersByPath"])], on: On::RegionList },
 ];
