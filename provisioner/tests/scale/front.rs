@@ -14,12 +14,13 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, client, server};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, server};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use super::lambda::Lambda;
+use crate::support::forward::hand_on;
 
 /// Where the requests go.
 #[derive(Clone, Debug)]
@@ -112,19 +113,6 @@ fn plain(status: StatusCode) -> Reply {
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-async fn hand_on(behind: &str, head: Parts, body: Bytes) -> Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
-    let stream = TcpStream::connect(behind).await?;
-    let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let (mut head, body) = sender.send_request(Request::from_parts(head, Full::new(body))).await?.into_parts();
-    let body = body.collect().await?.to_bytes();
-    // These are about the connection behind, not about the reply.
-    for name in ["connection", "keep-alive", "transfer-encoding"] {
-        head.headers.remove(name);
-    }
-    Ok(Response::from_parts(head, Full::new(body)))
 }
 
 /// What S3 tells Lambda of an upload into the bucket.

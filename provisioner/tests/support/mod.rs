@@ -1,5 +1,6 @@
 //! Runs the real program as a user would, cut off from this machine's own settings.
 
+pub(crate) mod forward;
 pub(crate) mod local;
 
 use std::path::{Path, PathBuf};

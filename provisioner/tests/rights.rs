@@ -1,0 +1,183 @@
+//! What each command really asks of AWS, against the policy that `provisioner policy` prints for it.
+//!
+//! The commands run against the local cloud, which refuses nobody anything; an endpoint before it notes every call. Which action a call needs
+//! is the Service Authorization Reference's word, written down here a second time.
+
+#[expect(dead_code, reason = "shared with the other tests")]
+mod support;
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::http::request::Parts;
+use hyper::service::service_fn;
+use hyper::{Request, Response, server};
+use hyper_util::rt::TokioIo;
+use provisioner::core::policy::statements;
+use support::forward::hand_on;
+use support::local::{ACCOUNT, Local};
+use support::run;
+use tokio::net::TcpListener;
+
+/// What a function must be built for that runs as a process of this machine.
+const HERE: &str = if cfg!(target_arch = "aarch64") { "Architecture=arm64" } else { "Architecture=x86_64" };
+
+/// An action and, for S3, what it is done to: with other services the names are the emulator's own.
+type Need = (String, Option<String>);
+
+type Needs = Arc<Mutex<BTreeSet<Need>>>;
+
+/// An endpoint that notes what each call needs.
+async fn noting(behind: String) -> (String, Needs) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let needs = Needs::default();
+    let noted = Arc::clone(&needs);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (behind, noted) = (behind.clone(), Arc::clone(&noted));
+            tokio::spawn(async move {
+                let service = service_fn(|request| answer(behind.clone(), Arc::clone(&noted), request));
+                // A connection that breaks concerns nobody but its client.
+                let _ = server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    });
+    (url, needs)
+}
+
+async fn answer(behind: String, noted: Needs, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.expect("a whole request").to_bytes();
+    noted.lock().expect("no panic").extend(needs(&head, &body));
+    Ok(hand_on(&behind, head, body).await.expect("the local cloud answers"))
+}
+
+/// What a call needs; nothing for the one that everybody may make.
+fn needs(head: &Parts, body: &[u8]) -> Vec<Need> {
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // "AWS4-HMAC-SHA256 Credential=KEY/DAY/REGION/SERVICE/aws4_request, …"
+    let service = header("authorization").split('/').nth(3).expect("a signed request");
+    let form = String::from_utf8_lossy(body);
+    let operation = match header("x-amz-target").rsplit('.').next() {
+        Some(operation) if !operation.is_empty() => Some(operation.to_owned()),
+        // RPC v2 CBOR: "/service/SERVICE/operation/OPERATION".
+        _ if head.uri.path().contains("/operation/") => head.uri.path().rsplit('/').next().map(ToOwned::to_owned),
+        _ => form.split('&').find_map(|pair| pair.strip_prefix("Action=")).map(ToOwned::to_owned),
+    };
+    match (service, operation) {
+        ("sts", _) => Vec::new(),
+        ("s3", _) => s3(head, &form),
+        ("lambda", _) => vec![(format!("lambda:{}", lambda(head)), None)],
+        ("monitoring", Some(operation)) => vec![(format!("cloudwatch:{operation}"), None)],
+        (service, Some(operation)) => vec![(format!("{service}:{operation}"), None)],
+        (service, None) => panic!("a call of {service} without an operation: {} {}", head.method, head.uri),
+    }
+}
+
+fn s3(head: &Parts, body: &str) -> Vec<Need> {
+    let path = head.uri.path().trim_matches('/');
+    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+    let (method, query) = (head.method.as_str(), head.uri.query().unwrap_or_default());
+    let asks = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
+    let actions: &[&str] = match (method, key.is_empty()) {
+        ("GET", true) if asks("versions") => &["ListBucketVersions"],
+        ("GET", true) if asks("uploads") => &["ListBucketMultipartUploads"],
+        ("GET", true) if asks("notification") => &["GetBucketNotification"],
+        ("GET", true) if asks("policy") => &["GetBucketPolicy"],
+        ("PUT", true) if asks("policy") => &["PutBucketPolicy"],
+        ("POST", true) if asks("delete") && body.contains("<VersionId>") => &["DeleteObject", "DeleteObjectVersion"],
+        ("POST", true) if asks("delete") => &["DeleteObject"],
+        ("GET", true) if asks("list-type") => &["ListBucket"],
+        ("HEAD", true) => &["ListBucket"],
+        ("PUT", true) if query.is_empty() => &["CreateBucket"],
+        ("DELETE", true) if query.is_empty() => &["DeleteBucket"],
+        ("GET" | "HEAD", false) => &["GetObject"],
+        ("PUT", false) => &["PutObject"],
+        other => panic!("what does {other:?} with {query} need?"),
+    };
+    // The keys of a deletion are in its body; any stands for all.
+    let keyed = !key.is_empty() || asks("delete");
+    let resource = format!("arn:aws:s3:::{bucket}{}", if keyed { "/a" } else { "" });
+    actions.iter().map(|action| (format!("s3:{action}"), Some(resource.clone()))).collect()
+}
+
+fn lambda(head: &Parts) -> &'static str {
+    let path = head.uri.path().trim_matches('/');
+    match (head.method.as_str(), path.split('/').nth(3).unwrap_or_default()) {
+        ("GET", "configuration") => "GetFunctionConfiguration",
+        ("GET", "event-invoke-config") => "GetFunctionEventInvokeConfig",
+        ("GET", "policy") => "GetPolicy",
+        ("GET", "concurrency") => "GetFunctionConcurrency",
+        ("GET", "") if path.contains("/functions/") => "GetFunction",
+        ("GET", "") if path.ends_with("account-settings") => "GetAccountSettings",
+        other => panic!("what does {other:?} at {path} need?"),
+    }
+}
+
+/// Whether a pattern of IAM's covers a text.
+fn covers(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((start, rest)) => text.strip_prefix(start).is_some_and(|text| {
+            (0..=text.len()).filter(|at| text.is_char_boundary(*at)).any(|at| covers(rest, &text[at..]))
+        }),
+    }
+}
+
+#[test]
+fn patterns() {
+    for (pattern, text, expected) in [
+        ("s3:Get*Configuration", "s3:GetLifecycleConfiguration", true),
+        ("s3:Get*Configuration", "s3:GetBucketPolicy", false),
+        ("a*", "a", true),
+        ("a", "ab", false),
+        ("*b*d", "abcd", true),
+    ] {
+        assert_eq!(covers(pattern, text), expected, "{pattern} {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_command_needs_more_than_its_policy_grants() {
+    let local = Local::new("rights");
+    local.run(&["local", "start"], 0);
+    let (url, needs) = noting(local.endpoint().replace("http://", "")).await;
+    let remote = |arguments: &[&str]| {
+        let mut command = local.command(arguments);
+        command
+            .args(["--endpoint-url", &url, "--region", "us-east-1"])
+            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+            .env("AWS_SECRET_ACCESS_KEY", "test");
+        tokio::task::block_in_place(|| run(&mut command).expect(0))
+    };
+    let create = ["up", "-P", HERE, "-P", "TlsOnly=no", "-P", "FailureQueue=yes", "-P", "Versioning=yes", "--no-smoke"];
+    for (purpose, commands) in [
+        ("up", &[&create[..], &["up", "-P", "LogRetentionDays=30"], &["up"]][..]),
+        ("smoke", &[&["smoke", "--full"]]),
+        ("all", &[&["plan"], &["status"], &["logs"], &["redrive"]]),
+        ("down", &[&["down"], &["down"]]),
+    ] {
+        for command in commands {
+            remote(command);
+        }
+        let printed = remote(&["policy", "--for", purpose, "--account", ACCOUNT]);
+        let document = printed.of_type("document")[0]["text"].as_str().expect("a policy").to_owned();
+        let granted = statements(&serde_json::from_str(&document).expect("JSON"));
+        let noted = std::mem::take(&mut *needs.lock().expect("no panic"));
+        assert!(noted.len() >= 4, "{purpose} asked for {noted:?} only");
+        let denied: Vec<_> = noted
+            .iter()
+            .filter(|(action, resource)| {
+                !granted.iter().any(|(actions, resources)| {
+                    actions.iter().any(|pattern| covers(pattern, action))
+                        && resource.as_ref().is_none_or(|name| resources.iter().any(|pattern| covers(pattern, name)))
+                })
+            })
+            .collect();
+        assert!(denied.is_empty(), "the policy for `{purpose}` denies {denied:?}");
+    }
+}
