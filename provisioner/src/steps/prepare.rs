@@ -121,8 +121,9 @@ async fn observe_and_package(cx: &Context, settings: &Settings) -> Result<(Obser
     let source =
         |architecture| Source { file: settings.bootstrap.clone(), architecture, for_this_machine: cx.local.is_some() };
     let guess = source(named.unwrap_or(Architecture::Arm64));
-    let (observing, packaging) = (preflight::observe(cx), bootstrap::package(&guess, &cx.events));
-    tokio::pin!(observing, packaging);
+    let observing = preflight::observe(cx);
+    tokio::pin!(observing);
+    let mut packaging = Box::pin(bootstrap::package(&guess, &cx.events));
     let mut early = None;
     let observed = loop {
         tokio::select! {
@@ -133,6 +134,8 @@ async fn observe_and_package(cx: &Context, settings: &Settings) -> Result<(Obser
     let deployed =
         observed.stack.as_ref().and_then(|stack| Architecture::of_name(stack.parameters.get("Architecture")?));
     if let Some(other) = deployed.filter(|deployed| named.is_none() && *deployed != guess.architecture) {
+        // A build that goes on for the wrong processor would keep the right one waiting.
+        drop(packaging);
         let source = source(other);
         let package = bootstrap::package(&source, &cx.events).await?;
         return Ok((observed, source, package));
