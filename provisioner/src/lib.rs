@@ -22,6 +22,9 @@
 //!
 //! - *The function's role has `s3:ListBucket`*, although the function lists nothing: without it S3 answers 403 for an object that is gone, as for
 //!   one that may not be read, and a picture deleted before its turn would end in the failure queue instead of being passed over.
+//! - *The token of a deletion says whether bucket and table were to stay*: the template keeps both in any case, so when the stack is gone nothing
+//!   else tells a `down --keep-data` from a `down` that was interrupted before it came to them.
+//! - *The function's environment names the bucket*, only to connect to S3 before the first event: S3's host bears the name.
 //! - *Packages go once a deletion is accepted*, not before: a stack whose deletion is refused keeps what its next rollback needs.
 //!
 //! # Invariants

@@ -13,7 +13,7 @@ use super::error::{code, explain};
 use super::failures;
 use super::stack::{self, Stack};
 use crate::core::diagnosis::{self, StackEvent};
-use crate::core::operation::Operation;
+use crate::core::operation::{Operation, TOKEN};
 use crate::core::status::{self, Condition};
 use crate::error::{Error, Result};
 
@@ -62,18 +62,6 @@ const LATE_START: usize = 5;
 
 /// A clock that is a little ahead of the endpoint's makes no event of the operation seem older than it.
 const SLACK_MILLIS: i64 = 1_000;
-
-/// What each token of this program's begins with.
-const TOKEN: &str = "provisioner-";
-
-/// The word in the token of a deletion that leaves bucket and table on purpose.
-pub const KEEPING: &str = "keep-";
-
-/// Whether a token is of a deletion by this program that was to remove bucket and table afterwards.
-#[must_use]
-pub fn was_to_remove_data(token: &str) -> bool {
-    token.strip_prefix(TOKEN).is_some_and(|rest| !rest.starts_with(KEEPING))
-}
 
 /// A new operation of this program's, on a stack that stands.
 #[must_use]

@@ -10,7 +10,6 @@ use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksError;
 
 use super::error::{code, explain, message};
 use crate::core::names::OWNER_TAG;
-use crate::core::status::Condition;
 use crate::error::{Error, Exit, Result};
 
 /// A stack that exists.
@@ -81,18 +80,6 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// Whether a stack in this condition has it, or has left it behind in being deleted.
-    ///
-    /// A failed creation also lists what it never had: a name that was taken already, and what it was to take in and gave back.
-    #[must_use]
-    pub fn is_held(&self, stack: Option<Condition>) -> bool {
-        match self.status.as_str() {
-            "CREATE_FAILED" | "DELETE_COMPLETE" => false,
-            "DELETE_SKIPPED" => stack != Some(Condition::CreateFailed),
-            status => !status.starts_with("IMPORT_ROLLBACK") && status != "IMPORT_FAILED",
-        }
-    }
-
     /// Whether it holds the user's data.
     #[must_use]
     pub fn is_data(&self) -> bool {

@@ -4,9 +4,10 @@ use futures_util::future::try_join_all;
 
 use crate::aws::bucket::{self, Bucket};
 use crate::aws::stack::{self, Deletion, Resource, Stack};
-use crate::aws::{artefacts, follow, table};
+use crate::aws::{artefacts, table};
 use crate::cli::Context;
 use crate::core::event::Event;
+use crate::core::operation;
 use crate::core::status::{self, Command, Move};
 use crate::error::{Error, Exit, Result};
 use crate::steps::preflight::{self, Observed};
@@ -62,9 +63,8 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
         // An operation was joined, and what it did is not in the list.
         _ => stack::resources(client, &stack.id).await?,
     };
-    let condition = status::condition(&stack.status);
     let (resources, foreign): (Vec<_>, Vec<_>) =
-        resources.into_iter().partition(|resource| resource.is_held(condition));
+        resources.into_iter().partition(|resource| status::holds(&stack.status, &resource.status));
     // A later run that finds the stack gone must not take what was never in it for what this one has left.
     let keeps_data = args.keep_data || foreign.iter().any(Resource::is_data);
     let data = Data::of(&resources, &observed.account);
@@ -117,7 +117,7 @@ async fn unfinished(cx: &Context) -> Result<Option<Stack>> {
     if left.is_empty() {
         return Ok(None);
     }
-    if token.is_some_and(|token| follow::was_to_remove_data(&token)) {
+    if token.is_some_and(|token| operation::was_to_remove_data(&token)) {
         return Ok(Some(stack));
     }
     name_kept(cx, &left).await?;

@@ -6,6 +6,18 @@ use std::collections::HashSet;
 
 use super::diagnosis::StackEvent;
 
+/// What each token of this program's begins with.
+pub const TOKEN: &str = "provisioner-";
+
+/// The word behind that in the token of a deletion that leaves bucket and table on purpose.
+pub const KEEPING: &str = "keep-";
+
+/// Whether a token is of a deletion by this program that was to remove bucket and table afterwards.
+#[must_use]
+pub fn was_to_remove_data(token: &str) -> bool {
+    token.strip_prefix(TOKEN).is_some_and(|rest| !rest.starts_with(KEEPING))
+}
+
 /// An operation on a stack. Only one can run at a time.
 #[derive(Clone, Debug)]
 pub enum Operation {

@@ -134,6 +134,18 @@ pub fn next_move(condition: Condition, command: Command) -> Move {
     }
 }
 
+/// Whether a stack with this status has a resource of that one, or has left it behind in being deleted.
+///
+/// A failed creation also lists what it never had: a name that was taken already, and what it was to take in and gave back.
+#[must_use]
+pub fn holds(stack: &str, resource: &str) -> bool {
+    match resource {
+        "CREATE_FAILED" | "DELETE_COMPLETE" | "IMPORT_FAILED" => false,
+        "DELETE_SKIPPED" => condition(stack) != Some(Condition::CreateFailed),
+        other => !other.starts_with("IMPORT_ROLLBACK"),
+    }
+}
+
 /// Whether an operation that ended with this status did what it was asked to do.
 #[must_use]
 pub fn succeeded(status: &str) -> bool {
@@ -178,6 +190,22 @@ mod tests {
             assert_eq!(next_move(condition, Command::Up), up, "up on {status}");
             assert_eq!(next_move(condition, Command::Down), down, "down on {status}");
             assert_eq!(next_move(condition, Command::Plan), plan, "plan on {status}");
+        }
+    }
+
+    #[test]
+    fn what_a_stack_holds() {
+        for (stack, resource, expected) in [
+            ("CREATE_COMPLETE", "CREATE_COMPLETE", true),
+            ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE", true),
+            ("DELETE_COMPLETE", "DELETE_SKIPPED", true),
+            ("DELETE_FAILED", "DELETE_SKIPPED", true),
+            ("DELETE_FAILED", "DELETE_COMPLETE", false),
+            ("ROLLBACK_COMPLETE", "DELETE_SKIPPED", false),
+            ("ROLLBACK_FAILED", "CREATE_FAILED", false),
+            ("IMPORT_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE", false),
+        ] {
+            assert_eq!(holds(stack, resource), expected, "{resource} in {stack}");
         }
     }
 

@@ -11,7 +11,7 @@ use crate::aws::stack::{self, Deletion, Stack};
 use crate::cli::Context;
 use crate::core::diagnosis::{StackEvent, console, diagnose};
 use crate::core::event::Event;
-use crate::core::operation::Operation as StackOperation;
+use crate::core::operation::{self, Operation as StackOperation};
 use crate::core::plan::Operation;
 use crate::core::status;
 use crate::error::{Error, Exit, Result};
@@ -207,7 +207,7 @@ async fn delete_remains(cx: &Context, stack: &Stack) -> Result<()> {
     let client = &cx.clients.cloudformation;
     preflight::check_protection(cx, stack)?;
     let left = stack::resources(client, &stack.id).await?;
-    for resource in left.iter().filter(|resource| resource.is_held(status::condition(&stack.status))) {
+    for resource in left.iter().filter(|resource| status::holds(&stack.status, &resource.status)) {
         if resource.is_data() && crate::aws::proof::is_gone(&cx.clients, resource).await? == Some(false) {
             return Err(Error::new(format!(
                 "stack `{}` failed ({}), and its {} `{}` still exists",
@@ -255,7 +255,7 @@ pub struct Deleting<'a> {
 /// # Errors
 /// It is refused.
 pub async fn begin_deletion<'a>(cx: &Context, stack: &'a Stack, deletion: &Deletion) -> Result<Deleting<'a>> {
-    let operation = follow::begin_as(if deletion.keeps_data { follow::KEEPING } else { "" });
+    let operation = follow::begin_as(if deletion.keeps_data { operation::KEEPING } else { "" });
     stack::delete(&cx.clients.cloudformation, stack, deletion, operation.token()).await?;
     Ok(Deleting { stack, operation })
 }
