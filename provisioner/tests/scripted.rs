@@ -14,6 +14,8 @@ mod drift;
 mod hooks;
 #[path = "scripted/interrupts.rs"]
 mod interrupts;
+#[path = "scripted/parameters.rs"]
+mod parameters;
 #[path = "scripted/proof.rs"]
 mod proof;
 #[path = "scripted/run.rs"]
@@ -74,27 +76,6 @@ async fn a_first_create_runs_straight_and_survives_throttled_polls() {
     let create = cloud.calls().into_iter().find(|call| call.name == "CreateStack").expect("a create");
     assert_eq!(create.parameters["OnFailure"], "DELETE");
     assert_eq!(create.parameters["RetainExceptOnCreate"], "true");
-}
-
-/// What is deployed for one processor stays on it. The package that these tests deploy is for arm64.
-#[tokio::test]
-async fn the_processor_stays_as_deployed_unless_another_is_named() {
-    for (named, code) in [(None, 2), (Some("--parameter=Architecture=arm64"), 0)] {
-        let mut script = code_change().on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")]);
-        script.deployed = vec![("Architecture", "x86_64")];
-        let cloud = Cloud::start(script).await;
-        let run = provisioner(&cloud, &[&UPDATE[..], named.as_slice()].concat()).await;
-        run.ended(code);
-        assert_eq!(run.stdout.contains("built for arm64, and the function is to run on x86_64"), named.is_none());
-    }
-}
-
-#[tokio::test]
-async fn where_the_package_lies_is_not_the_users_to_say() {
-    let cloud = Cloud::start(standing()).await;
-    let run = provisioner(&cloud, &["plan", "--parameter=CodeKey=mine.zip", "--output=json"]).await;
-    run.ended(2);
-    assert!(run.error().contains("`CodeKey` is set by provisioner itself"), "{}", run.error());
 }
 
 #[tokio::test]
