@@ -493,15 +493,6 @@ async fn refusals() {
 }
 
 #[tokio::test]
-async fn a_parameter_out_of_range_is_refused_before_anything_is_asked() {
-    let cloud = Cloud::start(standing()).await;
-    let run = provisioner(&cloud, &["up", "--yes", "--output", "json", "--parameter", "Timeout=5"]).await;
-    run.ended(2);
-    assert!(run.error().contains("must be at least 10"), "{}", run.error());
-    assert!(cloud.calls().is_empty());
-}
-
-#[tokio::test]
 async fn a_protected_stack_is_not_taken_down() {
     let cloud = Cloud::start(Script { protected: true, ..standing() }).await;
     provisioner(&cloud, &["down", "--yes"]).await.ended(4);

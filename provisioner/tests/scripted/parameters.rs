@@ -24,3 +24,12 @@ async fn where_the_package_lies_is_not_the_users_to_say() {
     run.ended(2);
     assert!(run.error().contains("`CodeKey` is set by provisioner itself"), "{}", run.error());
 }
+
+#[tokio::test]
+async fn a_parameter_out_of_range_is_refused_before_anything_is_asked() {
+    let cloud = Cloud::start(standing()).await;
+    let run = provisioner(&cloud, &["up", "--yes", "--output", "json", "--parameter", "Timeout=5"]).await;
+    run.ended(2);
+    assert!(run.error().contains("must be at least 10"), "{}", run.error());
+    assert!(cloud.calls().is_empty());
+}
