@@ -44,27 +44,32 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     let (observed, listed) = tokio::join!(preflight::observe(cx), stack::resources(client, cx.stack()));
     let mut observed = observed?;
     let before = observed.stack.clone();
-    let (stack, step) = match (settle(cx, &mut observed).await?, &before) {
-        (Some(found), _) => found,
+    let (stack, step, listed) = match (settle(cx, &mut observed).await?, before) {
+        // Where an operation was joined, what it did is not in the list.
+        (Some((stack, step)), before) => {
+            let listed = listed.ok().filter(|_| before.is_some_and(|before| before.status == stack.status));
+            (stack, step, listed)
+        }
         // A deletion that was joined has taken the stack; what it leaves is still to be removed.
-        (None, Some(stack)) if listed.is_ok() => (stack.clone(), Move::Nothing),
+        (None, Some(stack)) if listed.is_ok() => (stack, Move::Nothing, listed.ok()),
         (None, _) => {
-            let Some(stack) = unfinished(cx).await? else {
+            let Some((stack, listed)) = unfinished(cx).await? else {
                 cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });
                 return Ok(Exit::Success);
             };
-            (stack, Move::Nothing)
+            (stack, Move::Nothing, Some(listed))
         }
     };
     preflight::check_owner(cx, &stack).await?;
     preflight::check_protection(cx, &stack)?;
     let resources = match listed {
-        Ok(listed) if before.is_some_and(|before| before.status == stack.status) => listed,
-        // An operation was joined, and what it did is not in the list.
-        _ => stack::resources(client, &stack.id).await?,
+        Some(listed) => listed,
+        None => stack::resources(client, &stack.id).await?,
     };
-    let (resources, foreign): (Vec<_>, Vec<_>) =
+    let (resources, others): (Vec<_>, Vec<_>) =
         resources.into_iter().partition(|resource| status::holds(&stack.status, &resource.status));
+    let (removed, foreign): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|resource| resource.status == "DELETE_COMPLETE");
     // A later run that finds the stack gone must not take what was never in it for what this one has left.
     let keeps_data = args.keep_data || foreign.iter().any(Resource::is_data);
     let data = Data::of(&resources, &observed.account);
@@ -85,7 +90,9 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
         }
     }
     let mut expected_gone = vec![resource("AWS::CloudFormation::Stack", &stack.name)];
-    expected_gone.extend(resources.into_iter().filter(|resource| !(args.keep_data && resource.is_data())));
+    // What CloudFormation says it has removed is asked for as well.
+    let ours = resources.into_iter().chain(removed);
+    expected_gone.extend(ours.filter(|resource| !(args.keep_data && resource.is_data())));
     if matches!(packages, Ok(true)) {
         expected_gone.push(resource("AWS::S3::Bucket", &artefacts.name));
     }
@@ -95,10 +102,11 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     packages.map(|_| Exit::Success)
 }
 
-/// The stack that an earlier `down` deleted without coming to the end of its work: bucket or table are still there, and were not to stay.
+/// The stack that an earlier `down` deleted without coming to the end of its work, with what it held: bucket or table are still there, and
+/// were not to stay.
 ///
 /// What was kept on purpose, or is left of a deletion by other means, is only named.
-async fn unfinished(cx: &Context) -> Result<Option<Stack>> {
+async fn unfinished(cx: &Context) -> Result<Option<(Stack, Vec<Resource>)>> {
     let client = &cx.clients.cloudformation;
     let Some(id) = stack::last_deleted(client, cx.stack()).await? else { return Ok(None) };
     let (stack, resources, token) = tokio::try_join!(
@@ -112,13 +120,13 @@ async fn unfinished(cx: &Context) -> Result<Option<Stack>> {
     }) else {
         return Ok(None);
     };
-    let skipped: Vec<_> = resources.into_iter().filter(|resource| resource.status == "DELETE_SKIPPED").collect();
+    let skipped: Vec<_> = resources.iter().filter(|resource| resource.status == "DELETE_SKIPPED").cloned().collect();
     let left = Data::of(&skipped, &account).existing(cx).await?;
     if left.is_empty() {
         return Ok(None);
     }
     if token.is_some_and(|token| operation::was_to_remove_data(&token)) {
-        return Ok(Some(stack));
+        return Ok(Some((stack, resources)));
     }
     name_kept(cx, &left).await?;
     Ok(None)

@@ -143,3 +143,18 @@ async fn a_table_that_is_being_changed_is_deleted_afterwards() {
     run.ended(0);
     assert_eq!(cloud.count("DeleteTable"), 3);
 }
+
+/// Those that went before somebody else's deletion was joined are asked for like the rest.
+#[tokio::test]
+async fn what_is_gone_already_is_proved_too() {
+    let mut script = with_data();
+    script.status = Some("DELETE_IN_PROGRESS");
+    script.running = vec![at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")].into();
+    script.resource_status = Some("DELETE_COMPLETE");
+    script.buckets.clear();
+    script.tables.clear();
+    let (run, cloud) = down(script).await;
+    run.ended(0);
+    assert_eq!(run.event("nothing_left")["asked"], 4, "{}", run.stdout);
+    assert_eq!(cloud.count("DeleteTable"), 0);
+}
