@@ -157,17 +157,11 @@ impl Context {
         }
         let mut name = path.file_stem().unwrap_or_default().to_owned();
         name.push(format!("-{}", self.region()));
-        let own = path.with_file_name(name);
-        // Not `with_extension`: a stem may hold dots.
-        match path.extension() {
-            Some(extension) => {
-                let mut name = own.into_os_string();
-                name.push(".");
-                name.push(extension);
-                name.into()
-            }
-            None => own,
+        if let Some(extension) = path.extension() {
+            name.push(".");
+            name.push(extension);
         }
+        path.with_file_name(name)
     }
 
     /// The command that continues this run, as a hint can name it.

@@ -8,21 +8,13 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType,
 };
 use provisioner::aws::Clients;
-use support::local::{ACCOUNT, Local, fixture};
+use support::local::{HERE, Local, fixture};
 use support::{Folder, Run, provisioner, run};
-
-/// What a function must be built for that runs as a process of this machine.
-const HERE: &str = if cfg!(target_arch = "aarch64") { "Architecture=arm64" } else { "Architecture=x86_64" };
 
 /// The same cloud as somebody sees it who only knows an endpoint and a key.
 #[track_caller]
 fn remote(local: &Local, arguments: &[&str], code: i32) -> Run {
-    let mut command = local.command(arguments);
-    command
-        .args(["--endpoint-url", &local.endpoint()])
-        .env("AWS_ACCESS_KEY_ID", ACCOUNT)
-        .env("AWS_SECRET_ACCESS_KEY", "test");
-    run(&mut command).expect(code)
+    run(&mut local.remote(&local.endpoint(), arguments)).expect(code)
 }
 
 /// What `status` counts: objects and rows.

@@ -18,12 +18,9 @@ use hyper::{Request, Response, server};
 use hyper_util::rt::TokioIo;
 use provisioner::core::policy::statements;
 use support::forward::hand_on;
-use support::local::{ACCOUNT, Local};
+use support::local::{ACCOUNT, HERE, Local};
 use support::run;
 use tokio::net::TcpListener;
-
-/// What a function must be built for that runs as a process of this machine.
-const HERE: &str = if cfg!(target_arch = "aarch64") { "Architecture=arm64" } else { "Architecture=x86_64" };
 
 /// An action and, for S3, what it is done to: with other services the names are the emulator's own.
 type Need = (String, Option<String>);
@@ -147,11 +144,8 @@ async fn no_command_needs_more_than_its_policy_grants() {
     local.run(&["local", "start"], 0);
     let (url, needs) = noting(local.endpoint().replace("http://", "")).await;
     let remote = |arguments: &[&str]| {
-        let mut command = local.command(arguments);
-        command
-            .args(["--endpoint-url", &url, "--region", "us-east-1"])
-            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
-            .env("AWS_SECRET_ACCESS_KEY", "test");
+        let mut command = local.remote(&url, arguments);
+        command.args(["--region", "us-east-1"]);
         tokio::task::block_in_place(|| run(&mut command).expect(0))
     };
     let create = ["up", "-P", HERE, "-P", "TlsOnly=no", "-P", "FailureQueue=yes", "-P", "Versioning=yes", "--no-smoke"];

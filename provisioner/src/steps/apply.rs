@@ -29,12 +29,11 @@ const SECOND_THOUGHTS: Duration = Duration::from_secs(3);
 pub async fn run(cx: &Context, prepared: &Prepared, beside: impl Future<Output = ()>) -> Result<Stack> {
     let client = &cx.clients.cloudformation;
     if let Some(change_set) = &prepared.change_set {
-        let operation = match prepared.plan.operation {
-            Operation::Update => follow::begin(),
-            _ => StackOperation::Creation,
+        let (name, operation) = match prepared.plan.operation {
+            Operation::Update => ("update", follow::begin()),
+            _ => ("creation", StackOperation::Creation),
         };
         change_set::execute(client, change_set, operation.token()).await?;
-        let name = if prepared.plan.operation == Operation::Update { "update" } else { "creation" };
         return tokio::join!(followed(cx, name, &change_set.stack_id, operation), beside).0;
     }
     if let (Operation::Recreate, Some(stack)) = (prepared.plan.operation, &prepared.observed.stack) {

@@ -106,8 +106,7 @@ impl System {
 
     /// Runs `provisioner redrive`, waits until all that it sent has ended, and returns how many that were.
     pub(crate) async fn redrive(&self) -> usize {
-        let mut command = self.local.command(&["redrive", "--endpoint-url", &self.front.url, "--region", REGION]);
-        command.env("AWS_ACCESS_KEY_ID", ACCOUNT).env("AWS_SECRET_ACCESS_KEY", SECRET);
+        let mut command = self.local.remote(&self.front.url, &["redrive", "--region", REGION]);
         let said = tokio::task::spawn_blocking(move || run(&mut command).expect(0)).await.expect("it does not panic");
         self.lambda.settle().await;
         let sent = said.of_type("redriven")[0]["sent"].as_u64().expect("a number");

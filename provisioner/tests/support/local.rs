@@ -11,6 +11,9 @@ use super::{Folder, Run, provisioner, run};
 /// The key of MiniStack's root user, and its account.
 pub(crate) const ACCOUNT: &str = "000000000000";
 
+/// What a function must be built for that runs as a process of this machine.
+pub(crate) const HERE: &str = if cfg!(target_arch = "aarch64") { "Architecture=arm64" } else { "Architecture=x86_64" };
+
 /// A local cloud in a folder and on a port of its own, stopped with the test.
 pub(crate) struct Local {
     pub(crate) home: Folder,
@@ -33,6 +36,16 @@ impl Local {
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout"))
             .env("PROVISIONER_LOCAL_DIR", self.home.0.join("local"))
             .env("PROVISIONER_LOCAL_PORT", self.port.to_string());
+        command
+    }
+
+    /// The same for somebody who only knows an endpoint and a key.
+    pub(crate) fn remote(&self, endpoint: &str, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command
+            .args(["--endpoint-url", endpoint])
+            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+            .env("AWS_SECRET_ACCESS_KEY", "test");
         command
     }
 
