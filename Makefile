@@ -86,6 +86,8 @@ test-arm64: ## The function's executable for arm64, under qemu, against the test
 	BOOTSTRAP=$(CURDIR)/target/$(ARM64)/lambda/bootstrap BOOTSTRAP_RUNNER="$$(command -v $(QEMU))" \
 		cargo test --workspace --locked --test bootstrap
 
+# The flags that `provisioner build` sets (src/bootstrap.rs), but for those about paths.
+bench-function: export RUSTFLAGS := -Crelocation-model=static
 bench-function: $(BENCH)/ready ## The function beside the same calls in Python and without an SDK: cold and warm times, peak memory
 	rustup target list --installed | grep -qx $(HOST_MUSL) || rustup target add $(HOST_MUSL)
 	cargo build --profile lambda --locked --package function --target $(HOST_MUSL)

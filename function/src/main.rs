@@ -12,10 +12,6 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-/// musl's own allocator asks the kernel for most of what a start needs page by page, which is slow. benches/README.md has the figures.
-#[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
-
 /// What an invocation is given where the caller sets no deadline, as some emulators do.
 const UNSTATED: Duration = Duration::from_secs(10);
 
@@ -39,9 +35,9 @@ fn main() -> ExitCode {
 fn prepare() -> Result<(Runtime, Settings, Services), Error> {
     let settings = Settings::read(|name| std::env::var(name).ok())?;
     function::install_diagnostics(&settings.log_filter);
-    let services = Services::new(&settings)?;
     // Lambda gives the function one event at a time and, at this size, less than one core.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let services = runtime.block_on(Services::connect(&settings))?;
     Ok((runtime, settings, services))
 }
 
@@ -66,7 +62,6 @@ fn refuse(api: &str, reason: &str) -> io::Result<()> {
 }
 
 async fn serve(settings: &Settings, services: &Services) -> Result<(), Error> {
-    services.connect_ahead(settings).await;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context } = event;
         let deadline = match context.deadline {

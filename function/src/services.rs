@@ -1,16 +1,16 @@
 //! The three services, as SDK clients over one pool of connections.
 //!
-//! Invariant: building them opens no connection and reads nothing but the settings and the CA bundle that they name.
+//! Invariant: they come from the settings and the CA bundle that these name, and from nothing else.
 
 use std::time::Duration;
 
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
+use aws_sdk_s3::config::{BehaviorVersion, IdentityCache, Region, StalledStreamProtectionConfig};
 
-use futures_util::FutureExt as _;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use http::Uri;
+use tokio::task::spawn_blocking;
 
 use crate::http::{Pool, PoolError};
 use crate::retry::{Cancelled, Unreadable};
@@ -31,7 +31,6 @@ pub struct Services {
     pub rekognition: aws_sdk_rekognition::Client,
     /// Keeps the rows.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    pool: Pool,
 }
 
 /// What the three clients have in common. Their builders do not share a type.
@@ -52,6 +51,8 @@ macro_rules! configure {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
             .credentials_provider(credentials.clone())
+            // They never change. (The cache computes the pauses of all its attempts at each call.)
+            .identity_cache(IdentityCache::no_cache())
             .http_client($pool.clone())
             .timeout_config(timeouts)
             .retry_config(
@@ -74,64 +75,84 @@ macro_rules! configure {
     }};
 }
 
-/// Where the SDK will find a service.
-macro_rules! server {
-    ($service:ident, $settings:expr, $endpoint:ident $(, $setter:ident($value:expr))*) => {{
-        use $service::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
-        let parameters = Params::builder()
-            .region($settings.region.clone())
-            .set_endpoint($settings.endpoints.$endpoint.clone())
-            $(.$setter($value))*
-            .build();
-        let resolver = DefaultResolver::new();
-        parameters.ok().and_then(|parameters| {
-            let endpoint = resolver.resolve_endpoint(&parameters).now_or_never()?;
-            endpoint.ok()?.url().parse::<Uri>().ok()
-        })
-    }};
-}
-
-/// The services' servers, each once. S3's bears the name of the bucket, so there is none where that is not known beforehand.
+/// Where the SDK will find the services, each server once. S3's bears the name of the bucket.
 fn servers(settings: &Settings) -> Vec<Uri> {
-    let s3 = settings.bucket.as_ref().and_then(|bucket| {
-        let own = settings.endpoints.s3.is_some();
-        server!(aws_sdk_s3, settings, s3, bucket(bucket.clone()), force_path_style(own))
-    });
-    let rekognition = server!(aws_sdk_rekognition, settings, rekognition);
-    let dynamodb = server!(aws_sdk_dynamodb, settings, dynamodb);
-    let mut servers: Vec<_> = [s3, rekognition, dynamodb].into_iter().flatten().collect();
+    let Settings { region, endpoints, bucket, .. } = settings;
+    let aws = |host: &str| {
+        // Where Rekognition is.
+        matches!(settings.partition(), "aws" | "aws-us-gov").then(|| format!("https://{host}.{region}.amazonaws.com"))
+    };
+    let s3 = || match bucket.as_deref()? {
+        // The certificates' wildcard covers no dot.
+        dotted if dotted.contains('.') => aws("s3"),
+        bucket => aws(&format!("{bucket}.s3")),
+    };
+    let urls = [
+        endpoints.s3.clone().or_else(s3),
+        endpoints.rekognition.clone().or_else(|| aws("rekognition")),
+        endpoints.dynamodb.clone().or_else(|| aws("dynamodb")),
+    ];
+    let mut servers: Vec<Uri> = urls.into_iter().filter_map(|url| url?.parse().ok()).collect();
     // An emulator is one server for all.
     servers.dedup_by(|a, b| a.authority() == b.authority());
     servers
 }
 
 impl Services {
-    /// Builds the clients.
-    pub fn new(settings: &Settings) -> Result<Self, PoolError> {
-        let (patience, endpoints) = (settings.patience, &settings.endpoints);
-        let pool = Pool::new(patience.connect, settings.ca_bundle.as_deref())?;
-        let s3 = configure!(aws_sdk_s3, settings, pool, s3, patience.reply)
-            // A bucket is no host name at an endpoint of one's own.
-            .force_path_style(endpoints.s3.is_some())
-            .build();
-        let rekognition = configure!(aws_sdk_rekognition, settings, pool, rekognition, patience.detect).build();
-        let dynamodb =
-            configure!(aws_sdk_dynamodb, settings, pool, dynamodb, patience.reply).retry_classifier(Cancelled).build();
-        Ok(Self {
-            s3: aws_sdk_s3::Client::from_conf(s3),
-            rekognition: aws_sdk_rekognition::Client::from_conf(rekognition),
-            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
-            pool,
-        })
+    /// Builds the clients, and meanwhile connects to the services side by side, for the first event to find it done. Lambda gives a function
+    /// that starts more of a processor than one that handles an event. What has not come about after [`AHEAD`] is left to the first call.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn connect(settings: &Settings) -> Result<Self, PoolError> {
+        let pool = pool(settings)?;
+        let connections = servers(settings).into_iter().map(|uri| pool.connect_ahead(uri));
+        let connections = tokio::time::timeout(AHEAD, join_all(connections));
+        // Each client reads the SDK's list of partitions anew, which takes longer than everything else, so two go to another thread.
+        let clients = async {
+            let others = spawn_blocking({
+                let (settings, pool) = (settings.clone(), pool.clone());
+                move || (rekognition(&settings, &pool), dynamodb(&settings, &pool))
+            });
+            let s3 = s3(settings, &pool);
+            let (rekognition, dynamodb) = others.await.expect("building a client does not panic");
+            Self { s3, rekognition, dynamodb }
+        };
+        // The connections begin, then the clients. What stops one stops a call too, which says so.
+        let (_, services) = join(connections, clients).await;
+        Ok(services)
     }
 
-    /// Connects to the services side by side, for the first event to find it done. Lambda gives a function that starts more of a processor
-    /// than one that handles an event. What has not come about after [`AHEAD`] is left to the first call.
-    pub async fn connect_ahead(&self, settings: &Settings) {
-        let connections = servers(settings).into_iter().map(|uri| self.pool.connect_ahead(uri));
-        // Whatever stops it stops a call too, which says so.
-        let _ = tokio::time::timeout(AHEAD, join_all(connections)).await;
+    /// Builds the clients. Their first calls connect.
+    pub fn new(settings: &Settings) -> Result<Self, PoolError> {
+        let pool = pool(settings)?;
+        Ok(Self {
+            s3: s3(settings, &pool),
+            rekognition: rekognition(settings, &pool),
+            dynamodb: dynamodb(settings, &pool),
+        })
     }
+}
+
+fn pool(settings: &Settings) -> Result<Pool, PoolError> {
+    Pool::new(settings.patience.connect, settings.ca_bundle.as_deref())
+}
+
+fn s3(settings: &Settings, pool: &Pool) -> aws_sdk_s3::Client {
+    let config = configure!(aws_sdk_s3, settings, pool, s3, settings.patience.reply)
+        // A bucket is no host name at an endpoint of one's own.
+        .force_path_style(settings.endpoints.s3.is_some());
+    aws_sdk_s3::Client::from_conf(config.build())
+}
+
+fn rekognition(settings: &Settings, pool: &Pool) -> aws_sdk_rekognition::Client {
+    let config = configure!(aws_sdk_rekognition, settings, pool, rekognition, settings.patience.detect);
+    aws_sdk_rekognition::Client::from_conf(config.build())
+}
+
+fn dynamodb(settings: &Settings, pool: &Pool) -> aws_sdk_dynamodb::Client {
+    let config = configure!(aws_sdk_dynamodb, settings, pool, dynamodb, settings.patience.reply);
+    aws_sdk_dynamodb::Client::from_conf(config.retry_classifier(Cancelled).build())
 }
 
 #[cfg(test)]
@@ -164,18 +185,27 @@ mod tests {
         }
     }
 
+    fn settings(region: &str, bucket: &str) -> Settings {
+        let settings = Settings::read(|name| match name {
+            "AWS_REGION" => Some(region.to_owned()),
+            "BUCKET_NAME" => Some(bucket.to_owned()),
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => Some("512".to_owned()),
+            "TABLE_NAME" | "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("any".to_owned()),
+            "AWS_LAMBDA_FUNCTION_NAME" | "AWS_LAMBDA_FUNCTION_VERSION" => Some("1".to_owned()),
+            _ => None,
+        });
+        settings.unwrap()
+    }
+
     #[tokio::test]
     async fn connections_ahead_lead_where_the_requests_go() {
-        for region in ["eu-west-1", "us-gov-west-1", "cn-north-1"] {
-            let settings = Settings::read(|name| match name {
-                "AWS_REGION" => Some(region.to_owned()),
-                "BUCKET_NAME" => Some("pictures".to_owned()),
-                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => Some("512".to_owned()),
-                "TABLE_NAME" | "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("any".to_owned()),
-                "AWS_LAMBDA_FUNCTION_NAME" | "AWS_LAMBDA_FUNCTION_VERSION" => Some("1".to_owned()),
-                _ => None,
-            });
-            let settings = settings.unwrap();
+        for (region, bucket) in [
+            ("eu-west-1", "pictures"),
+            ("us-east-1", "pictures"),
+            ("us-gov-west-1", "pictures"),
+            ("eu-west-1", "my.pictures"),
+        ] {
+            let settings = settings(region, bucket);
             let (services, seen) = (Services::new(&settings).unwrap(), Seen::default());
             macro_rules! send {
                 ($service:ident, $call:expr) => {
@@ -183,7 +213,7 @@ mod tests {
                     $call.customize().config_override(config).send().await.unwrap();
                 };
             }
-            send!(aws_sdk_s3, services.s3.head_object().bucket("pictures").key("a.jpg"));
+            send!(aws_sdk_s3, services.s3.head_object().bucket(bucket).key("a.jpg"));
             send!(aws_sdk_rekognition, services.rekognition.detect_faces());
             send!(aws_sdk_dynamodb, services.dynamodb.put_item().table_name("FaceData"));
             let ahead = servers(&settings);
@@ -191,5 +221,7 @@ mod tests {
             let used: Vec<_> = seen.0.lock().unwrap().iter().map(server).collect();
             assert_eq!(ahead.iter().map(server).collect::<Vec<_>>(), used);
         }
+        // Rekognition is not there, so nothing would use them.
+        assert!(servers(&settings("cn-north-1", "pictures")).is_empty());
     }
 }
