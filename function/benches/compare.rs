@@ -1,6 +1,9 @@
 //! Times executables that Lambda could start, over TLS and with a port for each service: `make bench-function`.
 //!
 //! Invariant: it compares; it judges nothing. All run by turns in one go, so that whatever else the machine does meets all alike.
+//!
+//! Starts are timed on all processors, as Lambda gives a start more than an event; then events on one, which function and services share. The
+//! kernel would put the two on one processor or on two as it likes, and on two each call and each reply has to wake one up.
 #![allow(clippy::print_stdout, reason = "its result is a table")]
 
 #[path = "../tests/support/mod.rs"]
@@ -9,11 +12,14 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use support::runtime_api::{RuntimeApi, Said};
 use support::{Cloud, event, record};
 
-/// Runs of each executable, and events in each run.
+/// Runs of each executable, once on all processors and once on one.
 const RUNS: usize = 25;
+
+/// Events in each run. Nobody reads what the function logs of them, so it must fit into a pipe.
 const EVENTS: usize = 60;
 
 /// What is measured of one run: microseconds and KiB.
@@ -30,7 +36,23 @@ struct Subject {
     program: PathBuf,
     arguments: Vec<&'static str>,
     environment: Vec<(&'static str, String)>,
-    samples: Vec<Sample>,
+    /// On all processors.
+    spread: Vec<Sample>,
+    /// On one.
+    narrow: Vec<Sample>,
+}
+
+impl Subject {
+    fn new(name: &str, program: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            program,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            spread: Vec::new(),
+            narrow: Vec::new(),
+        }
+    }
 }
 
 fn main() {
@@ -41,19 +63,20 @@ fn main() {
 async fn compare() {
     let beside = std::env::current_exe().unwrap().parent().unwrap().to_owned();
     let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "benches", "python"].iter().collect();
-    let native = |name: &str, program| Subject {
-        name: name.to_owned(),
-        program,
-        arguments: Vec::new(),
-        environment: Vec::new(),
-        samples: Vec::new(),
+    let copies = beside.join("compare-copies");
+    std::fs::create_dir_all(&copies).unwrap();
+    // What a linker has written is scattered in the kernel's cache, and slower to start than what Lambda has unpacked.
+    let copied = |name: &str, program: &Path| {
+        let copy = copies.join(name);
+        std::fs::copy(program, &copy).unwrap();
+        Subject::new(name, copy)
     };
-    let mut subjects = vec![native("this function", beside.join("../bootstrap"))];
+    let mut subjects = vec![copied("this function", &beside.join("../bootstrap"))];
     subjects.extend(std::env::var_os("OTHERS").iter().flat_map(std::env::split_paths).map(|other| {
         let name = other.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        native(&name, other)
+        copied(&name, &other)
     }));
-    subjects.push(native("no SDK", beside.join("floor")));
+    subjects.push(copied("no SDK", &beside.join("floor")));
     subjects.extend(std::env::var_os("PYTHON").map(|python| Subject {
         arguments: vec!["-m", "awslambdaric", "handler.handle"],
         environment: vec![
@@ -63,19 +86,34 @@ async fn compare() {
             ("AWS_DEFAULT_REGION", "eu-west-1".to_owned()),
             ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
         ],
-        ..native("Python, boto3", python.into())
+        ..Subject::new("Python, boto3", python.into())
     }));
     let cloud = Cloud::over_tls().await;
+    rounds(&mut subjects, &cloud, |subject| &mut subject.spread).await;
+    // What is started from here on inherits it.
+    sched_setaffinity(None, &one()).unwrap();
+    rounds(&mut subjects, &cloud, |subject| &mut subject.narrow).await;
+    print(&subjects);
+}
+
+/// The first of the processors that there are.
+fn one() -> CpuSet {
+    let all = sched_getaffinity(None).unwrap();
+    let mut one = CpuSet::new();
+    one.set((0..CpuSet::MAX_CPU).find(|&processor| all.is_set(processor)).unwrap());
+    one
+}
+
+async fn rounds(subjects: &mut [Subject], cloud: &Cloud, samples: impl Fn(&mut Subject) -> &mut Vec<Sample>) {
     for round in 0..=RUNS {
-        for subject in &mut subjects {
-            let sample = run(subject, &cloud).await;
+        for subject in &mut *subjects {
+            let sample = run(subject, cloud).await;
             // The first round warms the machine's caches.
             if round > 0 {
-                subject.samples.push(sample);
+                samples(subject).push(sample);
             }
         }
     }
-    print(&subjects);
 }
 
 async fn run(subject: &Subject, cloud: &Cloud) -> Sample {
@@ -134,17 +172,21 @@ fn print(subjects: &[Subject]) {
         "medians of {RUNS} runs; warm: quantiles of the {} later events of each run, again their median\n",
         EVENTS - 1
     );
-    println!("| | first poll, ms | cold, ms | warm p50, ms | warm p99, ms | peak memory, MiB |");
-    println!("| --- | --- | --- | --- | --- | --- |");
+    println!(
+        "| | first poll, ms | cold, ms | warm p50, ms | warm p99, ms | p50 on all processors, ms | peak memory, MiB |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
     let mut first = None;
     for subject in subjects {
-        let median = |pick: &dyn Fn(&Sample) -> f64| quantile(subject.samples.iter().map(pick).collect(), 0.5);
+        let median =
+            |samples: &[Sample], pick: &dyn Fn(&Sample) -> f64| quantile(samples.iter().map(pick).collect(), 0.5);
         let figures = [
-            median(&|sample| sample.poll) / 1e3,
-            median(&|sample| sample.cold) / 1e3,
-            median(&|sample| quantile(sample.warm.clone(), 0.5)) / 1e3,
-            median(&|sample| quantile(sample.warm.clone(), 0.99)) / 1e3,
-            median(&|sample| sample.memory) / 1024.0,
+            median(&subject.spread, &|sample| sample.poll) / 1e3,
+            median(&subject.spread, &|sample| sample.cold) / 1e3,
+            median(&subject.narrow, &|sample| quantile(sample.warm.clone(), 0.5)) / 1e3,
+            median(&subject.narrow, &|sample| quantile(sample.warm.clone(), 0.99)) / 1e3,
+            median(&subject.spread, &|sample| quantile(sample.warm.clone(), 0.5)) / 1e3,
+            median(&subject.spread, &|sample| sample.memory) / 1024.0,
         ];
         let base = *first.get_or_insert(figures);
         let cells = figures.iter().zip(base).map(|(figure, base)| format!("{figure:.2} (×{:.2})", figure / base));

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use function::settings::{Endpoints, Patience};
 use function::{Invocation, Report, Services, Settings};
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio_rustls::TlsAcceptor;
@@ -342,11 +342,11 @@ async fn serve(mut stream: BufReader<impl AsyncRead + AsyncWrite + Unpin>, state
 }
 
 async fn read(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<(String, Vec<(String, String)>, Vec<u8>)> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.ok()?);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        // Zero bytes: the other side has closed.
+        stream.read_line(&mut head).await.ok().filter(|&read| read > 0)?;
     }
-    let head = String::from_utf8(head).ok()?;
     let mut lines = head.lines();
     let line = lines.next()?.to_owned();
     let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
