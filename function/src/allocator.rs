@@ -1,6 +1,6 @@
 //! Where the crate's memory comes from, tests included: one event takes some three thousand pieces.
 //!
-//! Invariant: memory that the system gave is asked for once, not once for each event.
+//! Invariant: the first block that the system gave is kept, and a start and a common event fit into it.
 
 use std::alloc::System;
 
@@ -9,8 +9,8 @@ use spin::relax::Yield;
 use talc::TalcLock;
 use talc::source::GlobalAllocSource;
 
-/// What is asked of the system at a time, in bytes: a start and a common event take two of these.
-const BLOCK: usize = 256 * 1024;
+/// What is asked of the system at a time, in bytes. Only what is used of it takes memory.
+const BLOCK: usize = 1024 * 1024;
 
 /// musl's own allocator asks the system for most of what a start needs page by page, and most others are C. The lock is hardly ever fought
 /// for, so it spins; it yields, since Lambda may give the threads less than one processor. benches/README.md has the figures.

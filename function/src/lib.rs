@@ -180,9 +180,26 @@ fn discreet(mut outcome: Outcome, upload: &Upload, settings: &Settings) -> Outco
     outcome
 }
 
-/// What follows the last dot of a key, if it is short and plain enough to say nothing about anyone.
+/// Kinds of files that people upload beside the two that Rekognition takes.
+const EXTENSIONS: [&str; 18] = [
+    "jpg", "jpeg", "png", "avif", "bmp", "gif", "heic", "heif", "json", "mov", "mp4", "pdf", "svg", "tif", "tiff",
+    "txt", "webp", "zip",
+];
+
+/// A key's extension if it is a common one; any other could be a part of somebody's name.
 fn extension(key: &str) -> Option<String> {
-    let (_, extension) = key.rsplit_once('.')?;
-    let plain = (1..=5).contains(&extension.len()) && extension.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    plain.then(|| extension.to_ascii_lowercase())
+    let extension = key.rsplit_once('.')?.1.to_ascii_lowercase();
+    EXTENSIONS.contains(&extension.as_str()).then_some(extension)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_extension_is_a_kind_of_file_and_no_name() {
+        for (key, expected) in
+            [("a/b.JPG", Some("jpg")), ("jane.smith", None), ("a.b/c", None), ("png", None), ("x.", None)]
+        {
+            assert_eq!(super::extension(key).as_deref(), expected, "{key}");
+        }
+    }
 }

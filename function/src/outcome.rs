@@ -106,7 +106,7 @@ pub struct RecordReport {
     pub outcome: Outcome,
     /// What its rows' `FaceID` begins with, where the object could be named.
     pub id: Option<String>,
-    /// The key's extension, if it looks like one.
+    /// The key's extension, if it is a common one.
     pub extension: Option<String>,
     /// Bucket and key, if the settings allow them to be said.
     pub object: Option<(String, String)>,

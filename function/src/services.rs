@@ -89,11 +89,11 @@ fn servers(settings: &Settings) -> Vec<Uri> {
     };
     let urls = [
         endpoints.s3.clone().or_else(s3),
-        endpoints.rekognition.clone().or_else(|| aws("rekognition")),
         endpoints.dynamodb.clone().or_else(|| aws("dynamodb")),
+        endpoints.rekognition.clone().or_else(|| aws("rekognition")),
     ];
     let mut servers: Vec<Uri> = urls.into_iter().filter_map(|url| url?.parse().ok()).collect();
-    // An emulator is one server for all.
+    // An emulator is one server for all, or for all but Rekognition.
     servers.dedup_by(|a, b| a.authority() == b.authority());
     servers
 }
@@ -214,8 +214,8 @@ mod tests {
                 };
             }
             send!(aws_sdk_s3, services.s3.head_object().bucket(bucket).key("a.jpg"));
-            send!(aws_sdk_rekognition, services.rekognition.detect_faces());
             send!(aws_sdk_dynamodb, services.dynamodb.put_item().table_name("FaceData"));
+            send!(aws_sdk_rekognition, services.rekognition.detect_faces());
             let ahead = servers(&settings);
             let server = |uri: &Uri| (uri.scheme().cloned(), uri.authority().cloned());
             let used: Vec<_> = seen.0.lock().unwrap().iter().map(server).collect();
