@@ -66,15 +66,30 @@ struct Sent {
 /// Sends up to `limit` events, a batch side by side. `sent` is true also after an error.
 async fn send(limit: usize, url: &str, function: &str, cx: &Context, sent: &mut Sent) -> Result<()> {
     let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let mut seen_again = 0;
     while sent.events < limit {
-        let mut messages = queue::receive(&cx.clients.sqs, url, limit - sent.events).await?;
-        // In a long run what was left comes again; a batch of nothing else is the end.
-        messages.retain(|message| sent.left.iter().all(|known| known.id != message.id));
+        let messages = queue::receive(&cx.clients.sqs, url, limit - sent.events).await?;
         if messages.is_empty() {
             break;
         }
+        // In a long run what was left comes again. Once it all has, with nothing new between, there is nothing new.
+        let mut new = Vec::new();
+        for message in messages {
+            match sent.left.iter_mut().find(|known| known.id == message.id) {
+                Some(known) => known.receipt = message.receipt,
+                None => new.push(message),
+            }
+        }
+        if new.is_empty() {
+            seen_again += 1;
+            if seen_again > sent.left.len() {
+                break;
+            }
+            continue;
+        }
+        seen_again = 0;
         // What fails again while this runs is not sent in the same run: that could go on without end.
-        let (late, messages): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| message.sent_at > began);
+        let (late, messages): (Vec<_>, Vec<_>) = new.into_iter().partition(|message| message.sent_at > began);
         sent.left.extend(late);
         let mut failed = None;
         let outcomes = join_all(messages.iter().map(|message| hand_over(message, url, function, cx))).await;
