@@ -139,6 +139,7 @@ fn the_local_cloud_says_what_it_lacks() {
         .expect(2)
         .says(&["one region at a time"]);
     run(&mut local(&["up", "--local", "--profile", "x"])).expect(2);
+    run(&mut local(&["regions", "--live", "--local"])).expect(2).says(&["leave out `--live` or `--local`"]);
 }
 
 #[test]

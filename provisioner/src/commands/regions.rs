@@ -8,7 +8,7 @@ use crate::aws::{Clients, Target, quotas, region};
 use crate::cli::Global;
 use crate::core::event::{Event, RegionRow};
 use crate::core::regions;
-use crate::error::Result;
+use crate::error::{Error, Exit, Result};
 use crate::ui::{Events, Ui};
 
 /// List the regions and whether the system can run there
@@ -30,6 +30,11 @@ pub struct Regions {
 /// # Errors
 /// With `--live`, AWS's list cannot be read.
 pub async fn run(args: &Regions, global: &Global, ui: &Arc<Ui>) -> Result<()> {
+    if args.live && global.local {
+        return Err(Error::new("the local cloud has no list of regions of its own")
+            .exit(Exit::Usage)
+            .hint("leave out `--live` or `--local`"));
+    }
     let events = Events::new(Arc::clone(ui), None);
     let live = if args.live { Some(ask(global).await?) } else { None };
     let has = |name: &str| {
