@@ -170,7 +170,12 @@ impl Context {
         let stack =
             if self.stack() == "face-recognition" { String::new() } else { format!(" --stack {}", self.stack()) };
         let place = if self.local.is_some() { " --local".to_owned() } else { format!(" --region {}", self.region()) };
-        format!("provisioner {name}{stack}{place}")
+        let option = |name: &str, value: &Option<String>| {
+            value.as_ref().map_or_else(String::new, |value| format!(" --{name} {value}"))
+        };
+        let (profile, endpoint) =
+            (option("profile", &self.global.profile), option("endpoint-url", &self.global.endpoint_url));
+        format!("provisioner {name}{stack}{place}{profile}{endpoint}")
     }
 }
 

@@ -117,6 +117,12 @@ impl Ui {
         if self.output == Output::Json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return Err(refused().hint("there is no terminal to ask on: add `--yes`"));
         }
+        // Others go on meanwhile, and Ctrl-C is heard.
+        let yes = tokio::task::block_in_place(|| self.ask(question));
+        if yes { Ok(()) } else { Err(refused()) }
+    }
+
+    fn ask(&self, question: &str) -> bool {
         // One question at a time, and no lock that others need while it waits for its answer: they may have to say why they stop.
         let _turn = self.asking.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let draw = |target: ProgressDrawTarget| {
@@ -129,7 +135,7 @@ impl Ui {
         let mut answer = String::new();
         let _ = std::io::stdin().read_line(&mut answer);
         draw(ProgressDrawTarget::stderr());
-        if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") { Ok(()) } else { Err(refused()) }
+        matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
     }
 }
 
