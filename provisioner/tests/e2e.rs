@@ -66,6 +66,12 @@ fn a_picture_becomes_rows_and_nothing_is_left() {
     let report = &status.of_type("status")[0]["report"];
     assert_eq!((&report["objects"], &report["rows"]), (&3.into(), &3.into()), "the smoke test cleans up after itself");
 
+    let other = local.run(&["down", "--stack", "another"], 0);
+    assert!(
+        other.of_type("local_stopped").is_empty(),
+        "a name that is not there is no reason to stop the cloud of this one"
+    );
+
     let down = local.run(&["down"], 0);
     assert_eq!(down.of_type("will_remove")[0]["objects"], 3);
     let proofs = down.of_type("proof");

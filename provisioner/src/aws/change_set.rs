@@ -58,8 +58,10 @@ pub struct ChangeSet {
     pub id: String,
     /// The stack's ARN.
     pub stack_id: String,
-    /// What it would do; empty where it would do nothing.
+    /// What it would do to resources.
     pub changes: Vec<Change>,
+    /// Whether it would change nothing at all, outputs included. CloudFormation makes none of that kind: this one is gone already.
+    pub nothing: bool,
     /// Whether CloudFormation compared with what stands; an endpoint that cannot do that does not say so.
     pub reverts_drift: bool,
 }
@@ -124,7 +126,7 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
         let reason = last.and_then(|page| page.status_reason.clone()).unwrap_or_default();
         if is_empty_change(&reason) {
             discard(client, &id).await;
-            return Ok(ChangeSet { id, stack_id, changes: Vec::new(), reverts_drift });
+            return Ok(ChangeSet { id, stack_id, changes: Vec::new(), nothing: true, reverts_drift });
         }
         let failed =
             Error::new(format!("CloudFormation cannot make a change set for stack `{}`", request.stack)).cause(reason);
@@ -151,7 +153,7 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
         .filter_map(|change| change.resource_change())
         .map(from_sdk)
         .collect();
-    Ok(ChangeSet { id, stack_id, changes, reverts_drift })
+    Ok(ChangeSet { id, stack_id, changes, nothing: false, reverts_drift })
 }
 
 /// Starts a change set. A failed update rolls back; data resources that it made stay only if the stack does.

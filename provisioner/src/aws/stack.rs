@@ -177,6 +177,15 @@ pub async fn resources(client: &Client, name: &str) -> Result<Vec<Resource>> {
         .collect())
 }
 
+/// Whether there is any stack.
+///
+/// # Errors
+/// Any failure of the request.
+pub async fn any(client: &Client) -> Result<bool> {
+    let page = client.describe_stacks().send().await.map_err(|error| explain("cannot list the stacks", &error))?;
+    Ok(!page.stacks().is_empty())
+}
+
 /// The ARN of the stack of that name that was deleted last, within the 90 days for which CloudFormation remembers.
 ///
 /// # Errors

@@ -1,14 +1,18 @@
 //! `provisioner down`
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
 use futures_util::future::try_join_all;
 
 use crate::aws::bucket::{self, Bucket};
 use crate::aws::stack::{self, Deletion, Resource, Stack};
-use crate::aws::{artefacts, table};
+use crate::aws::{artefacts, proof, table};
 use crate::cli::Context;
 use crate::core::event::Event;
 use crate::core::operation;
 use crate::core::status::{self, Command, Move};
+use crate::core::template;
 use crate::error::{Error, Exit, Result};
 use crate::steps::preflight::{self, Observed};
 use crate::steps::{apply, clean, prepare};
@@ -16,7 +20,7 @@ use crate::steps::{apply, clean, prepare};
 /// Take the system away and prove that nothing is left
 ///
 /// Counts what will go, asks, empties the bucket (versions, delete markers, unfinished uploads), deletes the stack, its data and its packages,
-/// then asks AWS for each resource by name.
+/// then asks AWS for each resource by name. With `--local` the local cloud is stopped once its last stack is gone.
 #[derive(Debug, clap::Args)]
 pub struct Down {
     /// Keep bucket and table with what is in them
@@ -32,11 +36,15 @@ const COUNT_LIMIT: usize = 100_000;
 /// # Errors
 /// Any step fails, or something is left.
 pub async fn run(args: &Down, cx: &Context) -> Result<Exit> {
-    let outcome = remove(args, cx).await;
-    if cx.local.is_some() && outcome.is_ok() && !args.keep_data {
-        crate::commands::local::stop(&cx.events).await?;
+    let outcome = remove(args, cx).await?;
+    if cx.local.is_some() && !args.keep_data {
+        if stack::any(&cx.clients.cloudformation).await? {
+            cx.events.emit(Event::Document { text: "the local cloud runs on, for its other stacks".into() });
+        } else {
+            crate::commands::local::stop(&cx.events).await?;
+        }
     }
-    outcome
+    Ok(outcome)
 }
 
 async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
@@ -55,7 +63,7 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
         (None, _) => {
             let Some((stack, listed)) = unfinished(cx).await? else {
                 cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });
-                return Ok(Exit::Success);
+                return forgotten_packages(cx, &observed).await;
             };
             (stack, Move::Nothing, Some(listed))
         }
@@ -102,10 +110,27 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     packages.map(|_| Exit::Success)
 }
 
+/// Removes the packages of a stack that is not there: of one that never came about, or that went without them.
+async fn forgotten_packages(cx: &Context, observed: &Observed) -> Result<Exit> {
+    let bucket = artefacts::bucket(&observed.account, cx.region());
+    let packages = artefacts::list(&cx.clients.s3, &bucket, &format!("{}/", cx.stack())).await?;
+    if packages.is_empty() {
+        return Ok(Exit::Success);
+    }
+    cx.confirm(&format!("remove the packages that it left in bucket `{}`?", bucket.name))?;
+    if clean::packages(cx, &bucket).await? {
+        clean::prove_gone(cx, observed, &[resource("AWS::S3::Bucket", &bucket.name)]).await?;
+    }
+    Ok(Exit::Success)
+}
+
 /// The stack that an earlier `down` deleted without coming to the end of its work, with what it held: bucket or table are still there, and
 /// were not to stay.
 ///
 /// What was kept on purpose, or is left of a deletion by other means, is only named.
+///
+/// # Errors
+/// What CloudFormation could not remove, and left so that the stack could go, is still there.
 async fn unfinished(cx: &Context) -> Result<Option<(Stack, Vec<Resource>)>> {
     let client = &cx.clients.cloudformation;
     let Some(id) = stack::last_deleted(client, cx.stack()).await? else { return Ok(None) };
@@ -121,6 +146,17 @@ async fn unfinished(cx: &Context) -> Result<Option<(Stack, Vec<Resource>)>> {
         return Ok(None);
     };
     let skipped: Vec<_> = resources.iter().filter(|resource| resource.status == "DELETE_SKIPPED").cloned().collect();
+    for resource in skipped.iter().filter(|resource| !resource.is_data()) {
+        if proof::is_gone(&cx.clients, resource).await? == Some(false) {
+            let Resource { resource_type, physical_id, .. } = resource;
+            return Err(Error::new(format!(
+                "stack `{}` is gone, but not its {resource_type} `{physical_id}`",
+                stack.name
+            ))
+            .cause("CloudFormation could not remove it, so something else holds it")
+            .hint("free it from what does, and remove it by hand: with the AWS CLI, or in the console"));
+        }
+    }
     let left = Data::of(&skipped, &account).existing(cx).await?;
     if left.is_empty() {
         return Ok(None);
@@ -133,15 +169,33 @@ async fn unfinished(cx: &Context) -> Result<Option<(Stack, Vec<Resource>)>> {
 }
 
 /// Names what was kept, and how to get it back.
-async fn name_kept(cx: &Context, kept: &Data) -> Result<()> {
-    let kept = count_kept(cx, kept).await?;
+async fn name_kept(cx: &Context, data: &Data) -> Result<()> {
+    let kept = count_kept(cx, data).await?;
     if !kept.is_empty() {
         for kept in kept {
             cx.events.emit(kept);
         }
-        cx.events.emit(Event::Document { text: format!("`{}` takes them back", cx.command("up --adopt")) });
+        let command = cx.command(&format!("up --adopt{}", names_of(cx, data)));
+        cx.events.emit(Event::Document { text: format!("`{command}` takes them back") });
     }
     Ok(())
+}
+
+/// The parameters by which the built-in template finds what was kept, where it would look for other names.
+fn names_of(cx: &Context, kept: &Data) -> String {
+    let template = template::read(template::BUILT_IN).expect("the built-in template can be read");
+    let defaults: BTreeMap<_, _> =
+        template.parameters.into_iter().filter_map(|(name, default)| Some((name, default?))).collect();
+    let mut parameters = String::new();
+    for bucket in &kept.buckets {
+        if prepare::bucket_name(&defaults, &bucket.owner, cx.region()) != bucket.name {
+            let _ = write!(parameters, " --parameter BucketName={}", bucket.name);
+        }
+    }
+    for table in kept.tables.iter().filter(|name| defaults.get("TableName") != Some(name)) {
+        let _ = write!(parameters, " --parameter TableName={table}");
+    }
+    parameters
 }
 
 /// What was kept and how much it holds; refuses to call it kept if it is not there.

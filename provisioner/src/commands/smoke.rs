@@ -58,29 +58,45 @@ const UPLOADS: u32 = 3;
 /// # Errors
 /// There is no stack, or the system does not work.
 pub async fn run(args: &Smoke, cx: &Context) -> Result<Exit> {
-    let stack = deployed(cx).await?;
-    prove(cx, &stack, args).await
+    match deployed(cx).await {
+        Ok(stack) => prove(cx, &stack, args).await,
+        Err(error) => Err(report(cx, args, &[], error)),
+    }
 }
 
 /// Proves that a deployed stack works.
 ///
 /// # Errors
-/// The step that failed, with exit code 3.
+/// The step that failed, with exit code 3; or the verdict cannot be written.
 pub async fn prove(cx: &Context, stack: &Stack, args: &Smoke) -> Result<Exit> {
     let started = Instant::now();
     let mut verdicts = Vec::new();
-    let outcome = steps(cx, stack, args, &mut verdicts).await;
-    if let Some(path) = args.junit.as_ref().map(|path| cx.own_file(path)) {
-        let report = smoke::junit(
-            &verdicts,
-            outcome.as_ref().err().map(|error| (error.message.as_str(), error.causes.join("; "))),
-        );
-        std::fs::write(&path, report)
-            .map_err(|error| Error::new(format!("cannot write `{}`", path.display())).because(&error))?;
+    match steps(cx, stack, args, &mut verdicts).await {
+        Ok((pictures, rows)) => {
+            cx.events.emit(Event::SmokePassed { pictures, rows, seconds: started.elapsed().as_secs_f64() });
+            write(cx, args, &smoke::junit(&verdicts, None))?;
+            Ok(Exit::Success)
+        }
+        Err(error) => Err(report(cx, args, &verdicts, error.exit(Exit::Smoke))),
     }
-    let (pictures, rows) = outcome.map_err(|error| error.exit(Exit::Smoke))?;
-    cx.events.emit(Event::SmokePassed { pictures, rows, seconds: started.elapsed().as_secs_f64() });
-    Ok(Exit::Success)
+}
+
+/// Writes the verdict of a test that failed. Where that fails too, the test's failure is still the one to tell.
+fn report(cx: &Context, args: &Smoke, verdicts: &[(String, f64)], error: Error) -> Error {
+    let verdict = smoke::junit(verdicts, Some((error.message.as_str(), error.causes.join("; "))));
+    match write(cx, args, &verdict) {
+        Ok(()) => error,
+        Err(unwritten) => error.cause(format!("besides, {}: {}", unwritten.message, unwritten.causes.join("; "))),
+    }
+}
+
+/// Writes the verdict to the file that was named, if one was, and makes the folder for it.
+fn write(cx: &Context, args: &Smoke, verdict: &str) -> Result<()> {
+    let Some(path) = args.junit.as_ref().map(|path| cx.own_file(path)) else { return Ok(()) };
+    path.parent()
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| std::fs::write(&path, verdict))
+        .map_err(|error| Error::new(format!("cannot write `{}`", path.display())).because(&error))
 }
 
 async fn steps(cx: &Context, stack: &Stack, args: &Smoke, verdicts: &mut Vec<(String, f64)>) -> Result<(usize, usize)> {

@@ -11,7 +11,7 @@ use crate::steps::{adopt, apply, clean};
 /// Put the system up or bring it up to date, then prove that it works
 ///
 /// Builds and packages the function, checks account, region and names, shows the plan, asks, deploys through CloudFormation, and uploads a
-/// picture to see its rows appear. A second `up` finds nothing to do and says so.
+/// picture to see its rows appear. A second `up` finds nothing to do and says so; that proves nothing anew, `smoke` does.
 #[derive(Debug, clap::Args)]
 pub struct Up {
     /// What the system is to be like

@@ -34,9 +34,15 @@ pub async fn find(cx: &Context, prepared: &Prepared, step: Move) -> Result<Optio
     let tables = async { if is_outside("AWS::DynamoDB::Table") { find_table(cx, &table).await } else { Ok(None) } };
     let buckets =
         async { if is_outside("AWS::S3::Bucket") { find_bucket(cx, prepared, &bucket).await } else { Ok(None) } };
-    let (table, bucket) = tokio::try_join!(tables, buckets)?;
-    let existing: Vec<Existing> = table.into_iter().chain(bucket).collect();
+    let (found_table, found_bucket) = tokio::try_join!(tables, buckets)?;
+    let existing: Vec<Existing> = found_table.into_iter().chain(found_bucket).collect();
     if existing.is_empty() {
+        if inside.is_empty() {
+            cx.events.emit(Event::Warning {
+                message: format!("there is nothing to adopt: no table `{table}` and no bucket `{}`", bucket.name),
+                hint: Some("`--parameter TableName=NAME` and `--parameter BucketName=NAME` look for others".into()),
+            });
+        }
         return Ok(None);
     }
     if step == Move::DeleteThenCreate {
@@ -120,7 +126,7 @@ pub async fn complete(cx: &Context, prepared: &mut Prepared, imported: Stack) ->
         mode: Mode::Standard,
     };
     let second = change_set::create(&cx.clients.cloudformation, &request).await?;
-    if second.changes.is_empty() {
+    if second.nothing {
         return Ok(imported);
     }
     let plan = Plan::new(Operation::Update, second.changes.clone());

@@ -404,7 +404,7 @@ async fn make_change_set(
             hint: Some(format!("`{}` shows it", cx.command("status --drift"))),
         });
     }
-    if change_set.changes.is_empty() {
+    if change_set.nothing {
         return match &prepared.observed.stack {
             Some(stack) if status::condition(&stack.status) == Some(Condition::UpdateFailed) => {
                 Err(Error::new(format!("stack `{}` stopped in the middle of an update (UPDATE_FAILED)", stack.name))

@@ -234,6 +234,9 @@ fn planned(plan: &Plan) -> String {
         Operation::Recreate => "delete what a failed creation left, then create the stack",
     };
     let mut text = format!("plan: {what}");
+    if plan.changes.is_empty() {
+        let _ = write!(text, "\n  {NOTE}~{NOTE:#} its outputs, and no resource");
+    }
     for change in &plan.changes {
         let _ = write!(text, "\n{}", planned_change(change));
     }

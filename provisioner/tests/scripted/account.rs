@@ -1,7 +1,7 @@
 //! What the account's quotas decide.
 
 use super::UPDATE;
-use super::cloud::{ChangeSet, Cloud, Script, at};
+use super::cloud::{Cloud, Script, at};
 use super::run::{Run, provisioner};
 
 fn quotas(rate: Option<f64>, free: i32) -> Script {
@@ -67,7 +67,6 @@ async fn regions_come_with_the_quota_of_the_account() {
 async fn a_limit_that_stands_stays_where_the_quota_cannot_be_read() {
     let mut script = Script { status: Some("CREATE_COMPLETE"), ..quotas(None, 1_000) };
     script.deployed = vec![("ReservedConcurrency", "5")];
-    script.change_sets.push_back(ChangeSet::Changes(Vec::new()));
     let cloud = Cloud::start(script).await;
     provisioner(&cloud, &[&UPDATE[..], &["-P", "ReservedConcurrency=auto"]].concat()).await.ended(0);
     let made = cloud.calls().into_iter().find(|call| call.name == "CreateChangeSet").expect("a change set");

@@ -103,6 +103,10 @@ pub(crate) struct Script {
     pub(crate) tokenless: bool,
     /// Another stack has packages in the bucket for them.
     pub(crate) others_packages: bool,
+    /// The keys in the bucket for packages.
+    pub(crate) packages: Vec<&'static str>,
+    /// The roles that exist.
+    pub(crate) roles: Vec<&'static str>,
     /// The alarms that exist.
     pub(crate) alarms: Vec<&'static str>,
     /// The `ClientRequestToken` of the request behind what happens.
@@ -270,6 +274,7 @@ fn rest(head: &Parts) -> String {
         ("GET", false) if query.contains("uploads") => "ListMultipartUploads",
         ("GET", false) => "ListObjectsV2",
         ("DELETE", false) => "DeleteBucket",
+        ("POST", false) if query.contains("delete") => "DeleteObjects",
         _ => "Unknown",
     };
     name.to_owned()
@@ -279,6 +284,12 @@ impl Script {
     fn play(&mut self, call: &str, parameters: &BTreeMap<String, String>, path: &str, body: &str) -> (u16, String) {
         let given = |name: &str| parameters.get(name).map(String::as_str).unwrap_or_default();
         match call {
+            "GetRole" if self.roles.contains(&given("RoleName")) => xml::ok(
+                call,
+                "<Role><Path>/</Path><RoleName>R</RoleName><RoleId>R</RoleId><Arn>arn:aws:iam::123456789012:role/R</Arn>\
+                 <CreateDate>2026-01-01T00:00:00Z</CreateDate></Role>",
+            ),
+            "GetRole" => (404, xml::error("NoSuchEntity", "no such role")),
             "GetCallerIdentity" => xml::ok(
                 call,
                 "<Account>123456789012</Account><Arn>arn:aws:iam::123456789012:user/dev</Arn><UserId>U</UserId>",
@@ -377,7 +388,10 @@ impl Script {
                     self.rekognition_regions.iter().map(|name| json!({"Value": name})).collect();
                 (200, json!({"Parameters": parameters}).to_string())
             }
-            "GetRole" => (404, xml::error("NoSuchEntity", "no such role")),
+            "DeleteObjects" => {
+                self.packages.clear();
+                (200, "<DeleteResult></DeleteResult>".to_owned())
+            }
             "GetFunctionConfiguration" => (404, r#"{"__type":"ResourceNotFoundException"}"#.to_owned()),
             "DescribeLogGroups" => (200, r#"{"logGroups":[]}"#.to_owned()),
             "DescribeTable" if self.tables.iter().any(|table| body.contains(&format!("\"{table}\""))) => {
@@ -399,11 +413,9 @@ impl Script {
                 (204, String::new())
             }
             "PutObject" | "CreateBucket" | "PutBucketPolicy" => (200, String::new()),
-            "ListObjectVersions" => {
-                (200, "<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>".into())
-            }
+            "ListObjectVersions" => (200, xml::objects("ListVersionsResult", "Version", &self.packages)),
             "ListMultipartUploads" => (200, "<ListMultipartUploadsResult></ListMultipartUploadsResult>".into()),
-            "ListObjectsV2" => (200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>".into()),
+            "ListObjectsV2" => (200, xml::objects("ListBucketResult", "Contents", &self.packages)),
             _ => (400, xml::error("InvalidAction", "the script does not play this")),
         }
     }

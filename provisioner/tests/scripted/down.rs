@@ -102,6 +102,11 @@ async fn what_was_kept_on_purpose_is_named_and_left() {
         let (run, cloud) = down(left_behind(token)).await;
         run.ended(0);
         assert_eq!(run.event("kept_data")["name"], "pictures");
+        let back = format!(
+            "`provisioner up --adopt --parameter BucketName=pictures --region eu-west-1 --endpoint-url {}` takes them back",
+            cloud.endpoint
+        );
+        assert_eq!(run.event("document")["text"], back, "only what is not found by its usual name is named");
         for call in ["DeleteTable", "DeleteObjects", "DeleteBucket"] {
             assert_eq!(cloud.count(call), 0, "{call} after {token}");
         }
@@ -157,4 +162,29 @@ async fn what_is_gone_already_is_proved_too() {
     run.ended(0);
     assert_eq!(run.event("nothing_left")["asked"], 4, "{}", run.stdout);
     assert_eq!(cloud.count("DeleteTable"), 0);
+}
+
+#[tokio::test]
+async fn packages_of_a_stack_that_never_came_about_are_removed() {
+    let forgotten = || Script { packages: vec!["face-recognition/1.zip"], ..Script::default() };
+    let (run, cloud) = down(forgotten()).await;
+    run.ended(0);
+    run.event("no_stack");
+    assert_eq!(run.event("artefacts_removed")["objects"], 1);
+    assert_eq!(run.event("nothing_left")["asked"], 1);
+    assert_eq!((cloud.count("DeleteObjects"), cloud.count("DeleteBucket")), (1, 1));
+
+    let cloud = Cloud::start(forgotten()).await;
+    provisioner(&cloud, &["down", "--output", "json"]).await.ended(4);
+    assert_eq!(cloud.count("DeleteObjects"), 0, "nobody has agreed");
+}
+
+#[tokio::test]
+async fn what_cloudformation_could_not_remove_is_not_forgotten() {
+    let mut script = left_behind("provisioner-1764061200-77");
+    script.resources = vec![("Role", "AWS::IAM::Role", "faces-role")];
+    script.roles = vec!["faces-role"];
+    let (run, _) = down(script).await;
+    run.ended(1);
+    assert!(run.error().contains("is gone, but not its AWS::IAM::Role `faces-role`"), "{}", run.error());
 }

@@ -110,6 +110,13 @@ pub(crate) fn change_set(current: Option<&ChangeSet>, mode: &str) -> (u16, Strin
     ok("DescribeChangeSet", &text)
 }
 
+/// A list of a bucket with one version of each key.
+pub(crate) fn objects(list: &str, kind: &str, keys: &[&str]) -> String {
+    let object = |key: &&str| element(kind, &format!("<Key>{key}</Key><VersionId>null</VersionId>"));
+    let objects: String = keys.iter().map(object).collect();
+    element(list, &format!("<IsTruncated>false</IsTruncated>{objects}"))
+}
+
 /// What a hook found.
 pub(crate) fn annotations(annotations: &[Value]) -> String {
     let members: String = annotations.iter().map(|annotation| element("member", &nested(annotation))).collect();
