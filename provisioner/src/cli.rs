@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::aws::{Clients, Target};
 use crate::core::event::Event;
@@ -34,6 +36,34 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// Reads the command line and the environment; ends the program where either is wrong, or where help was asked for.
+    ///
+    /// `--local` excludes a profile and an endpoint. Where the environment says one of them, the command line goes first, and then `--local`.
+    #[must_use]
+    pub fn read() -> Self {
+        let matches = Self::command().get_matches();
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let mut last = &matches;
+        while let Some((_, deeper)) = last.subcommand() {
+            last = deeper;
+        }
+        let typed = |name: &str| last.value_source(name) == Some(ValueSource::CommandLine);
+        if cli.global.local {
+            match (typed("local"), ["profile", "endpoint_url"].into_iter().find(|name| typed(name))) {
+                (true, Some(other)) => {
+                    let other = other.replace('_', "-");
+                    let message = format!("`--local` uses no AWS account, so it cannot be used with `--{other}`");
+                    Self::command().error(ErrorKind::ArgumentConflict, message).exit()
+                }
+                (false, Some(_)) => cli.global.local = false,
+                (_, None) => (cli.global.profile, cli.global.endpoint_url) = (None, None),
+            }
+        }
+        cli
+    }
+}
+
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
@@ -45,10 +75,10 @@ pub struct Global {
     #[arg(long, global = true, env = "PROVISIONER_REGION", value_delimiter = ',', value_name = "REGION")]
     pub region: Vec<String>,
     /// Profile of the AWS configuration
-    #[arg(long, global = true, env = "PROVISIONER_PROFILE", value_name = "NAME", conflicts_with = "local")]
+    #[arg(long, global = true, env = "PROVISIONER_PROFILE", value_name = "NAME")]
     pub profile: Option<String>,
     /// Endpoint to use instead of AWS's own (an emulator, a proxy)
-    #[arg(long, global = true, env = "PROVISIONER_ENDPOINT_URL", value_name = "URL", conflicts_with = "local")]
+    #[arg(long, global = true, env = "PROVISIONER_ENDPOINT_URL", value_name = "URL")]
     pub endpoint_url: Option<String>,
     /// Use the local cloud on 127.0.0.1: no account, no credentials, nothing leaves this machine
     #[arg(long, global = true, env = "PROVISIONER_LOCAL", value_parser = clap::builder::FalseyValueParser::new())]

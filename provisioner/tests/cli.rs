@@ -138,7 +138,15 @@ fn the_local_cloud_says_what_it_lacks() {
     run(&mut local(&["up", "--local", "--region", "eu-west-1,eu-west-2", "--yes"]))
         .expect(2)
         .says(&["one region at a time"]);
-    run(&mut local(&["up", "--local", "--profile", "x"])).expect(2);
+    run(&mut local(&["up", "--local", "--profile", "x"])).expect(2).says(&["`--local`", "`--profile`"]);
+    // Where the environment names one, the command line decides; else nothing real is touched.
+    run(local(&["smoke", "--local"]).env("PROVISIONER_PROFILE", "x")).expect(1).says(&["no local cloud is running"]);
+    run(local(&["smoke"]).env("PROVISIONER_LOCAL", "1").env("PROVISIONER_PROFILE", "x"))
+        .expect(1)
+        .says(&["no local cloud is running"]);
+    run(local(&["smoke", "--profile", "x", "--region", "eu-west-1"]).env("PROVISIONER_LOCAL", "1"))
+        .expect(1)
+        .says(&["profile"]);
     run(&mut local(&["regions", "--live", "--local"])).expect(2).says(&["leave out `--live` or `--local`"]);
 }
 
