@@ -16,6 +16,10 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use support::runtime_api::{RuntimeApi, Said};
 use support::{Cloud, event, record};
 
+/// musl's own allocator would slow the services, and so be a part of what is measured.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// Runs of each executable, once on all processors and once on one.
 const RUNS: usize = 25;
 

@@ -15,7 +15,6 @@ pub mod services;
 pub mod settings;
 pub mod telemetry;
 
-mod allocator;
 mod connection;
 mod detect;
 mod diagnostics;

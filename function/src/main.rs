@@ -12,6 +12,10 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+/// musl's own allocator asks the kernel for most of what a start needs page by page, which is slow. benches/README.md has the figures.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// What an invocation is given where the caller sets no deadline, as some emulators do.
 const UNSTATED: Duration = Duration::from_secs(10);
 
