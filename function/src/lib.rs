@@ -143,19 +143,16 @@ async fn work(
     let asked = Instant::now();
     let faces = detect::faces(upload, &object, services, progress).await;
     progress.detected_in(asked.elapsed());
-    let faces = match faces {
-        // Rekognition says the same of an object that has gone meanwhile and of one that it may not read.
-        Err(Outcome::Failed(failure)) if failure.code == detect::UNREADABLE => {
-            object::confirm(upload, &object, services, progress).await?;
-            return Err(Outcome::Failed(failure));
-        }
-        other => other?,
+    // Rekognition takes no entity tag, so where there is no version to name, what it says may be of newer bytes than were inspected. And it says
+    // the same of an object that has gone meanwhile and of one that it may not read.
+    let doubtful = match &faces {
+        Err(Outcome::Failed(failure)) => failure.code == detect::UNREADABLE,
+        _ => object.version.is_none(),
     };
-    // Rekognition takes no entity tag. Where there is no version to name, it may have seen newer bytes than were inspected.
-    if object.version.is_none() {
+    if doubtful {
         object::confirm(upload, &object, services, progress).await?;
     }
-    let items = source.items(faces);
+    let items = source.items(faces?);
     let count = items.len();
     store::write(&settings.table, items, services, progress).await.map_err(Outcome::Failed)?;
     Ok(count)

@@ -123,6 +123,17 @@ async fn an_object_that_went_or_changed_is_skipped() {
     }
 }
 
+/// Whatever Rekognition says then is not about the picture of this event.
+#[tokio::test]
+async fn what_is_said_of_newer_bytes_is_not_reported_of_the_older() {
+    for said in [Act::Body(r#"{"FaceDetails":[]}"#), Act::Error(400, "InvalidImageFormatException")] {
+        let cloud = Cloud::start().await;
+        cloud.next(Service::Rekognition, [said]);
+        cloud.next(Service::S3, [Act::Overwrite("first"), Act::Overwrite("second")]);
+        assert_eq!(outcome(&cloud.upload().await), &Outcome::Skipped { code: "Replaced" });
+    }
+}
+
 #[tokio::test]
 async fn an_object_that_rekognition_finds_gone_is_skipped() {
     let cloud = Cloud::start().await;
