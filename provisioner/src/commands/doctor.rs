@@ -23,6 +23,9 @@ pub struct Doctor {
     /// Name of the table, where it is not `FaceData`
     #[arg(long, value_name = "NAME", default_value = "FaceData")]
     pub table: String,
+    /// Name of the bucket for pictures, where it is not computed from the stack's name
+    #[arg(long, value_name = "NAME")]
+    pub bucket: Option<String>,
 }
 
 /// Collects what was found, and remembers whether something is missing.
@@ -186,6 +189,7 @@ async fn permissions(findings: &mut Findings, args: &Doctor, global: &Global, cl
     let Some(principal) = caller.simulated() else {
         return findings.note("permissions", format!("IAM simulates no {}, so they stay unchecked", caller.arn), None);
     };
+    let computed = names::picture_bucket(&global.stack, &caller.account, &clients.region);
     let document = policy::document(
         policy::Purpose::All,
         &policy::Scope {
@@ -194,7 +198,7 @@ async fn permissions(findings: &mut Findings, args: &Doctor, global: &Global, cl
             regions: &[&clients.region],
             stack: &global.stack,
             table: &args.table,
-            bucket: &names::picture_bucket(&global.stack, &caller.account, &clients.region),
+            bucket: args.bucket.as_ref().unwrap_or(&computed),
             artefacts: &names::artefact_bucket(&caller.account, &clients.region),
         },
     );
@@ -216,9 +220,10 @@ async fn permissions(findings: &mut Findings, args: &Doctor, global: &Global, cl
     }
     let shown = denied.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
     let more = if denied.len() > 5 { format!(" and {} more", denied.len() - 5) } else { String::new() };
+    let bucket = args.bucket.as_ref().map(|bucket| format!(" --bucket {bucket}")).unwrap_or_default();
     let remedy = format!(
-        "`provisioner policy --account {} --region {}` prints the policy that allows them",
-        caller.account, clients.region
+        "`provisioner policy --account {} --region {} --stack {} --table {}{bucket}` prints the policy that allows them",
+        caller.account, clients.region, global.stack, args.table
     );
     findings.add(
         "permissions",

@@ -41,7 +41,7 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
         return Ok(Exit::Success);
     }
     cx.events.emit(Event::Planned { plan: prepared.plan.clone() });
-    let agreed = match prepare::check_data_loss(cx, &prepared.plan, args.allow_data_loss) {
+    let agreed = match prepare::check_data_loss(&prepared.plan, args.allow_data_loss) {
         Ok(()) => cx.confirm(&format!("deploy to {} in account {}?", cx.region(), prepared.observed.account)),
         refused => refused,
     };

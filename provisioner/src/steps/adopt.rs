@@ -131,7 +131,7 @@ pub async fn complete(cx: &Context, prepared: &mut Prepared, imported: Stack) ->
     }
     let plan = Plan::new(Operation::Update, second.changes.clone());
     cx.events.emit(Event::Planned { plan: plan.clone() });
-    if let Err(refused) = prepare::check_data_loss(cx, &plan, false) {
+    if let Err(refused) = prepare::check_data_loss(&plan, false) {
         change_set::discard(&cx.clients.cloudformation, &second.id).await;
         return Err(refused.cause("the table or bucket is part of the stack now, and as it was"));
     }

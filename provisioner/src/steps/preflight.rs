@@ -132,17 +132,16 @@ pub fn check_protection(cx: &Context, stack: &Stack) -> Result<()> {
 pub async fn check_clashes(cx: &Context, table_name: &str, bucket_name: &str) -> Result<()> {
     let (table, bucket) =
         tokio::try_join!(table::exists(&cx.clients.dynamodb, table_name), bucket::exists(&cx.clients.s3, bucket_name))?;
-    let adopt = cx.command("up --adopt");
     if table {
         return Err(Error::new(format!("table `{table_name}` exists in {} already, outside the stack", cx.region()))
             .exit(Exit::Refused)
-            .hint(format!("`{adopt}` takes it into the stack with its rows"))
+            .hint("`--adopt`, added to `up`, takes it into the stack with its rows")
             .hint("or choose another name with `--parameter TableName=NAME`"));
     }
     if bucket {
         return Err(Error::new(format!("bucket `{bucket_name}` exists already, outside the stack"))
             .exit(Exit::Refused)
-            .hint(format!("`{adopt}` takes it into the stack with its pictures"))
+            .hint("`--adopt`, added to `up`, takes it into the stack with its pictures")
             .hint("or choose another stack name with `--stack NAME`"));
     }
     Ok(())

@@ -463,7 +463,7 @@ pub fn bucket_name(parameters: &BTreeMap<String, String>, account: &str, region:
 ///
 /// # Errors
 /// Data would be lost and nobody said that this is meant.
-pub fn check_data_loss(cx: &Context, plan: &plan::Plan, allowed: bool) -> Result<()> {
+pub fn check_data_loss(plan: &plan::Plan, allowed: bool) -> Result<()> {
     let lost = plan.data_loss();
     if lost.is_empty() || allowed {
         return Ok(());
@@ -471,5 +471,5 @@ pub fn check_data_loss(cx: &Context, plan: &plan::Plan, allowed: bool) -> Result
     let names: Vec<String> = lost.iter().map(|change| format!("`{}`", change.logical_id)).collect();
     Err(Error::new(format!("this would remove or replace {} and lose what is in it", names.join(" and ")))
         .exit(Exit::Refused)
-        .hint(format!("if that is meant: `{}`", cx.command("up --allow-data-loss"))))
+        .hint("if that is meant, add `--allow-data-loss` to `up`"))
 }
