@@ -173,7 +173,7 @@ pub async fn count(client: &Client, bucket: &Bucket, limit: usize) -> Result<usi
             break;
         }
     }
-    Ok(count)
+    Ok(count.min(limit))
 }
 
 /// Removes everything under a prefix (everything at all with an empty one): versions, delete markers, unfinished uploads.

@@ -102,7 +102,7 @@ pub async fn count(client: &Client, table: &str, limit: usize) -> Result<usize> 
             break;
         }
     }
-    Ok(count)
+    Ok(count.min(limit))
 }
 
 /// Deletes a table and waits until it is gone; one that is not there is as good.

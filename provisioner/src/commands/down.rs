@@ -9,7 +9,7 @@ use crate::aws::bucket::{self, Bucket};
 use crate::aws::stack::{self, Deletion, Resource, Stack};
 use crate::aws::{artefacts, proof, table};
 use crate::cli::Context;
-use crate::core::event::Event;
+use crate::core::event::{DOWN_COUNTS, Event};
 use crate::core::operation;
 use crate::core::status::{self, Command, Move};
 use crate::core::template;
@@ -27,9 +27,6 @@ pub struct Down {
     #[arg(long)]
     pub keep_data: bool,
 }
-
-/// Counting stops here; nobody needs to know by how many millions it is more.
-const COUNT_LIMIT: usize = 100_000;
 
 /// Runs it in one region.
 ///
@@ -204,13 +201,13 @@ async fn count_kept(cx: &Context, data: &Data) -> Result<Vec<Event>> {
     let lost = |kind: &str, name: &str| Error::new(format!("{kind} `{name}` was to be kept, but it is gone"));
     let buckets = data.buckets.iter().map(async |bucket| {
         let (there, count) =
-            tokio::try_join!(bucket::exists(s3, &bucket.name), bucket::count(s3, bucket, COUNT_LIMIT))?;
+            tokio::try_join!(bucket::exists(s3, &bucket.name), bucket::count(s3, bucket, DOWN_COUNTS))?;
         let kept = Event::KeptData { kind: "bucket", name: bucket.name.clone(), count, unit: "object" };
         there.then_some(kept).ok_or_else(|| lost("bucket", &bucket.name))
     });
     let tables = data.tables.iter().map(async |name| {
         let (there, count) =
-            tokio::try_join!(table::exists(dynamodb, name), table::count(dynamodb, name, COUNT_LIMIT))?;
+            tokio::try_join!(table::exists(dynamodb, name), table::count(dynamodb, name, DOWN_COUNTS))?;
         let kept = Event::KeptData { kind: "table", name: name.clone(), count, unit: "row" };
         there.then_some(kept).ok_or_else(|| lost("table", name))
     });
@@ -292,13 +289,13 @@ async fn announce(
 ) -> Result<Option<usize>> {
     let objects = async {
         match data.buckets.first() {
-            Some(bucket) => bucket::count(&cx.clients.s3, bucket, COUNT_LIMIT).await,
+            Some(bucket) => bucket::count(&cx.clients.s3, bucket, DOWN_COUNTS).await,
             None => Ok(0),
         }
     };
     let rows = async {
         match data.tables.first() {
-            Some(name) => table::count(&cx.clients.dynamodb, name, COUNT_LIMIT).await,
+            Some(name) => table::count(&cx.clients.dynamodb, name, DOWN_COUNTS).await,
             None => Ok(0),
         }
     };
@@ -312,7 +309,7 @@ async fn announce(
         rows,
         keep_data: args.keep_data,
     });
-    Ok((objects < COUNT_LIMIT).then_some(objects))
+    Ok((objects < DOWN_COUNTS).then_some(objects))
 }
 
 /// A rung of the ladder by which a stack is deleted that does not go.

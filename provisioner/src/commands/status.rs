@@ -4,7 +4,7 @@ use crate::aws::bucket::{self, Bucket};
 use crate::aws::{drift, stack, table};
 use crate::bootstrap;
 use crate::cli::Context;
-use crate::core::event::{Event, StatusReport};
+use crate::core::event::{Event, STATUS_COUNTS, StatusReport};
 use crate::core::status::{Condition, condition};
 use crate::error::{Exit, Result};
 
@@ -18,9 +18,6 @@ pub struct Status {
     #[arg(long)]
     pub drift: bool,
 }
-
-/// Counting stops here.
-const COUNT_LIMIT: usize = 10_000;
 
 /// Runs it in one region.
 ///
@@ -38,13 +35,13 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
         .map(|(name, owner)| Bucket { name: name.clone(), owner: owner.to_owned() });
     let objects = async {
         match bucket.as_ref().filter(|_| !args.no_counts) {
-            Some(bucket) => bucket::count(&cx.clients.s3, bucket, COUNT_LIMIT).await.map(Some),
+            Some(bucket) => bucket::count(&cx.clients.s3, bucket, STATUS_COUNTS).await.map(Some),
             None => Ok(None),
         }
     };
     let rows = async {
         match stack.outputs.get("TableName").filter(|_| !args.no_counts) {
-            Some(name) => table::count(&cx.clients.dynamodb, name, COUNT_LIMIT).await.map(Some),
+            Some(name) => table::count(&cx.clients.dynamodb, name, STATUS_COUNTS).await.map(Some),
             None => Ok(None),
         }
     };

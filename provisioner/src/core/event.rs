@@ -125,6 +125,12 @@ pub enum Event {
     Result { ok: bool, exit_code: u8 },
 }
 
+/// `status` counts objects and rows up to here; this number means so many or more.
+pub const STATUS_COUNTS: usize = 10_000;
+
+/// `down` counts them up to here, since nobody needs to know by how many millions it is more.
+pub const DOWN_COUNTS: usize = 100_000;
+
 /// How something is that `doctor` looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use crate::core::diagnosis::StackEvent;
-use crate::core::event::{CheckState, Drifted, Event, RegionRow, StatusReport};
+use crate::core::event::{CheckState, DOWN_COUNTS, Drifted, Event, RegionRow, STATUS_COUNTS, StatusReport};
 use crate::core::plan::{Action, Change, Operation, Plan};
 use crate::core::smoke::{Attribute, Row};
 
@@ -179,7 +179,7 @@ fn text(event: &Event, verbose: bool) -> Option<String> {
         Event::Removed { kind, name } => done(format_args!("{kind} {name} removed")),
         Event::Kept { kind, name } => done(format_args!("{kind} {name} kept")),
         Event::KeptData { kind, name, count, unit } => {
-            done(format_args!("{kind} {name} kept with {count} {unit}{}", plural(*count)))
+            done(format_args!("{kind} {name} kept with {} {unit}{}", counted(*count, DOWN_COUNTS), plural(*count)))
         }
         Event::Proof { kind, name, arn, gone: true } => {
             done(format_args!("gone: {kind} {}", arn.as_ref().unwrap_or(name)))
@@ -308,10 +308,10 @@ fn status(report: &StatusReport) -> String {
         let _ = writeln!(text, "package          sha256 {sha256}{carried}");
     }
     if let Some(objects) = report.objects {
-        let _ = writeln!(text, "objects          {objects}");
+        let _ = writeln!(text, "objects          {}", counted(objects, STATUS_COUNTS));
     }
     if let Some(rows) = report.rows {
-        let _ = writeln!(text, "rows             {rows}");
+        let _ = writeln!(text, "rows             {}", counted(rows, STATUS_COUNTS));
     }
     text
 }
@@ -361,10 +361,11 @@ fn will_remove(
     let mut text = format!("to be removed: stack {stack} with {resources} resources");
     let verb = if keep_data { "kept" } else { "removed" };
     if let Some(bucket) = bucket {
-        let _ = write!(text, "\n  bucket {bucket} with {objects} object{} {verb}", plural(objects));
+        let _ =
+            write!(text, "\n  bucket {bucket} with {} object{} {verb}", counted(objects, DOWN_COUNTS), plural(objects));
     }
     if let Some(table) = table {
-        let _ = write!(text, "\n  table {table} with {rows} row{} {verb}", plural(rows));
+        let _ = write!(text, "\n  table {table} with {} row{} {verb}", counted(rows, DOWN_COUNTS), plural(rows));
     }
     text
 }
@@ -420,6 +421,11 @@ fn log(line: &str) -> String {
         })
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// A number that stands for itself, unless counting ended there.
+fn counted(count: usize, limit: usize) -> String {
+    if count < limit { count.to_string() } else { format!("{limit} or more") }
 }
 
 fn plural(count: usize) -> &'static str {

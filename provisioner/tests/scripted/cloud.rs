@@ -103,6 +103,8 @@ pub(crate) struct Script {
     pub(crate) tokenless: bool,
     /// Another stack has packages in the bucket for them.
     pub(crate) others_packages: bool,
+    /// Rows in each table.
+    pub(crate) rows: usize,
     /// The keys in the bucket for packages.
     pub(crate) packages: Vec<&'static str>,
     /// The roles that exist.
@@ -397,7 +399,7 @@ impl Script {
             "DescribeTable" if self.tables.iter().any(|table| body.contains(&format!("\"{table}\""))) => {
                 (200, r#"{"Table":{"TableStatus":"ACTIVE"}}"#.to_owned())
             }
-            "Scan" => (200, r#"{"Count":0,"ScannedCount":0}"#.to_owned()),
+            "Scan" => (200, json!({"Count": self.rows, "ScannedCount": self.rows}).to_string()),
             "DeleteTable" => {
                 self.tables.retain(|table| !body.contains(&format!("\"{table}\"")));
                 (200, "{}".to_owned())

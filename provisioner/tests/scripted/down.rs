@@ -188,3 +188,13 @@ async fn what_cloudformation_could_not_remove_is_not_forgotten() {
     run.ended(1);
     assert!(run.error().contains("is gone, but not its AWS::IAM::Role `faces-role`"), "{}", run.error());
 }
+
+#[tokio::test]
+async fn where_counting_ends_there_may_be_more() {
+    let mut script = with_data().on("DeleteStack", vec![at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")]);
+    script.rows = 123_456;
+    let cloud = Cloud::start(script).await;
+    let run = provisioner(&cloud, &["down", "--yes"]).await;
+    run.ended(0);
+    assert!(run.stderr.contains("FaceData with 100000 or more rows removed"), "{}", run.stderr);
+}
