@@ -108,15 +108,10 @@ impl Services {
         let pool = pool(settings)?;
         let connections = servers(settings).into_iter().map(|uri| pool.connect_ahead(uri));
         let connections = tokio::time::timeout(AHEAD, join_all(connections));
-        // Each client reads the SDK's list of partitions anew, which takes longer than everything else, so two go to another thread.
+        // Each client reads the SDK's list of partitions anew, which takes longer than everything else, so another thread does it.
         let clients = async {
-            let others = spawn_blocking({
-                let (settings, pool) = (settings.clone(), pool.clone());
-                move || (rekognition(&settings, &pool), dynamodb(&settings, &pool))
-            });
-            let s3 = s3(settings, &pool);
-            let (rekognition, dynamodb) = others.await.expect("building a client does not panic");
-            Self { s3, rekognition, dynamodb }
+            let (settings, pool) = (settings.clone(), pool.clone());
+            spawn_blocking(move || Self::over(&pool, &settings)).await.expect("building a client does not panic")
         };
         // The connections begin, then the clients. What stops one stops a call too, which says so.
         let (_, services) = join(connections, clients).await;
@@ -125,12 +120,11 @@ impl Services {
 
     /// Builds the clients. Their first calls connect.
     pub fn new(settings: &Settings) -> Result<Self, PoolError> {
-        let pool = pool(settings)?;
-        Ok(Self {
-            s3: s3(settings, &pool),
-            rekognition: rekognition(settings, &pool),
-            dynamodb: dynamodb(settings, &pool),
-        })
+        Ok(Self::over(&pool(settings)?, settings))
+    }
+
+    fn over(pool: &Pool, settings: &Settings) -> Self {
+        Self { s3: s3(settings, pool), rekognition: rekognition(settings, pool), dynamodb: dynamodb(settings, pool) }
     }
 }
 
