@@ -223,7 +223,7 @@ async fn build(root: &Path, target: &'static str, events: &Events) -> Result<Pat
 }
 
 /// Flags that take this machine's paths out of the executable, so that its bytes are the same everywhere, and its relocations, which a start
-/// would spend a tenth of its time on (only executables for x86-64 have any).
+/// would spend a twentieth of its time on (only executables for x86-64 have any).
 fn rust_flags(root: &Path) -> String {
     let cargo_home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)

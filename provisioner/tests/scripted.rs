@@ -14,6 +14,8 @@ mod drift;
 mod hooks;
 #[path = "scripted/interrupts.rs"]
 mod interrupts;
+#[path = "scripted/outcomes.rs"]
+mod outcomes;
 #[path = "scripted/parameters.rs"]
 mod parameters;
 #[path = "scripted/proof.rs"]
@@ -497,38 +499,4 @@ async fn a_protected_stack_is_not_taken_down() {
     let cloud = Cloud::start(Script { protected: true, ..standing() }).await;
     provisioner(&cloud, &["down", "--yes"]).await.ended(4);
     assert_eq!(cloud.first_change(), "");
-}
-
-#[tokio::test]
-async fn outputs_alone_are_an_update_too() {
-    let mut script = standing().on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")]);
-    script.change_sets.push_back(ChangeSet::Changes(Vec::new()));
-    let cloud = Cloud::start(script).await;
-    let run = provisioner(&cloud, &UPDATE).await;
-    run.ended(0);
-    assert_eq!(run.event("planned")["plan"]["changes"], json!([]));
-    assert_eq!(cloud.count("ExecuteChangeSet"), 1);
-}
-
-#[tokio::test]
-async fn a_smoke_test_without_a_stack_is_a_failed_verdict() {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("verdicts");
-    let _ = std::fs::remove_dir_all(&folder);
-    let file = folder.join("smoke.xml");
-    let cloud = Cloud::start(Script::default()).await;
-    let arguments = ["smoke", "--output", "json", "--junit", file.to_str().expect("text")];
-    let run = provisioner(&cloud, &arguments).await;
-    run.ended(1);
-    let verdict = std::fs::read_to_string(file).expect("a verdict, in a folder that was not there");
-    assert!(verdict.contains("<failure"), "{verdict}");
-
-    // Where it cannot be written, what was found is still what is told.
-    let arguments = ["smoke", "--output", "json", "--junit", folder.to_str().expect("text")];
-    let run = provisioner(&cloud, &arguments).await;
-    run.ended(1);
-    assert!(
-        run.error().contains("there is no working stack") && run.error().contains("cannot write"),
-        "{}",
-        run.error()
-    );
 }

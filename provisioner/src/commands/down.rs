@@ -1,8 +1,5 @@
 //! `provisioner down`
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-
 use futures_util::future::try_join_all;
 
 use crate::aws::bucket::{self, Bucket};
@@ -10,9 +7,8 @@ use crate::aws::stack::{self, Deletion, Resource, Stack};
 use crate::aws::{artefacts, proof, table};
 use crate::cli::Context;
 use crate::core::event::{DOWN_COUNTS, Event};
-use crate::core::operation;
 use crate::core::status::{self, Command, Move};
-use crate::core::template;
+use crate::core::{names, operation, template};
 use crate::error::{Error, Exit, Result};
 use crate::steps::preflight::{self, Observed};
 use crate::steps::{apply, clean, prepare};
@@ -178,21 +174,15 @@ async fn name_kept(cx: &Context, data: &Data) -> Result<()> {
     Ok(())
 }
 
-/// The parameters by which the built-in template finds what was kept, where it would look for other names.
+/// The parameters by which `up` finds what was kept, where it would look for other names.
 fn names_of(cx: &Context, kept: &Data) -> String {
     let template = template::read(template::BUILT_IN).expect("the built-in template can be read");
-    let defaults: BTreeMap<_, _> =
-        template.parameters.into_iter().filter_map(|(name, default)| Some((name, default?))).collect();
-    let mut parameters = String::new();
-    for bucket in &kept.buckets {
-        if prepare::bucket_name(&defaults, &bucket.owner, cx.region()) != bucket.name {
-            let _ = write!(parameters, " --parameter BucketName={}", bucket.name);
-        }
-    }
-    for table in kept.tables.iter().filter(|name| defaults.get("TableName") != Some(name)) {
-        let _ = write!(parameters, " --parameter TableName={table}");
-    }
-    parameters
+    let usual_table = template.parameters["TableName"].as_ref();
+    let usual_bucket = |bucket: &Bucket| names::picture_bucket(cx.stack(), &bucket.owner, cx.region());
+    let buckets = kept.buckets.iter().filter(|bucket| bucket.name != usual_bucket(bucket));
+    let buckets = buckets.map(|bucket| format!(" --parameter BucketName={}", bucket.name));
+    let tables = kept.tables.iter().filter(|table| Some(*table) != usual_table);
+    buckets.chain(tables.map(|table| format!(" --parameter TableName={table}"))).collect()
 }
 
 /// What was kept and how much it holds; refuses to call it kept if it is not there.

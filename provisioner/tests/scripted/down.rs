@@ -107,6 +107,14 @@ async fn what_was_kept_on_purpose_is_named_and_left() {
             cloud.endpoint
         );
         assert_eq!(run.event("document")["text"], back, "only what is not found by its usual name is named");
+        let mut script = left_behind(token);
+        script.resources[0].2 = "face-recognition-123456789012-eu-west-1-an";
+        script.resources[1].2 = "Faces";
+        script.buckets.insert(script.resources[0].2.to_owned());
+        script.tables.insert("Faces".to_owned());
+        let (run, _) = down(script).await;
+        let text = run.event("document")["text"].to_string();
+        assert!(text.contains("up --adopt --parameter TableName=Faces --region"), "{text}");
         for call in ["DeleteTable", "DeleteObjects", "DeleteBucket"] {
             assert_eq!(cloud.count(call), 0, "{call} after {token}");
         }
