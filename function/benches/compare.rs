@@ -12,7 +12,6 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use support::runtime_api::{RuntimeApi, Said};
 use support::{Cloud, event, record};
 
@@ -94,18 +93,24 @@ async fn compare() {
     }));
     let cloud = Cloud::over_tls().await;
     rounds(&mut subjects, &cloud, |subject| &mut subject.spread).await;
-    // What is started from here on inherits it.
-    sched_setaffinity(None, &one()).unwrap();
+    stay_on_one_processor();
     rounds(&mut subjects, &cloud, |subject| &mut subject.narrow).await;
     print(&subjects);
 }
 
-/// The first of the processors that there are.
-fn one() -> CpuSet {
+/// Takes the first of the processors that there are; what is started from here on inherits it.
+#[cfg(target_os = "linux")]
+fn stay_on_one_processor() {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
     let all = sched_getaffinity(None).unwrap();
     let mut one = CpuSet::new();
     one.set((0..CpuSet::MAX_CPU).find(|&processor| all.is_set(processor)).unwrap());
-    one
+    sched_setaffinity(None, &one).unwrap();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stay_on_one_processor() {
+    panic!("the benchmark needs Linux, for this and for /proc");
 }
 
 async fn rounds(subjects: &mut [Subject], cloud: &Cloud, samples: impl Fn(&mut Subject) -> &mut Vec<Sample>) {
