@@ -105,7 +105,11 @@ fn what_down_keeps_up_takes_back() {
     assert!(!gone(&down).contains(&"AWS::DynamoDB::Table".to_owned()));
 
     let refused = local.run(&["up"], 4);
-    assert!(refused.of_type("error")[0]["hints"].to_string().contains("--adopt"), "{}", refused.stdout);
+    assert!(
+        refused.of_type("error")[0]["hints"].to_string().contains("`--adopt`, added to `up`"),
+        "{}",
+        refused.stdout
+    );
 
     let plan = local.run(&["plan", "--adopt"], 0);
     assert_eq!(imports(&plan), ["Bucket", "Table"]);

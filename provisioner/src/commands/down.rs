@@ -139,6 +139,11 @@ async fn unfinished(cx: &Context) -> Result<Option<(Stack, Vec<Resource>)>> {
         return Ok(None);
     };
     let skipped: Vec<_> = resources.iter().filter(|resource| resource.status == "DELETE_SKIPPED").cloned().collect();
+    let left = Data::of(&skipped, &account).existing(cx).await?;
+    if !left.is_empty() && token.is_some_and(|token| operation::was_to_remove_data(&token)) {
+        return Ok(Some((stack, resources)));
+    }
+    name_kept(cx, &left).await?;
     for resource in skipped.iter().filter(|resource| !resource.is_data()) {
         if proof::is_gone(&cx.clients, resource).await? == Some(false) {
             let Resource { resource_type, physical_id, .. } = resource;
@@ -150,14 +155,6 @@ async fn unfinished(cx: &Context) -> Result<Option<(Stack, Vec<Resource>)>> {
             .hint("free it from what does, and remove it by hand: with the AWS CLI, or in the console"));
         }
     }
-    let left = Data::of(&skipped, &account).existing(cx).await?;
-    if left.is_empty() {
-        return Ok(None);
-    }
-    if token.is_some_and(|token| operation::was_to_remove_data(&token)) {
-        return Ok(Some((stack, resources)));
-    }
-    name_kept(cx, &left).await?;
     Ok(None)
 }
 

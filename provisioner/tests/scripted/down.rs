@@ -107,14 +107,6 @@ async fn what_was_kept_on_purpose_is_named_and_left() {
             cloud.endpoint
         );
         assert_eq!(run.event("document")["text"], back, "only what is not found by its usual name is named");
-        let mut script = left_behind(token);
-        script.resources[0].2 = "face-recognition-123456789012-eu-west-1-an";
-        script.resources[1].2 = "Faces";
-        script.buckets.insert(script.resources[0].2.to_owned());
-        script.tables.insert("Faces".to_owned());
-        let (run, _) = down(script).await;
-        let text = run.event("document")["text"].to_string();
-        assert!(text.contains("up --adopt --parameter TableName=Faces --region"), "{text}");
         for call in ["DeleteTable", "DeleteObjects", "DeleteBucket"] {
             assert_eq!(cloud.count(call), 0, "{call} after {token}");
         }
@@ -185,6 +177,29 @@ async fn packages_of_a_stack_that_never_came_about_are_removed() {
     let cloud = Cloud::start(forgotten()).await;
     provisioner(&cloud, &["down", "--output", "json"]).await.ended(4);
     assert_eq!(cloud.count("DeleteObjects"), 0, "nobody has agreed");
+}
+
+#[tokio::test]
+async fn the_way_back_names_a_table_that_up_would_not_look_for() {
+    let mut script = left_behind("provisioner-keep-1764061200-77");
+    script.resources[0].2 = "face-recognition-123456789012-eu-west-1-an";
+    script.resources[1].2 = "Faces";
+    script.buckets.insert(script.resources[0].2.to_owned());
+    script.tables.insert("Faces".to_owned());
+    let (run, _) = down(script).await;
+    let text = run.event("document")["text"].to_string();
+    assert!(text.contains("up --adopt --parameter TableName=Faces --region"), "{text}");
+}
+
+#[tokio::test]
+async fn what_cloudformation_could_not_remove_does_not_keep_the_data() {
+    let mut script = left_behind("provisioner-1764061200-77");
+    script.resources.push(("Role", "AWS::IAM::Role", "faces-role"));
+    script.roles = vec!["faces-role"];
+    let (run, cloud) = down(script).await;
+    run.ended(1);
+    assert_eq!(cloud.count("DeleteTable"), 1);
+    assert!(run.error().contains("AWS::IAM::Role `faces-role`"), "{}", run.error());
 }
 
 #[tokio::test]
