@@ -20,6 +20,8 @@ mod outcomes;
 mod parameters;
 #[path = "scripted/proof.rs"]
 mod proof;
+#[path = "scripted/regions.rs"]
+mod regions;
 #[path = "scripted/run.rs"]
 mod run;
 #[path = "scripted/xml.rs"]

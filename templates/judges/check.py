@@ -4,11 +4,10 @@
     venv/bin/pip install --require-hashes -r templates/judges/requirements.txt
     venv/bin/python templates/judges/check.py target/debug/provisioner
 
-Four outside authorities have the word: cfn-lint (the schemas that CloudFormation publishes, region by region),
-parliament (AWS's own list of actions, resources and condition keys), botocore (where Rekognition is) and moto (the
-list of regions that AWS publishes in Systems Manager, asked by the program itself over HTTP). What they cannot know,
-the intended least, stands in the judges in full and is compared. At the end template and policy are damaged on
-purpose, once for every promise, and each damage must be found.
+Three outside authorities have the word: cfn-lint (the schemas that CloudFormation publishes, region by region),
+parliament (AWS's own list of actions, resources and condition keys) and botocore (where Rekognition is). What they
+cannot know, the intended least, stands in the judges in full and is compared. At the end template and policy are
+damaged on purpose, once for every promise, and each damage must be found.
 """
 
 import json

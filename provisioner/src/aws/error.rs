@@ -28,6 +28,7 @@ pub fn is_missing<E: ProvideErrorMetadata, R: HasStatus>(error: &SdkError<E, R>)
                 | "NoSuchKey"
                 | "NotFound"
                 | "ResourceNotFoundException"
+                | "NoSuchResourceException"
                 | "NoSuchEntity"
                 | "NoSuchEntityException"
                 | "AWS.SimpleQueueService.NonExistentQueue"

@@ -15,7 +15,6 @@ pub mod identity;
 pub mod proof;
 pub mod queue;
 pub mod quotas;
-pub mod region;
 pub mod rights;
 pub mod stack;
 pub mod table;
@@ -82,8 +81,6 @@ pub struct Clients {
     pub quotas: aws_sdk_servicequotas::Client,
     /// SQS
     pub sqs: aws_sdk_sqs::Client,
-    /// Systems Manager, in the one region where its public list of regions is complete
-    pub ssm: aws_sdk_ssm::Client,
     /// STS
     pub sts: aws_sdk_sts::Client,
 }
@@ -107,10 +104,6 @@ impl Clients {
         };
         let custom_endpoint = config.endpoint_url().is_some();
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(custom_endpoint).build();
-        let mut ssm = aws_sdk_ssm::config::Builder::from(&config);
-        if !custom_endpoint {
-            ssm = ssm.region(Region::new(region::LIST_REGION));
-        }
         Ok(Self {
             custom_endpoint,
             cloudformation: aws_sdk_cloudformation::Client::new(&config),
@@ -122,7 +115,6 @@ impl Clients {
             s3: aws_sdk_s3::Client::from_conf(s3),
             quotas: aws_sdk_servicequotas::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
-            ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
             sts: aws_sdk_sts::Client::new(&config),
             region,
         })

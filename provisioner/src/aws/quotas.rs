@@ -5,7 +5,7 @@ use aws_sdk_lambda::types::AccountLimit;
 use aws_sdk_servicequotas::types::ServiceQuota;
 
 use super::Clients;
-use super::error::explain;
+use super::error::{explain, is_missing};
 use crate::error::Result;
 
 /// Copies of functions that may run at once in the account: all, and those that no function has reserved.
@@ -26,27 +26,32 @@ pub async fn concurrency(clients: &Clients) -> Result<(i32, i32)> {
     ))
 }
 
-/// `DetectFaces` requests a second in a region: the account's own quota, else AWS's default; `None` where Service Quotas lists neither.
+/// The quota of `DetectFaces` in a region, in requests per second: the account's own, or else AWS's default.
 ///
-/// # Errors
-/// Any failure of the requests.
+/// `None` means that Service Quotas knows no such quota there. Every region that has Rekognition has one, so this also
+/// tells whether a region has Rekognition.
 pub async fn detect_faces(clients: &Clients, region: &str) -> Result<Option<f64>> {
     let config = clients.quotas.config().to_builder().region(Region::new(region.to_owned())).build();
     let client = aws_sdk_servicequotas::Client::from_conf(config);
-    let attempt = || format!("cannot read the quotas of Rekognition in {region}");
-    // By name, not by code: a code is only good for as long as AWS keeps it.
-    let value = |quota: &ServiceQuota| quota.value().filter(|_| quota.quota_name().is_some_and(is_detect_faces));
+    let attempt = || format!("cannot read the quotas of Rekognition in `{region}`");
     let mut applied = client.list_service_quotas().service_code(SERVICE).into_paginator().items().send();
     while let Some(quota) = applied.next().await {
-        if let Some(value) = value(&quota.map_err(|error| explain(attempt(), &error))?) {
-            return Ok(Some(value));
+        match quota {
+            Ok(quota) if is_detect_faces(&quota) => return Ok(quota.value()),
+            Ok(_) => {}
+            // The service itself is unknown to this region.
+            Err(error) if is_missing(&error) => break,
+            Err(error) => return Err(explain(attempt(), &error)),
         }
     }
     // A quota that nobody has raised may be in the list of defaults alone.
     let mut defaults = client.list_aws_default_service_quotas().service_code(SERVICE).into_paginator().items().send();
     while let Some(quota) = defaults.next().await {
-        if let Some(value) = value(&quota.map_err(|error| explain(attempt(), &error))?) {
-            return Ok(Some(value));
+        match quota {
+            Ok(quota) if is_detect_faces(&quota) => return Ok(quota.value()),
+            Ok(_) => {}
+            Err(error) if is_missing(&error) => break,
+            Err(error) => return Err(explain(attempt(), &error)),
         }
     }
     Ok(None)
@@ -54,6 +59,7 @@ pub async fn detect_faces(clients: &Clients, region: &str) -> Result<Option<f64>
 
 const SERVICE: &str = "rekognition";
 
-fn is_detect_faces(name: &str) -> bool {
-    name.contains("DetectFaces")
+/// By name, because a quota's code is not documented to stay the same.
+fn is_detect_faces(quota: &ServiceQuota) -> bool {
+    quota.value().is_some() && quota.quota_name().is_some_and(|name| name.contains("DetectFaces"))
 }

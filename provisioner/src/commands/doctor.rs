@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::process::Command;
 
 use crate::aws::identity::{self, Identity};
-use crate::aws::{Clients, Target, quotas, region, rights};
+use crate::aws::{Clients, Target, quotas, rights};
 use crate::bootstrap;
 use crate::cli::{self, Global};
 use crate::core::event::{CheckState, Event};
@@ -148,7 +148,7 @@ async fn account(findings: &mut Findings, args: &Doctor, global: &Global, region
 
 async fn rekognition(findings: &mut Findings, clients: &Clients) {
     let name = &clients.region;
-    let live = || async { region::with_rekognition(&clients.ssm).await.is_ok_and(|list| list.contains(name)) };
+    let live = async || quotas::detect_faces(clients, name).await.is_ok_and(|quota| quota.is_some());
     if regions::supports_rekognition(name) || live().await {
         return findings.ok("region", format!("{name} has Rekognition"));
     }

@@ -1,10 +1,11 @@
 //! `provisioner regions`
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use crate::aws::{Clients, Target, quotas, region};
+use crate::aws::{Clients, Target, quotas};
 use crate::cli::Global;
 use crate::core::event::{Event, RegionRow};
 use crate::core::regions;
@@ -13,11 +14,11 @@ use crate::ui::{Events, Ui};
 
 /// List the regions and whether the system can run there
 ///
-/// The built-in table answers without an account. With `--live` AWS's own public list is asked, and in each of its regions the account's
-/// quota of `DetectFaces` requests; both need credentials.
+/// Without `--live`, the answer comes from a built-in table and needs no account.
 #[derive(Debug, clap::Args)]
 pub struct Regions {
-    /// Ask AWS: its list of regions, and the account's quota in each
+    /// Ask Service Quotas in each region of the account's partition for the quota of `DetectFaces`; a region without one
+    /// has no Rekognition. A region in which the account may not ask is shown as `unknown`
     #[arg(long)]
     pub live: bool,
     /// Also list the regions where the system cannot run
@@ -25,10 +26,10 @@ pub struct Regions {
     pub all: bool,
 }
 
-/// Runs it.
-///
-/// # Errors
-/// With `--live`, AWS's list cannot be read.
+/// The answer for each region: its quota in requests per second, none if it has no Rekognition, or why AWS did not tell.
+type Answers = BTreeMap<&'static str, Result<Option<f64>>>;
+
+/// Prints the table of regions.
 pub async fn run(args: &Regions, global: &Global, ui: &Arc<Ui>) -> Result<()> {
     if args.live && global.local {
         return Err(Error::new("the local cloud has no list of regions of its own")
@@ -36,42 +37,61 @@ pub async fn run(args: &Regions, global: &Global, ui: &Arc<Ui>) -> Result<()> {
             .hint("leave out `--live` or `--local`"));
     }
     let events = Events::new(Arc::clone(ui), None);
-    let live = if args.live { Some(ask(global).await?) } else { None };
-    let has = |name: &str| {
-        live.as_ref().map_or_else(|| regions::supports_rekognition(name), |live| live.iter().any(|(r, _)| r == name))
-    };
-    let quota = |name: &str| live.iter().flatten().find(|(region, _)| region == name).and_then(|(_, quota)| *quota);
+    let answers = if args.live { Some(ask(global).await?) } else { None };
     let rows = regions::all()
-        .map(|region| RegionRow {
-            name: region.name,
-            place: region.place,
-            partition: region.partition(),
-            rekognition: has(region.name),
-            opt_in: region.is_opt_in(),
-            requests_a_second: quota(region.name),
-            nearest: regions::nearest(region.name),
+        .map(|region| {
+            let answer =
+                answers.as_ref().map(|answers| answers.get(region.name).and_then(|answer| answer.as_ref().ok()));
+            RegionRow {
+                name: region.name,
+                place: region.place,
+                partition: region.partition(),
+                rekognition: match answer {
+                    Some(answer) => answer.map(Option::is_some),
+                    None => Some(region.supports_rekognition()),
+                },
+                opt_in: region.is_opt_in(),
+                requests_a_second: answer.flatten().copied().flatten(),
+                nearest: regions::nearest(region.name),
+            }
         })
-        .filter(|row| args.all || row.rekognition)
+        .filter(|row| args.all || row.rekognition.unwrap_or_else(|| regions::supports_rekognition(row.name)))
         .collect();
     events.emit(Event::Regions {
         regions: rows,
-        source: if args.live { "AWS's public list" } else { "the built-in table" },
+        source: if args.live { "Service Quotas" } else { "the built-in table" },
     });
     Ok(())
 }
 
-/// AWS's list, each region with the account's quota where that can be read: not in a region that the account has not enabled.
-async fn ask(global: &Global) -> Result<Vec<(String, Option<f64>)>> {
-    let target = Target::Remote {
+/// Asks every region of the account's partition at the same time; credentials are worth nothing in another partition.
+async fn ask(global: &Global) -> Result<Answers> {
+    let clients = connect(global).await?;
+    let partition = regions::partition_of(&clients.region);
+    let asked = regions::all()
+        .filter(|region| region.partition() == partition)
+        .map(async |region| (region.name, quotas::detect_faces(&clients, region.name).await));
+    let mut answers: Answers = join_all(asked).await.into_iter().collect();
+    if answers.values().all(Result::is_err)
+        && let Some(Err(error)) = answers.remove(clients.region.as_str())
+    {
+        return Err(error);
+    }
+    Ok(answers)
+}
+
+async fn connect(global: &Global) -> Result<Clients> {
+    let target = |region: Option<&str>| Target::Remote {
         profile: global.profile.clone(),
-        region: Some(global.region.first().map_or(region::LIST_REGION, String::as_str).to_owned()),
+        region: region.map(ToOwned::to_owned),
         endpoint: global.endpoint_url.clone(),
     };
-    let clients = Clients::connect(&target).await?;
-    let listed = region::with_rekognition(&clients.ssm).await?;
-    let asked = listed.into_iter().map(async |region| {
-        let quota = quotas::detect_faces(&clients, &region).await.ok().flatten();
-        (region, quota)
-    });
-    Ok(join_all(asked).await)
+    let named = global.region.first().map(String::as_str);
+    match Clients::connect(&target(named)).await {
+        // No region is configured, and any will do: this command asks them all.
+        Err(error) if named.is_none() && error.exit == Exit::Usage => {
+            Clients::connect(&target(Some("us-east-1"))).await
+        }
+        connected => connected,
+    }
 }

@@ -189,8 +189,8 @@ pub struct RegionRow {
     pub place: &'static str,
     /// As `aws`.
     pub partition: &'static str,
-    /// Whether Rekognition detects faces there.
-    pub rekognition: bool,
+    /// Whether Rekognition detects faces there; `None` if AWS was asked and did not tell.
+    pub rekognition: Option<bool>,
     /// Whether an account must enable the region before anything can be in it.
     pub opt_in: bool,
     /// How many `DetectFaces` requests a second the account may make there, where that was asked for and could be read.

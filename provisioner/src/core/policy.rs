@@ -176,10 +176,7 @@ impl On {
             }
             Self::Queue => vec![here("sqs", &generated(stack, "Queue"))],
             Self::Alarms => vec![here("cloudwatch", &format!("alarm:{}", generated(stack, "")))],
-            Self::RegionList if partition == "aws" => vec![format!(
-                "arn:{partition}:ssm:us-east-1:*:parameter/aws/service/global-infrastructure/services/rekognition/regions*"
-            )],
-            Self::RegionList | Self::Regions => Vec::new(),
+            Self::Regions => Vec::new(),
             Self::Account => vec!["*".to_owned()],
         }
     }
@@ -242,7 +239,7 @@ mod tests {
             ("iam:AttachRolePolicy", false, false, false, false),
             ("lambda:InvokeFunction", false, false, false, true),
             ("sqs:ReceiveMessage", false, false, false, true),
-            ("ssm:GetParametersByPath", true, false, false, true),
+            ("servicequotas:ListServiceQuotas", true, false, false, true),
             ("sts:GetCallerIdentity", false, false, false, false),
         ] {
             for ((name, purpose), expected) in PURPOSES.into_iter().zip([up, smoke, down, all]) {
@@ -333,10 +330,9 @@ mod tests {
     }
 
     #[test]
-    fn other_partitions_read_no_region_list() {
+    fn another_partition_has_its_own_arns() {
         let scope = Scope { partition: "aws-us-gov", regions: &["us-gov-west-1"], ..ONE };
         let document = document(Purpose::All, &scope);
-        assert!(!actions(&document).contains(&"ssm:GetParametersByPath"));
         assert!(!document.to_string().contains("arn:aws:"));
     }
 

@@ -1,7 +1,7 @@
 //! AWS's regions: their names, their partitions, and where Rekognition detects faces.
 //!
-//! Pure: a table. It was drawn from botocore 1.44 in November 2026 and is only the first word: a region that gains Rekognition later
-//! is found by asking AWS, a refusal rests on the table only where AWS cannot be asked.
+//! Pure: a table, taken from botocore 1.44 in November 2026. It is not the last word: Service Quotas tells about regions
+//! that gained Rekognition later, and the table refuses a region only if AWS does not answer.
 
 /// One AWS region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

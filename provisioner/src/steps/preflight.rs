@@ -1,7 +1,7 @@
 //! What is looked at before anything is built or changed: the region, the caller, the stack, and names that are taken.
 
 use crate::aws::stack::Stack;
-use crate::aws::{bucket, change_set, identity, region, stack, table};
+use crate::aws::{bucket, change_set, identity, quotas, stack, table};
 use crate::cli::Context;
 use crate::core::event::Event;
 use crate::core::regions;
@@ -20,41 +20,36 @@ pub struct Observed {
     pub joined: bool,
 }
 
-/// Who lists the region among those that have Rekognition.
+/// Who says that the region has Rekognition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listed {
     /// This program and its template.
     BuiltIn,
-    /// AWS's public list alone.
+    /// AWS alone.
     ByAwsOnly,
 }
 
 /// Checks that the region has Rekognition.
 ///
-/// The built-in table answers at once for the regions that have it. For any other the list that AWS publishes is asked, so a region
-/// that gained the service after this program was built works, and a refusal is never older than AWS's own word.
-///
-/// # Errors
-/// The region has no Rekognition: nothing was built or changed.
+/// The built-in table answers at once for the regions that have it. For any other region, Service Quotas is asked, so a
+/// region that gained Rekognition after this program was built works. The table decides only if AWS does not answer.
 pub async fn check_region(cx: &Context) -> Result<Listed> {
     let name = cx.region();
     if regions::supports_rekognition(name) {
         cx.events.emit(Event::RegionChecked { rekognition: true, source: "the built-in table" });
         return Ok(Listed::BuiltIn);
     }
-    let listed = match region::with_rekognition(&cx.clients.ssm).await {
-        Ok(list) if !list.is_empty() => Some(list),
-        // Without permission or in another partition the table has the last word.
-        _ => None,
+    let source = match quotas::detect_faces(&cx.clients, name).await {
+        Ok(Some(_)) => {
+            cx.events.emit(Event::RegionChecked { rekognition: true, source: "Service Quotas" });
+            return Ok(Listed::ByAwsOnly);
+        }
+        Ok(None) => "Service Quotas",
+        Err(_) => "the built-in region table",
     };
-    if listed.as_ref().is_some_and(|list| list.iter().any(|region| region == name)) {
-        cx.events.emit(Event::RegionChecked { rekognition: true, source: "AWS's public list" });
-        return Ok(Listed::ByAwsOnly);
-    }
-    let source = if listed.is_some() { "AWS's public list of regions" } else { "the built-in table of regions" };
     let near = regions::nearest(name).join("`, `");
     let error = Error::new(format!("region `{name}` has no Amazon Rekognition"))
-        .cause(format!("says {source}"))
+        .cause(format!("according to {source}"))
         .exit(Exit::Refused);
     Err(if near.is_empty() {
         error.hint("no region of this partition has it; `provisioner regions` lists those that do")

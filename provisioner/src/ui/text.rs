@@ -395,12 +395,13 @@ fn faces(file: &str, key: &str, rows: &[Row], outcome: Option<&str>) -> String {
 
 fn region(row: &RegionRow) -> String {
     let verdict = match (row.rekognition, row.nearest.as_slice()) {
-        (true, _) => format!("{GOOD}yes{GOOD:#}"),
-        (false, []) => "no".to_owned(),
-        (false, near) => format!("no, use {}", near.join(" or ")),
+        (Some(true), _) => format!("{GOOD}yes{GOOD:#}"),
+        (None, _) => "unknown".to_owned(),
+        (Some(false), []) => "no".to_owned(),
+        (Some(false), near) => format!("no, use {}", near.join(" or ")),
     };
     let quota = row.requests_a_second.map(|rate| format!(", {rate} requests a second")).unwrap_or_default();
-    let opt_in = if row.rekognition && row.opt_in {
+    let opt_in = if row.rekognition != Some(false) && row.opt_in {
         format!(" {FAINT}(enable the region first){FAINT:#}")
     } else {
         String::new()

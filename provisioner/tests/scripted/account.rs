@@ -47,23 +47,6 @@ async fn a_small_account_gets_no_limit_and_hears_why() {
 }
 
 #[tokio::test]
-async fn regions_come_with_the_quota_of_the_account() {
-    let mut script = quotas(Some(5.0), 1_000);
-    script.rekognition_regions = vec!["eu-west-1", "ap-southeast-7"];
-    let cloud = Cloud::start(script).await;
-    let run = provisioner(&cloud, &["regions", "--live", "--output", "json"]).await;
-    run.ended(0);
-    let rows = run.event("regions")["regions"].clone();
-    let seen: Vec<_> = rows
-        .as_array()
-        .expect("rows")
-        .iter()
-        .map(|row| (row["name"].as_str().unwrap_or_default(), row["opt_in"] == true, row["requests_a_second"].as_f64()))
-        .collect();
-    assert_eq!(seen, [("eu-west-1", false, Some(5.0)), ("ap-southeast-7", true, Some(5.0))]);
-}
-
-#[tokio::test]
 async fn a_limit_that_stands_stays_where_the_quota_cannot_be_read() {
     let mut script = Script { status: Some("CREATE_COMPLETE"), ..quotas(None, 1_000) };
     script.deployed = vec![("ReservedConcurrency", "5")];

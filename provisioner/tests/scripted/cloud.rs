@@ -21,6 +21,9 @@ use super::xml;
 /// The ARN of the one stack.
 pub(crate) const STACK_ID: &str = "arn:aws:cloudformation:eu-west-1:123456789012:stack/face-recognition/0a1b2c3d";
 
+/// The region that a request was signed for, kept with its parameters; no service has one of this name.
+pub(crate) const REGION: &str = "(region)";
+
 /// What one `DescribeStacks` more shows: a status, and the events that came with it.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
@@ -97,8 +100,10 @@ pub(crate) struct Script {
     pub(crate) free_copies: i32,
     /// Parameters that the stack was deployed with.
     pub(crate) deployed: Vec<(&'static str, &'static str)>,
-    /// What Systems Manager lists.
+    /// The only regions with a quota of `DetectFaces`; if empty, every region has it.
     pub(crate) rekognition_regions: Vec<&'static str>,
+    /// Regions in which the account may not ask for quotas.
+    pub(crate) closed_regions: Vec<&'static str>,
     /// Events carry no tokens, but the time of this machine.
     pub(crate) tokenless: bool,
     /// Another stack has packages in the bucket for them.
@@ -202,11 +207,14 @@ async fn answer(
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let text = String::from_utf8_lossy(&body).into_owned();
-    let parameters: BTreeMap<String, String> = text
+    let mut parameters: BTreeMap<String, String> = text
         .split('&')
         .filter_map(|pair| pair.split_once('='))
         .map(|(name, value)| (decode(name), decode(value)))
         .collect();
+    // Credential=KEY/DATE/REGION/SERVICE/aws4_request
+    let signature = head.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    parameters.insert(REGION.to_owned(), signature.split('/').nth(2).unwrap_or_default().to_owned());
     let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let cbor = head.headers.get("smithy-protocol").is_some();
     let name = match (parameters.get("Action"), target) {
@@ -363,20 +371,15 @@ impl Script {
                 given("ClientRequestToken").clone_into(&mut self.token);
                 xml::ok(call, &format!("<StackId>{STACK_ID}</StackId>"))
             }
-            _ => self.play_other(call, path, body),
+            _ => self.play_other(call, path, body, given(REGION)),
         }
     }
 
     /// The services beside CloudFormation and STS.
-    fn play_other(&mut self, call: &str, path: &str, body: &str) -> (u16, String) {
+    fn play_other(&mut self, call: &str, path: &str, body: &str, region: &str) -> (u16, String) {
         let bucket = path.split('/').next().unwrap_or_default().to_owned();
         match call {
-            "ListServiceQuotas" | "ListAWSDefaultServiceQuotas" => {
-                let quotas = self
-                    .detect_faces
-                    .map(|rate| json!({"QuotaName": "Transactions per second for DetectFaces", "Value": rate}));
-                (200, json!({"Quotas": quotas.into_iter().collect::<Vec<_>>()}).to_string())
-            }
+            "ListServiceQuotas" | "ListAWSDefaultServiceQuotas" => self.quotas(region),
             "GetAccountSettings" => {
                 let free = self.free_copies;
                 (
@@ -384,11 +387,6 @@ impl Script {
                     json!({"AccountLimit": {"ConcurrentExecutions": 1_000, "UnreservedConcurrentExecutions": free}})
                         .to_string(),
                 )
-            }
-            "GetParametersByPath" => {
-                let parameters: Vec<Value> =
-                    self.rekognition_regions.iter().map(|name| json!({"Value": name})).collect();
-                (200, json!({"Parameters": parameters}).to_string())
             }
             "DeleteObjects" => {
                 self.packages.clear();
@@ -420,6 +418,23 @@ impl Script {
             "ListObjectsV2" => (200, xml::objects("ListBucketResult", "Contents", &self.packages)),
             _ => (400, xml::error("InvalidAction", "the script does not play this")),
         }
+    }
+
+    /// What Service Quotas knows of Rekognition in a region.
+    fn quotas(&self, region: &str) -> (u16, String) {
+        let refused = |code: &str| (400, json!({"__type": code, "Message": "as scripted"}).to_string());
+        if self.closed_regions.contains(&region) {
+            return refused("AccessDeniedException");
+        }
+        if !self.rekognition_regions.is_empty() && !self.rekognition_regions.contains(&region) {
+            return refused("NoSuchResourceException");
+        }
+        let quotas: Vec<_> = self
+            .detect_faces
+            .iter()
+            .map(|rate| json!({"QuotaName": "Transactions per second for DetectFaces", "Value": rate}))
+            .collect();
+        (200, json!({"Quotas": quotas}).to_string())
     }
 
     /// One look at the stack is one step in time.

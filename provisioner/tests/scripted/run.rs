@@ -78,8 +78,11 @@ pub(crate) fn start(cloud: &Cloud, arguments: &[&str]) -> Child {
     if matches!(arguments.first(), Some(&("up" | "plan"))) {
         command.arg("--bootstrap").arg(bootstrap);
     }
+    if !arguments.contains(&"--region") {
+        command.args(["--region", "eu-west-1"]);
+    }
     command
-        .args(["--region", "eu-west-1", "--endpoint-url", &cloud.endpoint])
+        .args(["--endpoint-url", &cloud.endpoint])
         .env_clear()
         .env("HOME", &folder)
         .env("AWS_ACCESS_KEY_ID", "test")

@@ -38,8 +38,6 @@ pub(super) enum On {
     LogGroup,
     Queue,
     Alarms,
-    /// AWS's own list of the regions that have Rekognition. It is complete in us-east-1, which the other partitions cannot see.
-    RegionList,
     /// Whatever has a region in its ARN, taken together.
     Regions,
     /// Actions that know no resources.
@@ -281,5 +279,4 @@ pub(super) const GRANTS: &[Grant] = &[
         ],
         on: On::Account,
     },
-    Grant { sid: "Regions", service: "ssm", actions: &[(UP | OTHER, &["GetParametersByPath"])], on: On::RegionList },
 ];

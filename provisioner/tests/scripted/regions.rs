@@ -1,0 +1,84 @@
+//! Where Rekognition is, according to Service Quotas.
+
+use serde_json::{Value, json};
+
+use super::UPDATE;
+use super::cloud::{Cloud, Script, at};
+use super::run::{Run, provisioner};
+
+fn quotas(rekognition_regions: Vec<&'static str>, closed_regions: Vec<&'static str>) -> Script {
+    Script { detect_faces: Some(5.0), rekognition_regions, closed_regions, ..Script::default() }
+        .on("CreateStack", vec![at("CREATE_COMPLETE")])
+}
+
+/// The regions of a run: name, whether it has Rekognition, requests per second.
+fn rows(run: &Run) -> Vec<(String, Value, Value)> {
+    let rows = run.event("regions")["regions"].clone();
+    let row = |row: &Value| {
+        let name = row["name"].as_str().unwrap_or_default().to_owned();
+        (name, row["rekognition"].clone(), row["requests_a_second"].clone())
+    };
+    rows.as_array().expect("rows").iter().map(row).collect()
+}
+
+const LIVE: [&str; 4] = ["regions", "--live", "--output", "json"];
+
+#[tokio::test]
+async fn live_regions_come_with_the_quota_of_the_account() {
+    // `us-east-1` has Rekognition according to the built-in table, `mx-central-1` does not, and both refuse to tell.
+    let script = quotas(vec!["eu-west-1", "eu-west-3"], vec!["us-east-1", "mx-central-1"]);
+    let cloud = Cloud::start(script).await;
+    let run = provisioner(&cloud, &LIVE).await;
+    run.ended(0);
+    let row = |name: &str, rekognition, rate| (name.to_owned(), rekognition, rate);
+    let (other_partition, refused) =
+        (row("us-gov-west-1", Value::Null, Value::Null), row("us-east-1", Value::Null, Value::Null));
+    let (ireland, paris) = (row("eu-west-1", json!(true), json!(5.0)), row("eu-west-3", json!(true), json!(5.0)));
+    assert_eq!(rows(&run), [refused, ireland, paris, other_partition]);
+    let all = rows(&provisioner(&cloud, &[&LIVE[..], &["--all"]].concat()).await);
+    for expected in [row("mx-central-1", Value::Null, Value::Null), row("us-east-2", json!(false), Value::Null)] {
+        assert!(all.contains(&expected), "{expected:?} in {all:?}");
+    }
+    let text = provisioner(&cloud, &["regions", "--live"]).await.stdout;
+    let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(line("us-east-1").ends_with(" unknown"), "{text}");
+    assert!(line("eu-west-3").ends_with(" yes, 5 requests a second"), "{text}");
+    assert!(cloud.calls().iter().all(|call| !call.parameters[super::cloud::REGION].starts_with("us-gov-")));
+}
+
+#[tokio::test]
+async fn live_regions_are_an_error_if_no_region_may_be_asked() {
+    let script =
+        quotas(Vec::new(), Vec::new()).fault("ListServiceQuotas", (0, 99), (400, "AccessDeniedException", "no"));
+    let cloud = Cloud::start(script).await;
+    let run = provisioner(&cloud, &LIVE).await;
+    run.ended(1);
+    assert!(run.error().contains("cannot read the quotas of Rekognition in `eu-west-1`"), "{}", run.error());
+}
+
+#[tokio::test]
+async fn a_region_that_gained_rekognition_is_used() {
+    let cloud = Cloud::start(quotas(vec!["eu-west-3"], Vec::new())).await;
+    let run = provisioner(&cloud, &[&UPDATE[..], &["--region", "eu-west-3"]].concat()).await;
+    run.ended(0);
+    assert_eq!(run.event("region_checked")["source"], "Service Quotas");
+    let create = cloud.calls().into_iter().find(|call| call.name == "CreateStack").expect("a create");
+    let (name, _) = create.parameters.iter().find(|(_, value)| *value == "RegionCheck").expect("the parameter");
+    // The template's own list is older than AWS's answer.
+    assert_eq!(create.parameters[&name.replace("ParameterKey", "ParameterValue")], "no");
+}
+
+#[tokio::test]
+async fn a_region_without_rekognition_is_refused_and_the_error_says_who_says_so() {
+    for (rekognition, closed, source) in [
+        (vec!["eu-west-1"], vec![], "according to Service Quotas"),
+        (vec![], vec!["eu-west-3"], "built-in region table"),
+    ] {
+        let cloud = Cloud::start(quotas(rekognition, closed)).await;
+        let run = provisioner(&cloud, &[&UPDATE[..], &["--region", "eu-west-3"]].concat()).await;
+        run.ended(4);
+        let error = run.error();
+        assert!(error.contains("no Amazon Rekognition") && error.contains(source), "{error}");
+        assert_eq!(cloud.first_change(), "");
+    }
+}
