@@ -15,6 +15,7 @@ pub mod services;
 pub mod settings;
 pub mod telemetry;
 
+mod cancellation;
 mod connection;
 mod detect;
 mod diagnostics;

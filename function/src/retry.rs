@@ -5,7 +5,7 @@
 use aws_sdk_s3::config::interceptors::InterceptorContext;
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
 
-use crate::store::{passes, reasons};
+use crate::cancellation::{is_temporary, reasons};
 
 /// A reply of success that cannot be read: a proxy's page, or half of the real one.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl ClassifyRetry for Cancelled {
             _ => None,
         };
         match reasons {
-            Some(reasons) if passes(&reasons) => RetryAction::throttling_error(),
+            Some(reasons) if is_temporary(&reasons) => RetryAction::throttling_error(),
             _ => RetryAction::NoActionIndicated,
         }
     }

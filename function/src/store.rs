@@ -4,8 +4,9 @@
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{CancellationReason, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 
+use crate::cancellation::{is_temporary, reasons};
 use crate::outcome::{Failure, Step, failure};
 use crate::progress::Progress;
 use crate::record::Item;
@@ -41,24 +42,9 @@ pub(crate) async fn write(
             Some(reasons) if !reasons.is_empty() => {
                 let words = reasons.iter().map(|reason| [reason.code(), reason.message()].into_iter().flatten());
                 let words: Vec<_> = words.map(|words| words.collect::<Vec<_>>().join(": ")).collect();
-                Failure { retryable: passes(&reasons), message: words.join(", "), ..failure }
+                Failure { retryable: is_temporary(&reasons), message: words.join(", "), ..failure }
             }
             _ => failure,
         }
     })
-}
-
-/// Why a transaction was cancelled, one reason for each item at fault.
-pub(crate) fn reasons(error: &TransactWriteItemsError) -> Option<Vec<&CancellationReason>> {
-    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else {
-        return None;
-    };
-    Some(cancelled.cancellation_reasons().iter().filter(|reason| reason.code() != Some("None")).collect())
-}
-
-/// Whether the transaction only lost against another one or was throttled.
-pub(crate) fn passes(reasons: &[&CancellationReason]) -> bool {
-    const PASSING: [&str; 4] =
-        ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"];
-    !reasons.is_empty() && reasons.iter().all(|reason| reason.code().is_some_and(|code| PASSING.contains(&code)))
 }
