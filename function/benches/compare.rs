@@ -1,10 +1,12 @@
-//! Times executables that Lambda could start, over TLS and with a port for each service: `make bench-function`.
+//! Measures executables that Lambda could start, with TLS and one port per service: `make bench-function`.
 //!
-//! Invariant: it compares; it judges nothing. All run by turns in one go, so that whatever else the machine does meets all alike.
+//! Invariant: it only measures. The executables take turns, so that other load on the machine affects all of them
+//! equally.
 //!
-//! Starts are timed on all processors, as Lambda gives a start more than an event; then events on one, which function and services share. The
-//! kernel would put the two on one processor or on two as it likes, and on two each call and each reply has to wake one up.
-#![allow(clippy::print_stdout, reason = "its result is a table")]
+//! Starts are measured on all processors, because Lambda gives a start more CPU than an event. Events are then measured
+//! on one processor, which function and services share. Otherwise the kernel would place them on one or two processors
+//! at will, and on two, every request and every reply has to wake up an idle processor.
+#![allow(clippy::print_stdout, reason = "the result is a table")]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -15,17 +17,17 @@ use std::time::Instant;
 use support::runtime_api::{RuntimeApi, Said};
 use support::{Cloud, event, record};
 
-/// musl's own allocator would slow the services, and so be a part of what is measured.
+/// musl's own allocator would slow down the services and distort the measurements.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
-/// Runs of each executable, once on all processors and once on one.
+/// Runs per executable, on all processors and again on one.
 const RUNS: usize = 25;
 
-/// Events in each run. Nobody reads what the function logs of them, so it must fit into a pipe.
+/// Events per run. Nothing reads the function's log, so it must fit in a pipe.
 const EVENTS: usize = 60;
 
-/// What is measured of one run: microseconds and KiB.
+/// The measurements of one run, in microseconds and KiB.
 #[derive(Default)]
 struct Sample {
     poll: f64,
@@ -39,9 +41,9 @@ struct Subject {
     program: PathBuf,
     arguments: Vec<&'static str>,
     environment: Vec<(&'static str, String)>,
-    /// On all processors.
+    /// Runs on all processors.
     spread: Vec<Sample>,
-    /// On one.
+    /// Runs on one processor.
     narrow: Vec<Sample>,
 }
 
@@ -68,7 +70,8 @@ async fn compare() {
     let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "benches", "python"].iter().collect();
     let copies = beside.join("compare-copies");
     std::fs::create_dir_all(&copies).unwrap();
-    // What a linker has written is scattered in the kernel's cache, and slower to start than what Lambda has unpacked.
+    // A file written by a linker is scattered in the page cache and starts more slowly than one that Lambda has
+    // unpacked.
     let copied = |name: &str, program: &Path| {
         let copy = copies.join(name);
         std::fs::copy(program, &copy).unwrap();
@@ -98,7 +101,7 @@ async fn compare() {
     print(&subjects);
 }
 
-/// Takes the first of the processors that there are; what is started from here on inherits it.
+/// Pins this process, and every process that it starts from now on, to the first available processor.
 #[cfg(target_os = "linux")]
 fn stay_on_one_processor() {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -110,7 +113,7 @@ fn stay_on_one_processor() {
 
 #[cfg(not(target_os = "linux"))]
 fn stay_on_one_processor() {
-    panic!("the benchmark needs Linux, for this and for /proc");
+    panic!("the benchmark needs Linux for CPU affinity and /proc");
 }
 
 async fn rounds(subjects: &mut [Subject], cloud: &Cloud, samples: impl Fn(&mut Subject) -> &mut Vec<Sample>) {
@@ -131,7 +134,7 @@ async fn run(subject: &Subject, cloud: &Cloud) -> Sample {
     let event = event(&[record("a.jpg")]).to_string();
     let mut environment = cloud.environment();
     environment.extend(subject.environment.iter().cloned());
-    // Lambda has the event before it starts the function.
+    // Lambda receives the event before it starts the function.
     api.send(event.clone());
     let mut sent = Instant::now();
     let child = api.run(&subject.program, &subject.arguments, &environment);
@@ -158,7 +161,7 @@ async fn run(subject: &Subject, cloud: &Cloud) -> Sample {
     sample
 }
 
-/// The most memory that the process ever held, in KiB.
+/// The peak memory of the process, in KiB.
 fn peak(process: u32) -> f64 {
     let status = std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -169,7 +172,7 @@ fn peak(process: u32) -> f64 {
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
-    reason = "an index of a short list"
+    reason = "an index into a short list"
 )]
 fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -177,10 +180,7 @@ fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
 }
 
 fn print(subjects: &[Subject]) {
-    println!(
-        "medians of {RUNS} runs; warm: quantiles of the {} later events of each run, again their median\n",
-        EVENTS - 1
-    );
+    println!("Medians of {RUNS} runs. Warm: the median of each run's quantile over its {} later events.\n", EVENTS - 1);
     println!(
         "| | first poll, ms | cold, ms | warm p50, ms | warm p99, ms | p50 on all processors, ms | peak memory, MiB |"
     );

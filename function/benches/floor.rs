@@ -1,6 +1,8 @@
-//! The floor of the benchmark: the function's four calls signed by hand over rustls, one after another, without SDK and async runtime.
+//! The lower bound of the benchmark: the function's four requests, signed by hand and sent in sequence over rustls,
+//! without SDK and async runtime.
 //!
-//! Invariant: it does what a stored picture needs and nothing else: no retries, no time limits, no other outcome. Not for use.
+//! Invariant: it does only what storing a picture requires: no retries, no time-outs, no other outcomes. Not for
+//! production.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};

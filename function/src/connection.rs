@@ -1,6 +1,6 @@
 //! A connection with or without TLS, as one type.
 //!
-//! Invariant: it adds nothing to the streams it wraps.
+//! Invariant: it behaves exactly like the stream that it wraps.
 
 use std::io;
 use std::pin::Pin;
@@ -11,16 +11,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// A connection.
 #[derive(Debug)]
 pub(crate) enum Stream {
     /// For `http://`.
     Plain(TcpStream),
-    /// For `https://`; boxed since it is some thousand bytes large.
+    /// For `https://`. Boxed because it is more than a thousand bytes large.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// The same call on whichever stream there is.
+/// Calls a method on the wrapped stream.
 macro_rules! forward {
     ($stream:expr, $method:ident($($argument:expr),*)) => {
         match $stream.get_mut() {

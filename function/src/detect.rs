@@ -1,6 +1,6 @@
 //! Asks Rekognition for the faces in an object.
 //!
-//! Invariant: a reply without a list of faces is an error, never "no face".
+//! Invariant: a reply without a list of faces is an error, never an empty list.
 
 use aws_sdk_rekognition::operation::detect_faces::DetectFacesError;
 use aws_sdk_rekognition::types::{Attribute, FaceDetail, Image, S3Object};
@@ -11,13 +11,14 @@ use crate::outcome::{Failure, Outcome, Step, failure};
 use crate::progress::Progress;
 use crate::services::Services;
 
-/// Codes by which Rekognition says that the picture is at fault: our other parameters never vary.
+/// Error codes that mean the picture is at fault. `InvalidParameterException` is one of them because the picture is the
+/// only parameter that varies.
 const UNUSABLE: [&str; 3] = ["ImageTooLargeException", "InvalidImageFormatException", "InvalidParameterException"];
 
-/// What Rekognition says when it cannot read the object, for whatever reason.
+/// The error code that Rekognition returns if it cannot read the object, whatever the reason.
 pub(crate) const UNREADABLE: &str = "InvalidS3ObjectException";
 
-/// Finds the faces in the inspected object; at least one, or the record's outcome.
+/// Returns the faces in the inspected object, at least one. Anything else is an outcome, returned as an error.
 pub(crate) async fn faces(
     upload: &Upload,
     object: &Object,
@@ -36,20 +37,20 @@ pub(crate) async fn faces(
         .interceptor(progress.begin::<DetectFacesError>(Step::Detect))
         .send()
         .await
-        .map_err(|error| judge(failure(Step::Detect, &error)))?;
+        .map_err(|error| classify(failure(Step::Detect, &error)))?;
     match reply.face_details {
         Some(faces) if faces.is_empty() => Err(Outcome::NoFace),
         Some(faces) => Ok(faces),
         None => Err(Outcome::Failed(Failure {
             step: Step::Detect,
             code: "InvalidReply".to_owned(),
-            message: "the reply holds no `FaceDetails`".to_owned(),
+            message: "the reply has no `FaceDetails`".to_owned(),
             retryable: true,
         })),
     }
 }
 
-fn judge(failure: Failure) -> Outcome {
+fn classify(failure: Failure) -> Outcome {
     if UNUSABLE.contains(&failure.code.as_str()) {
         Outcome::Unusable { code: failure.code }
     } else {

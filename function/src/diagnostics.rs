@@ -1,6 +1,6 @@
-//! The libraries' own diagnostics as lines of JSON, filtered by `RUST_LOG`.
+//! Writes the libraries' own diagnostics as lines of JSON, filtered by `RUST_LOG`.
 //!
-//! Invariant: at its default it says nothing but errors, so no key gets into the log by it.
+//! Invariant: by default only errors are written, so that no key reaches the log this way.
 
 use std::fmt::{self, Write as _};
 use std::time::SystemTime;
@@ -12,17 +12,18 @@ use tracing_core::{Event, Level, LevelFilter, Metadata, Subscriber};
 
 use crate::telemetry;
 
-/// Sends the libraries' events that pass `filter` to the log. `filter` is `RUST_LOG`'s usual form without spans and fields:
-/// `warn`, `aws_smithy_runtime=debug`, or several of these with commas. What cannot be read is left out.
+/// Sends the libraries' events that pass `filter` to the log. `filter` has the usual form of `RUST_LOG` without spans
+/// and fields: `warn`, `aws_smithy_runtime=debug`, or several of these separated by commas. Parts that cannot be parsed
+/// are ignored.
 pub fn install(filter: &str) {
     let lines = Lines { filter: Filter::read(filter) };
-    // It fails only if there is one already, as in tests.
+    // This fails only if a dispatcher is already set, for example in tests.
     let _ = tracing_core::dispatcher::set_global_default(tracing_core::Dispatch::new(lines));
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Filter {
-    /// Targets and their levels, the longest target first; the empty one is for all others.
+    /// Targets and their levels, the longest target first. The empty target matches all others.
     levels: Vec<(String, LevelFilter)>,
 }
 
@@ -46,11 +47,11 @@ impl Filter {
     }
 
     fn allows(&self, target: &str, level: Level) -> bool {
-        let of = self.levels.iter().find(|(prefix, _)| target.starts_with(prefix.as_str()));
-        of.is_some_and(|(_, most)| level <= *most)
+        let entry = self.levels.iter().find(|(prefix, _)| target.starts_with(prefix.as_str()));
+        entry.is_some_and(|(_, maximum)| level <= *maximum)
     }
 
-    fn most(&self) -> LevelFilter {
+    fn maximum(&self) -> LevelFilter {
         self.levels.iter().map(|(_, level)| *level).max().unwrap_or(LevelFilter::OFF)
     }
 }
@@ -65,7 +66,7 @@ impl Subscriber for Lines {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.filter.most())
+        Some(self.filter.maximum())
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -80,7 +81,7 @@ impl Subscriber for Lines {
         telemetry::write(&format!("{}\n", Value::from(line)));
     }
 
-    // Spans are never enabled; these satisfy the trait.
+    // Spans are never enabled. The trait requires these methods.
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)
     }
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_target_decides() {
+    fn the_longest_matching_target_determines_the_level() {
         let check = |filter: &str, target: &str, level: Level, expected: bool| {
             assert_eq!(Filter::read(filter).allows(target, level), expected, "{filter} {target} {level}");
         };

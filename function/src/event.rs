@@ -1,6 +1,6 @@
-//! Reads S3's event documents into uploads, as leniently as it is safe to.
+//! Decodes S3 event documents into uploads, as leniently as is safe.
 //!
-//! Invariant: one malformed record never hides another, and a key is decoded exactly once.
+//! Invariant: a malformed record never affects another one, and a key is decoded exactly once.
 
 use aws_lambda_events::event::s3::S3EventRecord;
 use aws_smithy_types::DateTime;
@@ -8,57 +8,57 @@ use aws_smithy_types::date_time::Format;
 use percent_encoding::percent_decode;
 use serde_json::{Value, json};
 
-/// The most records that an event may hold. S3 sends one; each costs memory and a line in the log, so there must be an end.
-const MOST_RECORDS: usize = 1_000;
+/// The maximum number of records in an event. S3 sends one. Each record costs memory and a log line, hence the limit.
+const MAX_RECORDS: usize = 1_000;
 
 /// One record of an event: what happened to which object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upload {
-    /// `ObjectCreated:Put` and the like, where the record says it.
+    /// The name of the event if the record has one, for example `ObjectCreated:Put`.
     pub name: Option<String>,
-    /// The region that the event comes from, where the record says it.
+    /// The region of the event if the record has one.
     pub region: Option<String>,
     /// The bucket's name.
     pub bucket: String,
     /// The object's key, decoded.
     pub key: String,
-    /// The object's version; absent where the bucket keeps none (or calls it `null`).
+    /// The object's version. `None` if the bucket is not versioned or the version is called `null`.
     pub version: Option<String>,
     /// The object's entity tag without quotes.
     pub etag: Option<String>,
-    /// When it happened, where the record says it in a form that can be read.
+    /// The time of the event if the record has one that can be parsed.
     pub time: Option<DateTime>,
 }
 
 impl Upload {
-    /// Whether the record tells of a new object; one that does not say counts as such.
+    /// Whether an object was created. A record without a name counts as a creation.
     pub(crate) fn is_creation(&self) -> bool {
         let name = self.name.as_deref().unwrap_or("ObjectCreated:");
         name.trim_start_matches("s3:").starts_with("ObjectCreated:")
     }
 }
 
-/// Why a record cannot be processed, now or ever.
+/// Why a record can never be processed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// The document holds no list of records and is no test event either.
+    /// The document has no list of records and is not a test event.
     #[error("the event is not an S3 notification")]
     NoRecords,
-    /// More records than the function has room for.
-    #[error("the event holds {0} records, more than {MOST_RECORDS}")]
+    /// The document has too many records.
+    #[error("the event has {0} records, more than {MAX_RECORDS}")]
     TooMany(usize),
-    /// A member that names the object is absent or of the wrong type.
-    #[error("the record's `{0}` is absent or not what S3 sends")]
+    /// A member that identifies the object is missing or has the wrong type.
+    #[error("the record's `{0}` is missing or has the wrong type")]
     Member(&'static str),
-    /// The key is not UTF-8 once decoded.
-    #[error("the record's key does not decode to UTF-8")]
+    /// The decoded key is not UTF-8.
+    #[error("the record's key is not valid UTF-8")]
     Key,
 }
 
-/// Reads the records of an event. S3's test event, sent when a notification is set up, has none.
+/// Decodes the records of an event. S3's test event, sent when a notification is configured, has none.
 pub fn decode(event: &Value) -> Result<Vec<Result<Upload, Malformed>>, Malformed> {
     match &event["Records"] {
-        Value::Array(records) if records.len() > MOST_RECORDS => Err(Malformed::TooMany(records.len())),
+        Value::Array(records) if records.len() > MAX_RECORDS => Err(Malformed::TooMany(records.len())),
         Value::Array(records) => Ok(records.iter().map(upload).collect()),
         _ if event["Event"] == "s3:TestEvent" => Ok(Vec::new()),
         _ => Err(Malformed::NoRecords),
@@ -80,9 +80,9 @@ fn upload(record: &Value) -> Result<Upload, Malformed> {
     })
 }
 
-/// The part of a record that matters, in the form on which `aws_lambda_events` insists: it refuses a record for a missing
-/// `userIdentity` or an odd `eventTime`, and neither is a reason to lose a picture. What names the object must be as S3 sends it, so
-/// that a wrong type is an error and not another object.
+/// The relevant part of a record, in the form that `aws_lambda_events` requires. That crate rejects a record without a
+/// `userIdentity` or with an unusual `eventTime`, and neither is a reason to lose a picture. Members that identify the
+/// object must have the right type, so that a wrong type is an error rather than another object.
 fn essence(record: &Value) -> Result<Value, Malformed> {
     let (bucket, object) = (&record["s3"]["bucket"], &record["s3"]["object"]);
     let hint = |name: &str| record[name].as_str();
@@ -107,13 +107,13 @@ fn essence(record: &Value) -> Result<Value, Malformed> {
     }))
 }
 
-/// `+` to space first, then `%XX`, once; a `%` that starts no escape stays as it is.
+/// Decodes `+` to a space first and then `%XX`, once. A `%` that does not start an escape sequence is kept.
 fn decode_key(encoded: &str) -> Result<String, Malformed> {
     let spaced = encoded.replace('+', " ");
     percent_decode(spaced.as_bytes()).decode_utf8().map(Into::into).map_err(|_| Malformed::Key)
 }
 
-/// An entity tag as headers quote it, without its quotes.
+/// An entity tag without the quotes that it has in headers.
 pub(crate) fn unquoted(etag: &str) -> &str {
     etag.trim_start_matches("W/").trim_matches('"')
 }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_today() {
+    fn a_complete_record_is_decoded() {
         assert_eq!(
             only(record(|_| ())).unwrap(),
             Upload {
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_matter_may_be_missing_or_odd() {
+    fn irrelevant_members_may_be_missing_or_unusual() {
         let check = |change: fn(&mut Value)| assert_eq!(only(record(change)).unwrap().key, "a.jpg");
         check(|r| r["eventVersion"] = "2.9".into());
         check(|r| r["userIdentity"] = Value::Null);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_time_is_no_time() {
+    fn a_time_that_cannot_be_parsed_is_ignored() {
         let check = |time: Value, expected: Option<i64>| {
             let upload = only(record(|r| r["eventTime"] = time)).unwrap();
             assert_eq!(upload.time.map(|time| time.secs()), expected);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unversioned_object_has_its_etag() {
+    fn an_unversioned_object_has_only_an_entity_tag() {
         let check = |version: Value, etag: Value, expected: (Option<&str>, Option<&str>)| {
             let upload = only(record(|r| {
                 r["s3"]["object"]["versionId"] = version;
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_the_object_must_be_right() {
+    fn members_that_identify_the_object_must_be_valid() {
         let check = |change: fn(&mut Value), expected: Malformed| {
             assert_eq!(only(record(change)), Err(expected));
         };
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_has_records_or_is_a_test_event() {
+    fn a_document_is_a_list_of_records_or_a_test_event() {
         let check = |event: Value, expected: Result<usize, Malformed>| {
             assert_eq!(decode(&event).map(|records| records.len()), expected);
         };

@@ -1,8 +1,9 @@
-//! The HTTP client under the SDK: hyper over rustls with the roots built in.
+//! The SDK's HTTP client: hyper over rustls with built-in root certificates.
 //!
-//! Invariant: a call ends by its time limit, body included, and no C code is needed to build it (but with `tls-ring`).
+//! Invariant: a request, including its body, ends within its time-out. Building needs no C compiler without `tls-ring`.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,24 +33,24 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
 
 use crate::connection::Stream;
 
-/// The longest body that is read, in bytes: a hundred faces take about a quarter of a megabyte.
-const LONGEST_BODY: usize = 16 * 1024 * 1024;
+/// The maximum size of a response body in bytes. A hundred faces take about a quarter of a megabyte.
+const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// How long a connection may lie idle and still be used. Lambda freezes the function between events, so the other side's
-/// closing may go unseen for as long.
+/// How long an idle connection remains usable. Lambda freezes the function between events, so the function may not
+/// notice that a server has closed a connection.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// A pool of connections that the SDK's clients share.
+/// The connection pool that the SDK's clients share.
 #[derive(Clone, Debug)]
 pub struct Pool {
     client: Client<Dial, Full<Bytes>>,
     dial: Dial,
 }
 
-/// Why there can be no connections.
+/// Why the pool cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
-    /// The file of extra roots does not exist, is not PEM, or holds something else than certificates.
+    /// The file does not exist, is not PEM, or contains no root certificate.
     #[error("cannot use the CA bundle `{path}`: {reason}")]
     Bundle {
         /// The file.
@@ -57,13 +58,13 @@ pub enum PoolError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The cryptography lacks what TLS needs.
+    /// The cryptography provider does not support TLS.
     #[error("cannot set up TLS: {0}")]
     Tls(#[from] tokio_rustls::rustls::Error),
 }
 
 impl Pool {
-    /// Makes an empty pool that trusts the built-in roots and those in `bundle`.
+    /// Creates an empty pool that trusts the built-in roots and those in `bundle`.
     pub fn new(connect: Duration, bundle: Option<&Path>) -> Result<Self, PoolError> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         if let Some(path) = bundle {
@@ -78,7 +79,8 @@ impl Pool {
         Ok(Self { client, dial })
     }
 
-    /// Opens a connection to the server of `uri`, which the first request to it takes over. Whether that works is that request's matter.
+    /// Opens a connection to the server of `uri` for the first request to it. A failure is ignored: that request will
+    /// report it.
     pub async fn connect_ahead(&self, uri: Uri) {
         if let (Some(server), Ok(stream)) = (Server::of(&uri), self.dial.open(&uri).await) {
             self.dial.ahead().insert(server, (Instant::now(), stream));
@@ -102,10 +104,10 @@ compile_error!("TLS needs a provider: enable `tls-graviola` (the default) or `tl
 fn add(roots: &mut RootCertStore, bundle: &Path) -> Result<(), String> {
     let before = roots.len();
     for certificate in CertificateDer::pem_file_iter(bundle).map_err(|error| error.to_string())? {
-        // A certificate that cannot be a root is passed over, as in other clients: bundles of systems hold such.
+        // Like other clients, this ignores certificates that cannot be roots. System bundles contain some.
         let _ = roots.add(certificate.map_err(|error| error.to_string())?);
     }
-    if roots.len() == before { Err("it holds no certificate of a root".to_owned()) } else { Ok(()) }
+    if roots.len() == before { Err("it contains no root certificate".to_owned()) } else { Ok(()) }
 }
 
 impl HttpClient for Pool {
@@ -114,7 +116,7 @@ impl HttpClient for Pool {
     }
 }
 
-/// The pool with one service's time limit. It covers connecting too; [`Dial`] has the limit for that alone.
+/// The pool with the time-out of one service. The time-out includes connecting, which [`Dial`] limits separately.
 #[derive(Debug)]
 struct Timed {
     pool: Pool,
@@ -139,16 +141,16 @@ impl HttpConnector for Timed {
 async fn exchange(pool: &Pool, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let user = |error: BoxError| ConnectorError::user(error);
     let (parts, body) = request.try_into_http1x().map_err(|error| user(error.into()))?.into_parts();
-    let body = body.bytes().ok_or_else(|| user("the request's body is a stream".into()))?;
+    let body = body.bytes().ok_or_else(|| user("the request body is a stream".into()))?;
     let request = http::Request::from_parts(parts, Full::new(Bytes::copy_from_slice(body)));
-    let (parts, body) = pool.client.request(request).await.map_err(|error| fault(error.into()))?.into_parts();
-    let body = Limited::new(body, LONGEST_BODY).collect().await.map_err(fault)?.to_bytes();
+    let (parts, body) = pool.client.request(request).await.map_err(|error| temporary(error.into()))?.into_parts();
+    let body = Limited::new(body, MAX_BODY).collect().await.map_err(temporary)?.to_bytes();
     let response = http::Response::from_parts(parts, SdkBody::from(body));
-    response.try_into().map_err(|error: aws_smithy_runtime_api::http::HttpError| fault(error.into()))
+    response.try_into().map_err(|error: aws_smithy_runtime_api::http::HttpError| temporary(error.into()))
 }
 
-/// Every fault of a connection may pass; a time limit is told apart for the log.
-fn fault(error: BoxError) -> ConnectorError {
+/// Any connection error may be temporary. A time-out is distinguished only for the log.
+fn temporary(error: BoxError) -> ConnectorError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error.as_ref());
     while let Some(this) = cause {
         if this.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
@@ -159,16 +161,16 @@ fn fault(error: BoxError) -> ConnectorError {
     ConnectorError::io(error)
 }
 
-/// Opens connections: name, TCP, and TLS where the scheme is `https`.
+/// Opens connections: name resolution, TCP, and TLS if the scheme is `https`.
 #[derive(Clone)]
 struct Dial {
     tls: TlsConnector,
     limit: Duration,
-    /// Connections that no request has asked for yet, and since when they are open.
+    /// Connections that no request has used yet, with the time at which they were opened.
     ahead: Arc<Mutex<HashMap<Server, (Instant, Stream)>>>,
 }
 
-/// What a connection leads to.
+/// The server at the other end of a connection.
 #[derive(PartialEq, Eq, Hash)]
 struct Server(Scheme, http::uri::Authority);
 
@@ -178,8 +180,8 @@ impl Server {
     }
 }
 
-impl std::fmt::Debug for Dial {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Dial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dial").field("limit", &self.limit).finish_non_exhaustive()
     }
 }
@@ -210,7 +212,7 @@ impl Dial {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection that was opened ahead, if it has not lain idle for longer than `idle`.
+    /// Takes the connection that was opened ahead, unless it has been idle for longer than `idle`.
     fn take(&self, uri: &Uri, idle: Duration) -> Option<Stream> {
         let (since, stream) = self.ahead().remove(&Server::of(uri)?)?;
         (since.elapsed() <= idle).then_some(stream)
@@ -240,7 +242,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_connection_opened_ahead_is_taken_once_and_not_when_it_is_old() {
+    async fn a_connection_opened_ahead_is_used_once_and_only_while_it_is_fresh() {
         let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri: Uri = format!("http://{}/path", server.local_addr().unwrap()).parse().unwrap();
         let pool = Pool::new(Duration::from_secs(5), None).unwrap();

@@ -1,12 +1,13 @@
-//! The Lambda function: one row in the table for every face in an uploaded picture.
+//! The Lambda function: writes one row to the table for every face in an uploaded picture.
 //!
-//! [`handle`] is the whole behaviour: each record of an event is [decoded](event), its object inspected, its faces detected,
-//! their rows written at once, and its end [reported](outcome). `main.rs` adds nothing but Lambda's runtime.
+//! [`handle`] contains all of the behavior. It [decodes](event) the records of an event. For each record, it inspects
+//! the object, detects the faces, writes their rows in one transaction, and [reports](outcome) the result. `main.rs`
+//! only adds the Lambda runtime.
 //!
 //! Invariants:
-//! - No input panics. A record that cannot be read fails alone.
-//! - A record whose failure a later attempt can mend fails the invocation, since S3 reads no reply: that is what [`Report::error_type`] is for.
-//! - Delivered twice, at once or later, an event gives the same rows.
+//! - No input causes a panic. A record that cannot be read does not affect the others.
+//! - A failed record fails the invocation ([`Report::error_type`]), because S3 ignores the response.
+//! - Repeated deliveries of an event, concurrent or later, produce the same rows.
 
 pub mod event;
 pub mod http;
@@ -40,29 +41,29 @@ use event::{Malformed, Upload};
 use progress::Progress;
 use record::{Source, content};
 
-/// How many records of one event are in the works at a time. S3 sends one; other senders send more.
-const SIDE_BY_SIDE: usize = 8;
+/// The maximum number of records processed concurrently. S3 sends one record per event; other senders may send more.
+const CONCURRENT_RECORDS: usize = 8;
 
-/// One call of the function by Lambda.
+/// One invocation of the function.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// Lambda's id of the call, for the log.
+    /// Lambda's request ID, for the log.
     pub request_id: String,
-    /// When Lambda ends the function, come what may.
+    /// When Lambda stops the function.
     pub deadline: SystemTime,
 }
 
-/// Processes every record of an event, side by side, and says how each ended.
+/// Processes the records of an event concurrently and reports the outcome of each.
 pub async fn handle(event: &Value, services: &Services, settings: &Settings, invocation: &Invocation) -> Report {
     let budget = invocation.deadline.duration_since(SystemTime::now()).unwrap_or_default();
     let end = Instant::now() + budget.saturating_sub(settings.patience.margin);
     let records = event::decode(event).unwrap_or_else(|malformed| vec![Err(malformed)]);
     let mut records: Vec<_> = stream::iter(records.into_iter().enumerate())
-        .map(async |(place, record)| (place, process(record, services, settings, end).await))
-        .buffer_unordered(SIDE_BY_SIDE)
+        .map(async |(position, record)| (position, process(record, services, settings, end).await))
+        .buffer_unordered(CONCURRENT_RECORDS)
         .collect()
         .await;
-    records.sort_unstable_by_key(|(place, _)| *place);
+    records.sort_unstable_by_key(|(position, _)| *position);
     Report { records: records.into_iter().map(|(_, report)| report).collect() }
 }
 
@@ -85,19 +86,19 @@ async fn process(
         Err(malformed) => report.outcome = rejected("MalformedRecord", malformed.to_string()),
         Ok(upload) => {
             let progress = Progress::new();
-            // A time limit would let the work begin before it looks at the clock.
-            let ended = if start < end {
+            // `timeout_at` polls the work before it checks the time, so it would send a request after the deadline.
+            let result = if start < end {
                 let work = work(&upload, services, settings, &progress, &mut report.id);
                 tokio::time::timeout_at(end.into(), work).await.ok()
             } else {
                 None
             };
-            let outcome = match ended {
+            let outcome = match result {
                 Some(Ok(faces)) => Outcome::Stored { faces },
                 Some(Err(outcome)) => outcome,
                 None => Outcome::Failed(progress.out_of_time()),
             };
-            report.outcome = discreet(outcome, &upload, settings);
+            report.outcome = redact(outcome, &upload, settings);
             report.extension = extension(&upload.key);
             report.detect_took = progress.detect_took();
             report.object = settings.log_keys.then_some((upload.bucket, upload.key));
@@ -107,7 +108,7 @@ async fn process(
     report
 }
 
-/// The steps of one record, in their order. The number of rows written, or how else it ended.
+/// Takes one record through all steps. Returns the number of rows written, or any other outcome as an error.
 async fn work(
     upload: &Upload,
     services: &Services,
@@ -119,10 +120,10 @@ async fn work(
         return Err(Outcome::Skipped { code: "NotAnUpload" });
     }
     if let Some(region) = upload.region.as_ref().filter(|region| **region != settings.region) {
-        let message = format!("the event is from {region}, the function runs in {}", settings.region);
+        let message = format!("the event comes from {region}, but the function runs in {}", settings.region);
         return Err(rejected("WrongRegion", message));
     }
-    // The event's own words go before S3's, so that each delivery names the same rows.
+    // The event takes precedence over S3's reply, so that every delivery of the event names the same rows.
     let name = |content: Option<String>| Some(record::id(settings.partition(), &upload.bucket, &upload.key, &content?));
     *id = name(content(upload.version.as_deref(), upload.etag.as_deref()));
     let object = object::inspect(upload, services, progress).await?;
@@ -131,7 +132,7 @@ async fn work(
     }
     let id = id
         .as_deref()
-        .ok_or_else(|| rejected("Nameless", "neither event nor S3 gives a version or an entity tag".to_owned()))?;
+        .ok_or_else(|| rejected("Nameless", "neither the event nor S3 gave a version or an entity tag".to_owned()))?;
     let time = upload.time.or(object.modified).unwrap_or_else(|| SystemTime::now().into());
     let source = Source {
         id,
@@ -141,11 +142,11 @@ async fn work(
         time: Some(time),
         expires_at: settings.retention_days.map(|days| expiry(time, days)),
     };
-    let asked = Instant::now();
+    let start = Instant::now();
     let faces = detect::faces(upload, &object, services, progress).await;
-    progress.detected_in(asked.elapsed());
-    // Rekognition takes no entity tag, so where there is no version to name, what it says may be of newer bytes than were inspected. And it says
-    // the same of an object that has gone meanwhile and of one that it may not read.
+    progress.detected_in(start.elapsed());
+    // Rekognition accepts no entity tag. Without a version, its reply may therefore be about newer bytes than those
+    // inspected. It also returns the same error for a deleted object and for an object that it may not read.
     let doubtful = match &faces {
         Err(Outcome::Failed(failure)) => failure.code == detect::UNREADABLE,
         _ => object.version.is_none(),
@@ -167,8 +168,8 @@ fn rejected(code: &str, message: String) -> Outcome {
     Outcome::Failed(Failure { step: Step::Event, code: code.to_owned(), message, retryable: false })
 }
 
-/// Takes bucket and key out of AWS's words, unless they may be logged.
-fn discreet(mut outcome: Outcome, upload: &Upload, settings: &Settings) -> Outcome {
+/// Removes the bucket and the key from AWS's message unless the settings allow logging them.
+fn redact(mut outcome: Outcome, upload: &Upload, settings: &Settings) -> Outcome {
     if let Outcome::Failed(failure) = &mut outcome
         && !settings.log_keys
     {
@@ -177,13 +178,13 @@ fn discreet(mut outcome: Outcome, upload: &Upload, settings: &Settings) -> Outco
     outcome
 }
 
-/// Kinds of files that people upload beside the two that Rekognition takes.
+/// Extensions of common file types, including the two that Rekognition supports.
 const EXTENSIONS: [&str; 18] = [
     "jpg", "jpeg", "png", "avif", "bmp", "gif", "heic", "heif", "json", "mov", "mp4", "pdf", "svg", "tif", "tiff",
     "txt", "webp", "zip",
 ];
 
-/// A key's extension if it is a common one; any other could be a part of somebody's name.
+/// The extension of a key if it is a common one. Any other extension might be part of a person's name.
 fn extension(key: &str) -> Option<String> {
     let extension = key.rsplit_once('.')?.1.to_ascii_lowercase();
     EXTENSIONS.contains(&extension.as_str()).then_some(extension)
@@ -192,7 +193,7 @@ fn extension(key: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn an_extension_is_a_kind_of_file_and_no_name() {
+    fn only_common_extensions_are_reported() {
         for (key, expected) in
             [("a/b.JPG", Some("jpg")), ("jane.smith", None), ("a.b/c", None), ("png", None), ("x.", None)]
         {

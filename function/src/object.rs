@@ -1,6 +1,6 @@
-//! Asks S3 what an upload is now: its size, its version, its entity tag.
+//! Asks S3 for the current state of an uploaded object: its size, version, and entity tag.
 //!
-//! Invariant: only the version or entity tag that the event names is ever accepted.
+//! Invariant: only the version or the entity tag that the event names is accepted.
 
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::types::StorageClass;
@@ -14,18 +14,18 @@ use crate::services::Services;
 /// The largest object that Rekognition reads from S3, in bytes.
 const LARGEST: i64 = 15 * 1024 * 1024;
 
-/// An object that Rekognition may be asked about.
+/// An object that can be sent to Rekognition.
 #[derive(Clone, Debug)]
 pub(crate) struct Object {
-    /// The version that Rekognition must read, where the bucket keeps versions: the event's, else S3's.
+    /// The version that Rekognition must read, if the bucket is versioned: from the event, otherwise from S3.
     pub(crate) version: Option<String>,
-    /// The entity tag that the object must keep until the rows are written: the event's, else S3's.
+    /// The entity tag that must not change until the rows are written: from the event, otherwise from S3.
     pub(crate) etag: Option<String>,
-    /// When S3 got the object.
+    /// When the object was last modified.
     pub(crate) modified: Option<DateTime>,
 }
 
-/// Looks at the object of `upload`, and ends the record where Rekognition need not be asked.
+/// Inspects the object of `upload`. Returns an outcome as an error if there is no need to call Rekognition.
 pub(crate) async fn inspect(upload: &Upload, services: &Services, progress: &Progress) -> Result<Object, Outcome> {
     let (version, etag) = (upload.version.as_deref(), upload.etag.as_deref());
     let head = head(upload, version, etag, Step::Head, services, progress).await?;
@@ -46,7 +46,8 @@ pub(crate) async fn inspect(upload: &Upload, services: &Services, progress: &Pro
     })
 }
 
-/// Makes sure that the object is still the one inspected. A version cannot change, so this asks only about objects without one.
+/// Confirms that the object has not changed since it was inspected. A version cannot change, so this matters only for
+/// objects without one.
 pub(crate) async fn confirm(
     upload: &Upload,
     object: &Object,
@@ -80,7 +81,7 @@ async fn head(
         .map_err(|error| {
             match error.raw_response().map(|response| response.status().as_u16()) {
                 Some(404) => Outcome::Skipped { code: "Gone" },
-                // What the version names is a delete marker.
+                // The version is a delete marker.
                 Some(405) => Outcome::Skipped { code: "Deleted" },
                 Some(412) => Outcome::Skipped { code: "Replaced" },
                 _ => Outcome::Failed(failure(step, &error)),

@@ -1,6 +1,7 @@
-//! How a record ended, and which of AWS's errors mean what.
+//! The outcome of a record, and the classification of AWS's errors.
 //!
-//! Invariant: an error is judged by its code, because AWS uses the same HTTP status for faults that pass and faults that stay.
+//! Invariant: an error is classified by its code, because AWS uses the same HTTP status for temporary and for permanent
+//! errors.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,18 +12,18 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::{Map, Value, json};
 
-/// Where in the work a record was.
+/// A step in the processing of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Reading the event.
+    /// Decode the event.
     Event,
-    /// Asking S3 for the object's size, version and entity tag.
+    /// Ask S3 for the object's size, version, and entity tag.
     Head,
-    /// Asking Rekognition for the faces.
+    /// Ask Rekognition for the faces.
     Detect,
-    /// Asking S3 whether the object is still the one that Rekognition was meant to see.
+    /// Ask S3 whether the object is still the one that Rekognition should have seen.
     Confirm,
-    /// Writing the rows.
+    /// Write the rows.
     Store,
 }
 
@@ -38,45 +39,45 @@ impl fmt::Display for Step {
     }
 }
 
-/// How one record ended.
+/// The outcome of one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The rows are in the table.
     Stored {
-        /// How many.
+        /// The number of rows.
         faces: usize,
     },
-    /// Rekognition saw no face.
+    /// Rekognition found no face.
     NoFace,
-    /// The object is not a picture that Rekognition takes.
+    /// The object is not a picture that Rekognition can process.
     Unusable {
-        /// Which rule it breaks.
+        /// The reason.
         code: String,
     },
-    /// There is nothing to do, and nothing is lost.
+    /// There is nothing to do.
     Skipped {
-        /// Why.
+        /// The reason.
         code: &'static str,
     },
-    /// A fault.
+    /// An error prevented processing.
     Failed(Failure),
 }
 
-/// A fault: what happened where, and whether a later attempt can do better.
+/// An error that prevented the processing of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Where it happened.
+    /// The step that failed.
     pub step: Step,
-    /// AWS's error code, or one of ours where AWS gave none.
+    /// AWS's error code, or one of the function's own if there is none.
     pub code: String,
-    /// AWS's words, or ours.
+    /// AWS's message, or one of the function's own.
     pub message: String,
-    /// Whether a later attempt can succeed without anyone's help.
+    /// Whether a later attempt can succeed without any change to the system.
     pub retryable: bool,
 }
 
 impl Outcome {
-    /// The status that the outcome has in the handler's document.
+    /// The HTTP status that represents the outcome in the response.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
@@ -86,7 +87,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome in one word, as logs and documents spell it.
+    /// The name of the outcome in logs and responses.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -99,25 +100,25 @@ impl Outcome {
     }
 }
 
-/// One record's outcome and what may be said about its object.
+/// The outcome of one record, and what may be reported about its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordReport {
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// What its rows' `FaceID` begins with, where the object could be named.
+    /// The prefix of its rows' `FaceID`, if the object could be identified.
     pub id: Option<String>,
     /// The key's extension, if it is a common one.
     pub extension: Option<String>,
-    /// Bucket and key, if the settings allow them to be said.
+    /// Bucket and key, if the settings allow reporting them.
     pub object: Option<(String, String)>,
-    /// How long the record took.
+    /// The duration of the record.
     pub took: Duration,
-    /// How long Rekognition took, with its retries.
+    /// The duration of face detection, including retries.
     pub detect_took: Option<Duration>,
 }
 
 impl RecordReport {
-    /// The members that log line and document have in common.
+    /// The members that log line and response have in common.
     pub(crate) fn members(&self) -> Map<String, Value> {
         let mut members = Map::new();
         let mut set = |name: &str, value: Value| {
@@ -150,28 +151,29 @@ impl RecordReport {
     }
 }
 
-/// What became of an event.
+/// The outcome of an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// One entry for each record, in the event's order.
+    /// One entry per record, in the order of the event.
     pub records: Vec<RecordReport>,
 }
 
 impl Report {
-    /// The worst status among the records; 200 where there are none.
+    /// The highest status among the records, or 200 if there are none.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.records.iter().map(|record| record.outcome.status()).max().unwrap_or(200)
     }
 
-    /// The handler's document: `{"statusCode": worst, "body": {"records": [...]}}`.
+    /// The response: `{"statusCode": highest, "body": {"records": [...]}}`.
     #[must_use]
     pub fn document(&self) -> Value {
         let records: Vec<_> = self.records.iter().map(|record| Value::from(record.members())).collect();
         json!({ "statusCode": self.status(), "body": { "records": records } })
     }
 
-    /// The type of error with which the invocation must fail, so that Lambda delivers the event again or to the failure queue.
+    /// The error type with which the invocation must fail, so that Lambda retries the event or sends it to the failure
+    /// queue.
     #[must_use]
     pub fn error_type(&self) -> Option<&'static str> {
         let mut failures = self.records.iter().filter_map(|record| match &record.outcome {
@@ -183,8 +185,8 @@ impl Report {
     }
 }
 
-/// Codes of faults that pass. Some come with status 400, some with 500.
-const PASSING: [&str; 22] = [
+/// Codes of temporary errors. Some have status 400, others 500.
+const TEMPORARY: [&str; 22] = [
     "BandwidthLimitExceeded",
     "InternalError",
     "InternalFailure",
@@ -209,39 +211,42 @@ const PASSING: [&str; 22] = [
     "TransactionInProgressException",
 ];
 
-/// Turns an SDK error into a failure of `step`.
+/// Converts an SDK error to a failure of `step`.
 pub(crate) fn failure<E>(step: Step, error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let status = error.raw_response().map(|response| response.status().as_u16());
-    let words = |error: &dyn std::error::Error| DisplayErrorContext(error).to_string();
+    let message = |error: &dyn std::error::Error| DisplayErrorContext(error).to_string();
     let (code, message, retryable) = match error {
         SdkError::ServiceError(service) => match service.err().code() {
             Some(code) => {
-                let retryable = PASSING.contains(&code) || status.is_some_and(|status| status >= 500);
+                let retryable = TEMPORARY.contains(&code) || status.is_some_and(|status| status >= 500);
                 (code.to_owned(), service.err().message().unwrap_or_default().to_owned(), retryable)
             }
             None => without_code(status),
         },
-        SdkError::TimeoutError(_) => ("Timeout".to_owned(), "no reply in time".to_owned(), true),
+        SdkError::TimeoutError(_) => ("Timeout".to_owned(), "no reply within the time-out".to_owned(), true),
         SdkError::DispatchFailure(failure) => {
             let code = if failure.is_timeout() { "Timeout" } else { "ConnectionFailure" };
-            let cause = failure.as_connector_error().map(|cause| words(cause)).unwrap_or_default();
+            let cause = failure.as_connector_error().map(|cause| message(cause)).unwrap_or_default();
             (code.to_owned(), cause, !failure.is_user())
         }
-        SdkError::ResponseError(_) => ("InvalidReply".to_owned(), "the reply cannot be read".to_owned(), true),
-        _ => ("InvalidRequest".to_owned(), words(error), false),
+        SdkError::ResponseError(_) => ("InvalidReply".to_owned(), "the reply cannot be parsed".to_owned(), true),
+        _ => ("InvalidRequest".to_owned(), message(error), false),
     };
     Failure { step, code, message, retryable }
 }
 
-/// A reply to HEAD has no body, hence no code; its status is all there is.
+/// Classifies an error by its status alone: a reply to HEAD has no body and therefore no code.
 pub(crate) fn without_code(status: Option<u16>) -> (String, String, bool) {
     let (code, message) = match status {
-        Some(200..=299) => ("InvalidReply", "the reply cannot be read"),
+        Some(200..=299) => ("InvalidReply", "the reply cannot be parsed"),
         Some(301 | 307) => ("PermanentRedirect", "the bucket is in another region"),
-        Some(403) => ("AccessDenied", "not allowed, or gone: without s3:ListBucket S3 answers 403 for both"),
+        Some(403) => (
+            "AccessDenied",
+            "access is denied, or the object is gone: without s3:ListBucket, S3 returns 403 in both cases",
+        ),
         Some(429 | 503) => ("SlowDown", "the service is throttling"),
         _ => ("", "the service gave no reason"),
     };
@@ -260,19 +265,19 @@ mod tests {
 
     use super::*;
 
-    fn answered(status: u16, code: Option<&str>) -> SdkError<PutItemError, HttpResponse> {
+    fn replied(status: u16, code: Option<&str>) -> SdkError<PutItemError, HttpResponse> {
         let mut metadata = ErrorMetadata::builder();
         if let Some(code) = code {
-            metadata = metadata.code(code).message("words");
+            metadata = metadata.code(code).message("details");
         }
         let response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
         SdkError::service_error(PutItemError::generic(metadata.build()), response)
     }
 
     #[test]
-    fn a_code_says_whether_a_fault_passes() {
+    fn the_code_determines_whether_an_error_is_temporary() {
         let check = |status, code: Option<&str>, expected: (&str, bool)| {
-            let failure = failure(Step::Store, &answered(status, code));
+            let failure = failure(Step::Store, &replied(status, code));
             assert_eq!((failure.code.as_str(), failure.retryable), expected);
         };
         check(400, Some("ThrottlingException"), ("ThrottlingException", true));
@@ -293,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_answer_a_fault_passes_unless_it_is_ours() {
+    fn an_error_without_a_reply_is_temporary_unless_the_request_is_invalid() {
         type Error = SdkError<PutItemError, HttpResponse>;
         let check = |error: Error, expected: (&str, bool)| {
             let failure = failure(Step::Store, &error);
@@ -322,12 +327,12 @@ mod tests {
     }
 
     fn failed(retryable: bool) -> Outcome {
-        let (code, message) = ("Code".to_owned(), "words".to_owned());
+        let (code, message) = ("Code".to_owned(), "details".to_owned());
         Outcome::Failed(Failure { step: Step::Detect, code, message, retryable })
     }
 
     #[test]
-    fn the_worst_record_decides() {
+    fn the_highest_status_is_reported() {
         let check = |outcomes: &[Outcome], expected: (u16, Option<&str>)| {
             let report = report(outcomes);
             assert_eq!((report.status(), report.error_type()), expected);
@@ -343,12 +348,12 @@ mod tests {
     }
 
     #[test]
-    fn the_document_holds_every_record() {
+    fn the_response_contains_every_record() {
         let report = report(&[Outcome::Stored { faces: 2 }, failed(true)]);
         let expected = json!({ "statusCode": 500, "body": { "records": [
             { "outcome": "stored", "statusCode": 200, "id": "00ff", "extension": "jpg", "faces": 2 },
             { "outcome": "failed", "statusCode": 500, "id": "00ff", "extension": "jpg",
-              "code": "Code", "step": "detect", "message": "words", "retryable": true },
+              "code": "Code", "step": "detect", "message": "details", "retryable": true },
         ] } });
         assert_eq!(report.document(), expected);
     }

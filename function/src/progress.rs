@@ -1,6 +1,6 @@
-//! Remembers what a record was doing, for the report of one that ran out of time.
+//! Tracks what a record is doing, so that the report of a record that ran out of time can say where it was.
 //!
-//! Invariant: it only listens; a call behaves the same without it.
+//! Invariant: tracking never affects a request.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,7 +14,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::outcome::{Failure, Step, without_code};
 
-/// Where a record is and what its last attempt got, shared with the SDK's hooks.
+/// The current step of a record and the result of its last attempt, shared with the SDK interceptors.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress(Arc<Mutex<State>>);
 
@@ -31,7 +31,7 @@ impl Progress {
         Self(Arc::new(Mutex::new(State { step: Step::Event, attempts: 0, last_error: None, detect_took: None })))
     }
 
-    /// Begins a step and returns what the SDK must carry to report its attempts.
+    /// Begins a step. The returned interceptor must be added to its request.
     pub(crate) fn begin<E>(&self, step: Step) -> Attempts<E> {
         let mut state = self.state();
         (state.step, state.attempts, state.last_error) = (step, 0, None);
@@ -46,12 +46,12 @@ impl Progress {
         self.state().detect_took
     }
 
-    /// The failure of a record whose time is over.
+    /// The failure of a record that ran out of time.
     pub(crate) fn out_of_time(&self) -> Failure {
         let state = self.state();
         let code = state.last_error.clone().unwrap_or_else(|| "Timeout".to_owned());
         let attempts = state.attempts;
-        let message = format!("the invocation's time ended after {attempts} finished attempts");
+        let message = format!("the invocation ran out of time (attempts completed: {attempts})");
         Failure { step: state.step, code, message, retryable: true }
     }
 
@@ -60,7 +60,7 @@ impl Progress {
     }
 }
 
-/// An SDK hook that tells [`Progress`] of each attempt of an operation whose error is `E`.
+/// An SDK interceptor that records each attempt in [`Progress`]. `E` is the error type of the operation.
 pub(crate) struct Attempts<E> {
     progress: Progress,
     error: PhantomData<fn() -> E>,

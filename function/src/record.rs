@@ -1,6 +1,6 @@
-//! Turns faces into the rows of the table. Pure.
+//! Converts faces to the rows of the table. Pure.
 //!
-//! Invariant: the same object and the same faces, in whatever order, give the same rows.
+//! Invariant: the same object and the same faces, in any order, result in the same rows.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -15,28 +15,30 @@ use sha2::{Digest, Sha256};
 /// A row: attribute names and values.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// The most faces that Rekognition reports and that one transaction writes.
-const MOST: usize = 100;
+/// The maximum number of faces that Rekognition reports and of rows that one transaction can write.
+const MAX_FACES: usize = 100;
 
-/// What the rows of one object have in common.
+/// What all rows of one object have in common.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source<'a> {
-    /// What every `FaceID` of the object begins with: see [`id`].
+    /// The prefix of every `FaceID` of the object: see [`id`].
     pub(crate) id: &'a str,
     pub(crate) bucket: &'a str,
     pub(crate) key: &'a str,
     pub(crate) version: Option<&'a str>,
     pub(crate) time: Option<DateTime>,
-    /// Epoch seconds after which the rows may go.
+    /// The time in seconds since the Unix epoch after which DynamoDB deletes the rows.
     pub(crate) expires_at: Option<i64>,
 }
 
-/// What tells an object's bytes from others under its key: the version or, where there is none, the entity tag.
+/// Identifies the bytes of an object among all bytes stored under its key: the version or, if there is none, the entity
+/// tag.
 pub(crate) fn content(version: Option<&str>, etag: Option<&str>) -> Option<String> {
     version.map(str::to_owned).or_else(|| etag.map(|etag| format!("etag:{etag}")))
 }
 
-/// The object's 32 hexadecimal digits. Each part is preceded by its length, so that no two objects share their bytes.
+/// The ID of an object: 32 hexadecimal digits. Each part is hashed after its length, so that no two objects hash the
+/// same bytes.
 pub(crate) fn id(partition: &str, bucket: &str, key: &str, content: &str) -> String {
     let mut hash = Sha256::new();
     for part in ["v1", partition, bucket, key, content] {
@@ -51,10 +53,10 @@ pub(crate) fn id(partition: &str, bucket: &str, key: &str, content: &str) -> Str
 }
 
 impl Source<'_> {
-    /// One row for each face, the largest first.
+    /// Creates one row per face, the largest face first.
     pub(crate) fn items(&self, mut faces: Vec<FaceDetail>) -> Vec<Item> {
         faces.sort_by(largest_first);
-        faces.truncate(MOST);
+        faces.truncate(MAX_FACES);
         let (id, count) = (self.id, faces.len());
         let row = |(rank, face)| self.item(format!("{id}#{rank:03}"), count, face);
         faces.iter().enumerate().map(row).collect()
@@ -84,16 +86,16 @@ impl Source<'_> {
     }
 }
 
-/// By area, then from top to bottom, then from left to right, then by confidence.
+/// Orders faces by area, then from top to bottom, then from left to right, then by confidence.
 fn largest_first(one: &FaceDetail, other: &FaceDetail) -> Ordering {
-    let place = |face: &FaceDetail| {
+    let position = |face: &FaceDetail| {
         let side = |pick: fn(&BoundingBox) -> Option<f32>| {
             f64::from(face.bounding_box.as_ref().and_then(|area| finite(pick(area))).unwrap_or_default())
         };
         let area = side(|area| area.width) * side(|area| area.height);
         (area, side(|area| area.top), side(|area| area.left), f64::from(finite(face.confidence).unwrap_or_default()))
     };
-    let (one, other) = (place(one), place(other));
+    let (one, other) = (position(one), position(other));
     other
         .0
         .total_cmp(&one.0)
@@ -109,7 +111,8 @@ fn age(face: &FaceDetail) -> (String, Option<i32>, Option<i32>) {
     }
 }
 
-/// The emotion of the largest confidence; AWS does not sort them. Of equals, the first by name.
+/// The emotion with the highest confidence, because AWS does not sort them. If several have the same confidence, the
+/// first by name.
 fn emotion(face: &FaceDetail) -> (String, Option<f32>) {
     let named = face.emotions().iter().filter_map(|emotion| {
         let name = emotion.r#type.as_ref()?.as_str();
@@ -127,7 +130,7 @@ fn map(area: &BoundingBox) -> Option<AttributeValue> {
     (!sides.is_empty()).then_some(AttributeValue::M(sides))
 }
 
-/// `DynamoDB` knows no NaN and no infinity; zero has no sign there.
+/// DynamoDB does not support NaN, infinity, or negative zero.
 fn finite(value: Option<f32>) -> Option<f32> {
     value.filter(|value| value.is_finite()).map(|value| value + 0.0)
 }
@@ -165,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_has_one_id() {
+    fn different_objects_have_different_ids() {
         let this = id("aws", "pictures", "a b+ü.jpg", "v1");
         assert_eq!(this.len(), 32);
         assert!(this.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
@@ -179,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_id_is_the_documented_hash() {
-        // By Python: hashlib.sha256(b"".join(len(p).to_bytes(8) + p for p in [b"v1", b"aws", b"b", b"k", b"etag:e"]))
+        // From Python: hashlib.sha256(b"".join(len(p).to_bytes(8) + p for p in [b"v1", b"aws", b"b", b"k", b"etag:e"]))
         let content = content(None, Some("e")).unwrap();
         assert_eq!(id("aws", "b", "k", &content), "6cb7bac396b7bc38b15cea57d2ca2f6a");
         assert_eq!(super::content(Some("v"), Some("e")).as_deref(), Some("v"));
@@ -187,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_row() {
+    fn a_row_has_all_attributes() {
         let emotion =
             |name: &str, confidence| Emotion::builder().r#type(EmotionName::from(name)).confidence(confidence).build();
         let face = FaceDetail::builder()
@@ -223,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_without_members_is_still_a_row() {
+    fn a_face_without_members_has_a_row() {
         let items = SOURCE.items(vec![FaceDetail::builder().build()]);
         assert_eq!(text(&items[0], "Age"), Some("UNKNOWN"));
         assert_eq!(text(&items[0], "Emotion"), Some("UNKNOWN"));
@@ -233,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_confidence_names_the_emotion() {
+    fn the_emotion_is_the_one_with_the_highest_confidence() {
         let check = |emotions: &[(Option<&str>, Option<f32>)], expected: &str| {
             let emotions = emotions.iter().map(|(name, confidence)| {
                 Emotion::builder().set_type(name.map(EmotionName::from)).set_confidence(*confidence).build()
@@ -253,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn an_age_is_a_range_or_unknown() {
+    fn an_invalid_age_range_is_unknown() {
         let check = |low, high, expected: &str| {
             let range = AgeRange::builder().set_low(low).set_high(high).build();
             assert_eq!(age(&FaceDetail::builder().age_range(range).build()).0, expected);
@@ -267,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn faces_are_ranked_by_size_then_place() {
+    fn faces_are_ordered_by_area_then_position() {
         let faces = [
             face((0.5, 0.5, 0.1, 0.1)),
             face((0.1, 0.1, 0.4, 0.4)),
@@ -287,14 +290,14 @@ mod tests {
     }
 
     #[test]
-    fn no_more_rows_than_a_transaction_takes() {
+    fn the_number_of_rows_fits_a_transaction() {
         let items = SOURCE.items(vec![face((0.0, 0.0, 0.1, 0.1)); 101]);
         assert_eq!(items.len(), 100);
         assert_eq!(text(&items[99], "FaceCount"), Some("100"));
     }
 
     #[test]
-    fn numbers_are_what_a_table_takes() {
+    fn numbers_are_valid_in_dynamodb() {
         let check = |value: f32, expected: Option<&str>| {
             let written = finite(Some(value)).map(number);
             assert_eq!(written, expected.map(|text| AttributeValue::N(text.to_owned())));

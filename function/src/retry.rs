@@ -1,13 +1,13 @@
-//! Tells the SDK of faults that pass and that it would give up on.
+//! Classifies temporary errors that the SDK does not retry by itself.
 //!
-//! Invariant: each only adds retries; none forbids one.
+//! Invariant: a classifier only adds retries. It never prevents one.
 
 use aws_sdk_s3::config::interceptors::InterceptorContext;
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
 
 use crate::cancellation::{is_temporary, reasons};
 
-/// A reply of success that cannot be read: a proxy's page, or half of the real one.
+/// A successful reply that cannot be parsed: a page from a proxy, or a truncated reply.
 #[derive(Debug)]
 pub(crate) struct Unreadable;
 
@@ -26,11 +26,11 @@ impl ClassifyRetry for Unreadable {
     }
 }
 
-/// A transaction that lost against another one, or was throttled.
+/// A transaction that lost against another one or was throttled.
 #[derive(Debug)]
-pub(crate) struct Cancelled;
+pub(crate) struct Canceled;
 
-impl ClassifyRetry for Cancelled {
+impl ClassifyRetry for Canceled {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let reasons = match context.output_or_error() {
             Some(Err(error)) => error.as_operation_error().and_then(|error| reasons(error.downcast_ref()?)),
@@ -43,6 +43,6 @@ impl ClassifyRetry for Cancelled {
     }
 
     fn name(&self) -> &'static str {
-        "Cancelled"
+        "Canceled"
     }
 }

@@ -1,72 +1,56 @@
-//! The three services, as SDK clients over one pool of connections.
+//! The SDK clients of the three services, which share one connection pool.
 //!
-//! Invariant: they come from the settings and the CA bundle that these name, and from nothing else.
-
-use std::time::Duration;
+//! Invariant: the clients depend only on the settings and on the CA bundle that the settings name.
 
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, IdentityCache, Region, StalledStreamProtectionConfig};
-
 use futures_util::future::{join, join_all};
 use http::Uri;
 use tokio::task::spawn_blocking;
 
 use crate::http::{Pool, PoolError};
-use crate::retry::{Cancelled, Unreadable};
+use crate::retry::{Canceled, Unreadable};
 use crate::settings::Settings;
 
-/// Attempts at one call: at pauses of a second on average, minutes.
+/// The maximum number of attempts per request. With pauses of one second on average, they last for minutes.
 const ATTEMPTS: u32 = 250;
-
-/// How long the start may wait for connections: some thirty round trips within a region.
-const AHEAD: Duration = Duration::from_millis(300);
 
 /// The services that the function calls.
 #[derive(Clone, Debug)]
 pub struct Services {
-    /// Tells what an object is.
+    /// Inspects objects.
     pub s3: aws_sdk_s3::Client,
-    /// Finds faces.
+    /// Detects faces.
     pub rekognition: aws_sdk_rekognition::Client,
-    /// Keeps the rows.
+    /// Stores the rows.
     pub dynamodb: aws_sdk_dynamodb::Client,
 }
 
-/// What the three clients have in common. Their builders do not share a type.
+/// Configures what the three clients have in common. A macro, because their builders share no type.
 macro_rules! configure {
     ($service:ident, $settings:expr, $pool:expr, $endpoint:ident, $reply:expr) => {{
-        let Settings {
-            patience,
-            region,
-            credentials,
-            endpoints,
-            ..
-        } = $settings;
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(patience.connect)
-            .read_timeout($reply)
-            .build();
+        let Settings { patience, region, credentials, endpoints, .. } = $settings;
+        let timeouts = TimeoutConfig::builder().connect_timeout(patience.connect).read_timeout($reply).build();
         let mut builder = $service::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
             .credentials_provider(credentials.clone())
-            // They never change. (The cache computes the pauses of all its attempts at each call.)
+            // The credentials never change, and the SDK's cache computes the pauses of all its attempts for each
+            // request.
             .identity_cache(IdentityCache::no_cache())
             .http_client($pool.clone())
             .timeout_config(timeouts)
             .retry_config(
-                // More often than the time allows: the invocation's deadline ends it, not the count. (Not a huge one: the SDK adds up the
-                // pauses of all attempts in a loop before each.)
+                // More attempts than there is time for: the deadline of the invocation ends them. The number is not
+                // larger because the SDK adds up the pauses of all attempts before each one.
                 RetryConfig::standard()
                     .with_max_attempts(ATTEMPTS)
                     .with_initial_backoff(patience.throttled_pause)
                     .with_max_backoff(patience.max_pause),
             )
             .retry_partition(
-                RetryPartition::custom(stringify!($service))
-                    .token_bucket(TokenBucket::unlimited())
-                    .build(),
+                RetryPartition::custom(stringify!($service)).token_bucket(TokenBucket::unlimited()).build(),
             )
             .retry_classifier(Unreadable)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
@@ -75,15 +59,15 @@ macro_rules! configure {
     }};
 }
 
-/// Where the SDK will find the services, each server once. S3's bears the name of the bucket.
+/// The servers that the SDK will connect to, each once. The host name of S3 contains the bucket name.
 fn servers(settings: &Settings) -> Vec<Uri> {
     let Settings { region, endpoints, bucket, .. } = settings;
     let aws = |host: &str| {
-        // Where Rekognition is.
+        // Only these partitions have Rekognition.
         matches!(settings.partition(), "aws" | "aws-us-gov").then(|| format!("https://{host}.{region}.amazonaws.com"))
     };
     let s3 = || match bucket.as_deref()? {
-        // The certificates' wildcard covers no dot.
+        // A wildcard certificate does not match a bucket name with dots.
         dotted if dotted.contains('.') => aws("s3"),
         bucket => aws(&format!("{bucket}.s3")),
     };
@@ -93,32 +77,34 @@ fn servers(settings: &Settings) -> Vec<Uri> {
         endpoints.rekognition.clone().or_else(|| aws("rekognition")),
     ];
     let mut servers: Vec<Uri> = urls.into_iter().filter_map(|url| url?.parse().ok()).collect();
-    // An emulator is one server for all, or for all but Rekognition.
+    // An emulator is one server for all services, or for all but Rekognition.
     servers.dedup_by(|a, b| a.authority() == b.authority());
     servers
 }
 
 impl Services {
-    /// Builds the clients, and meanwhile connects to the services side by side, for the first event to find it done. Lambda gives a function
-    /// that starts more of a processor than one that handles an event. What has not come about after [`AHEAD`] is left to the first call.
+    /// Creates the clients and connects to the services concurrently, before the first event. Lambda gives a starting
+    /// function more CPU than one that handles an event. The first request retries a connection that takes longer than
+    /// [`Patience::ahead`](crate::settings::Patience::ahead).
     ///
     /// # Panics
-    /// Outside a tokio runtime.
+    /// Panics outside a Tokio runtime.
     pub async fn connect(settings: &Settings) -> Result<Self, PoolError> {
         let pool = pool(settings)?;
         let connections = servers(settings).into_iter().map(|uri| pool.connect_ahead(uri));
-        let connections = tokio::time::timeout(AHEAD, join_all(connections));
-        // Each client reads the SDK's list of partitions anew, which takes longer than everything else, so another thread does it.
+        let connections = tokio::time::timeout(settings.patience.ahead, join_all(connections));
+        // Each client parses the SDK's list of partitions, which takes longer than everything else, so another thread
+        // creates the clients.
         let clients = async {
             let (settings, pool) = (settings.clone(), pool.clone());
             spawn_blocking(move || Self::over(&pool, &settings)).await.expect("building a client does not panic")
         };
-        // The connections begin, then the clients. What stops one stops a call too, which says so.
+        // The connections start first. A failed connection is not reported here: the first request will fail too.
         let (_, services) = join(connections, clients).await;
         Ok(services)
     }
 
-    /// Builds the clients. Their first calls connect.
+    /// Creates the clients without connecting to the services.
     pub fn new(settings: &Settings) -> Result<Self, PoolError> {
         Ok(Self::over(&pool(settings)?, settings))
     }
@@ -134,7 +120,7 @@ fn pool(settings: &Settings) -> Result<Pool, PoolError> {
 
 fn s3(settings: &Settings, pool: &Pool) -> aws_sdk_s3::Client {
     let config = configure!(aws_sdk_s3, settings, pool, s3, settings.patience.reply)
-        // A bucket is no host name at an endpoint of one's own.
+        // A custom endpoint usually has no host name per bucket.
         .force_path_style(settings.endpoints.s3.is_some());
     aws_sdk_s3::Client::from_conf(config.build())
 }
@@ -146,7 +132,7 @@ fn rekognition(settings: &Settings, pool: &Pool) -> aws_sdk_rekognition::Client 
 
 fn dynamodb(settings: &Settings, pool: &Pool) -> aws_sdk_dynamodb::Client {
     let config = configure!(aws_sdk_dynamodb, settings, pool, dynamodb, settings.patience.reply);
-    aws_sdk_dynamodb::Client::from_conf(config.retry_classifier(Cancelled).build())
+    aws_sdk_dynamodb::Client::from_conf(config.retry_classifier(Canceled).build())
 }
 
 #[cfg(test)]
@@ -162,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers every request with an empty document, and keeps where it was sent.
+    /// Replies to every request with an empty document and records its URI.
     #[derive(Clone, Debug, Default)]
     struct Seen(Arc<Mutex<Vec<Uri>>>);
 
@@ -192,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_ahead_lead_where_the_requests_go() {
+    async fn connections_are_opened_to_the_servers_that_requests_use() {
         for (region, bucket) in [
             ("eu-west-1", "pictures"),
             ("us-east-1", "pictures"),
@@ -215,7 +201,7 @@ mod tests {
             let used: Vec<_> = seen.0.lock().unwrap().iter().map(server).collect();
             assert_eq!(ahead.iter().map(server).collect::<Vec<_>>(), used);
         }
-        // Rekognition is not there, so nothing would use them.
+        // This region has no Rekognition.
         assert!(servers(&settings("cn-north-1", "pictures")).is_empty());
     }
 }

@@ -1,36 +1,37 @@
-//! What the environment says, read once before the first event.
+//! The settings, read once from the environment before the first event.
 //!
-//! Invariant: nothing else in the crate reads an environment variable, and a wrong one stops the start instead of an invocation.
+//! Invariant: nothing else in the crate reads an environment variable, and an invalid one prevents the start.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_sdk_s3::config::Credentials;
 
-/// Everything that the function takes from its environment.
+/// All settings of the function.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The table that gets the rows (`TABLE_NAME`).
+    /// The table for the rows (`TABLE_NAME`).
     pub table: String,
-    /// The bucket whose uploads are most likely meant (`BUCKET_NAME`), to connect to it ahead; others are served too.
+    /// The bucket that most uploads come from (`BUCKET_NAME`). The function connects to it before the first event.
+    /// Events of other buckets are handled too.
     pub bucket: Option<String>,
-    /// Days that a row stays, counted from the event (`RETENTION_DAYS`; empty or 0 keeps rows forever).
+    /// Days after the event until a row expires (`RETENTION_DAYS`). Rows never expire if it is empty or 0.
     pub retention_days: Option<u32>,
-    /// Whether bucket and key may appear in logs and errors (`LOG_KEYS=true`).
+    /// Whether logs and errors may contain bucket names and keys (`LOG_KEYS=true`).
     pub log_keys: bool,
-    /// Which diagnostics of the libraries are logged (`RUST_LOG`); the line for each record always is.
+    /// Which diagnostics of the libraries are logged (`RUST_LOG`). The line for each record is always logged.
     pub log_filter: String,
     /// The region that the function runs in (`AWS_REGION`).
     pub region: String,
     /// The function's name, a dimension of its metrics (`AWS_LAMBDA_FUNCTION_NAME`).
     pub function_name: String,
-    /// Who signs the calls (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`).
+    /// The credentials that sign the requests (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`).
     pub credentials: Credentials,
-    /// Where the services are, if not where AWS has them.
+    /// Endpoints that replace AWS's own.
     pub endpoints: Endpoints,
-    /// A PEM file of roots to trust beside the built-in ones (`AWS_CA_BUNDLE`).
+    /// A PEM file of roots to trust in addition to the built-in ones (`AWS_CA_BUNDLE`).
     pub ca_bundle: Option<PathBuf>,
-    /// How long each kind of call may take.
+    /// The time-outs of requests.
     pub patience: Patience,
 }
 
@@ -41,30 +42,33 @@ pub struct Endpoints {
     pub s3: Option<String>,
     /// For Rekognition.
     pub rekognition: Option<String>,
-    /// For `DynamoDB`.
+    /// For DynamoDB.
     pub dynamodb: Option<String>,
 }
 
-/// Time limits of one attempt. Attempts are repeated until the invocation's own limit.
+/// The time-outs of one attempt and the pauses between attempts. Attempts are repeated until time runs out.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For name, TCP and TLS together; about 0.9 s at 128 MB of memory, so twice that.
+    /// For all connections that are opened before the first event: about thirty round trips within a region.
+    pub ahead: Duration,
+    /// For name resolution, TCP, and TLS together. With 128 MB of memory they take about 0.9 s, so this is twice that.
     pub connect: Duration,
-    /// For a reply of S3 or `DynamoDB`, which take milliseconds.
+    /// For a reply from S3 or DynamoDB, which usually takes milliseconds.
     pub reply: Duration,
-    /// For a reply of Rekognition, which takes up to seconds for a large picture.
+    /// For a reply from Rekognition, which can take seconds for a large picture.
     pub detect: Duration,
-    /// The largest first pause after a throttled attempt; it doubles up to [`Patience::max_pause`].
+    /// The maximum pause after the first throttled attempt. It doubles up to [`Patience::max_pause`].
     pub throttled_pause: Duration,
-    /// The largest pause between two attempts.
+    /// The maximum pause between two attempts.
     pub max_pause: Duration,
-    /// What is left of the invocation when the last attempt must have ended, to report in.
+    /// The time reserved at the end of an invocation for reporting.
     pub margin: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
         Self {
+            ahead: Duration::from_millis(300),
             connect: Duration::from_secs(2),
             reply: Duration::from_secs(2),
             detect: Duration::from_secs(4),
@@ -78,32 +82,33 @@ impl Default for Patience {
 /// Why the function cannot start.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SettingsError {
-    /// A required variable is absent or empty.
+    /// A required variable is unset or empty.
     #[error("`{0}` is not set")]
     Missing(&'static str),
-    /// A variable holds something else than it should.
+    /// A variable has an invalid value.
     #[error("`{name}` is `{value}`, expected {expected}")]
     Invalid {
         /// The variable.
         name: &'static str,
-        /// What it holds.
+        /// Its value.
         value: String,
-        /// What it should hold.
+        /// The values that are valid.
         expected: &'static str,
     },
 }
 
-/// The libraries' errors, but for the runtime's word on a failed invocation: the records' own lines have said it.
-const QUIET: &str = "error,lambda_runtime::layers::panic=off";
+/// Only errors, without the runtime's message about a failed invocation: the records' own lines contain the cause.
+const DEFAULT_LOG_FILTER: &str = "error,lambda_runtime::layers::panic=off";
 
 impl Settings {
-    /// Reads the settings through `lookup`, which is `std::env::var` but for tests. An empty variable counts as absent.
+    /// Reads the settings through `lookup`, which is `std::env::var` except in tests. An empty variable counts as
+    /// unset.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let optional = |name: &str| lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let required = |name: &'static str| optional(name).ok_or(SettingsError::Missing(name));
         let endpoint =
             |service: &str| optional(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| optional("AWS_ENDPOINT_URL"));
-        // `lambda_runtime` takes these for granted.
+        // `lambda_runtime` panics without these.
         required("AWS_LAMBDA_FUNCTION_VERSION")?;
         let memory = required("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?;
         if memory.parse::<i32>().is_err() {
@@ -115,7 +120,7 @@ impl Settings {
             bucket: optional("BUCKET_NAME"),
             retention_days: optional("RETENTION_DAYS").map(|value| retention(&value)).transpose()?.flatten(),
             log_keys: optional("LOG_KEYS").map(flag).transpose()?.unwrap_or(false),
-            log_filter: optional("RUST_LOG").unwrap_or_else(|| QUIET.to_owned()),
+            log_filter: optional("RUST_LOG").unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
             region: optional("AWS_REGION")
                 .map_or_else(|| required("AWS_DEFAULT_REGION"), Ok)
                 .map_err(|_| SettingsError::Missing("AWS_REGION"))?,
@@ -137,7 +142,7 @@ impl Settings {
         })
     }
 
-    /// The partition that the region belongs to, as ARNs name it.
+    /// The partition of the region, as it appears in ARNs.
     #[must_use]
     pub fn partition(&self) -> &'static str {
         const BY_PREFIX: [(&str, &str); 6] = [
@@ -196,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_variable_is_named() {
+    fn an_error_names_the_invalid_variable() {
         let check = |changes: &[(&str, &str)], expected: &str| {
             assert_eq!(read(changes).expect_err(expected), expected);
         };
@@ -226,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_of_its_own_wins() {
+    fn a_service_specific_endpoint_takes_precedence() {
         let changes = [("AWS_ENDPOINT_URL", "http://all"), ("AWS_ENDPOINT_URL_REKOGNITION", "http://faces")];
         let endpoints = read(&changes).unwrap().endpoints;
         assert_eq!(endpoints.s3.as_deref(), Some("http://all"));
@@ -236,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_tells_its_partition() {
+    fn the_region_determines_the_partition() {
         let check = |region, expected| {
             assert_eq!(read(&[("AWS_REGION", region)]).unwrap().partition(), expected);
         };

@@ -1,6 +1,6 @@
 //! Writes the rows of one object, all or none.
 //!
-//! Invariant: rows are only ever put whole under their own key, so writing them again changes nothing.
+//! Invariant: a write replaces complete rows under their own keys, so repeating it changes nothing.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::record::Item;
 use crate::services::Services;
 
-/// Writes `items` to `table`: a single one by `PutItem`, which costs half, more in one transaction.
+/// Writes `items` to `table`: several rows in one transaction, a single row with `PutItem`, which costs half as much.
 pub(crate) async fn write(
     table: &str,
     mut items: Vec<Item>,
@@ -40,9 +40,9 @@ pub(crate) async fn write(
         let failure = failure(Step::Store, &error);
         match error.as_service_error().and_then(reasons) {
             Some(reasons) if !reasons.is_empty() => {
-                let words = reasons.iter().map(|reason| [reason.code(), reason.message()].into_iter().flatten());
-                let words: Vec<_> = words.map(|words| words.collect::<Vec<_>>().join(": ")).collect();
-                Failure { retryable: is_temporary(&reasons), message: words.join(", "), ..failure }
+                let parts = reasons.iter().map(|reason| [reason.code(), reason.message()].into_iter().flatten());
+                let messages: Vec<_> = parts.map(|parts| parts.collect::<Vec<_>>().join(": ")).collect();
+                Failure { retryable: is_temporary(&reasons), message: messages.join(", "), ..failure }
             }
             _ => failure,
         }

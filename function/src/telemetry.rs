@@ -1,6 +1,6 @@
-//! What the function says: one line of JSON for each record, which is its log and its metrics at once.
+//! The function's log: one line of JSON per record, which also contains the metrics.
 //!
-//! Invariant: no bucket, key or face gets into a line unless the settings allow it.
+//! Invariant: a line contains no bucket, key, or face unless the settings allow it.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -13,10 +13,10 @@ use serde_json::{Map, Value, json};
 use crate::outcome::{Outcome, RecordReport, Report};
 use crate::settings::Settings;
 
-/// The namespace of the metrics in `CloudWatch`.
+/// The namespace of the metrics in CloudWatch.
 pub const NAMESPACE: &str = "FaceRecognition";
 
-/// The lines of a report, each ended by a newline.
+/// The log lines of a report, each terminated by a newline.
 #[must_use]
 pub fn lines(report: &Report, request_id: &str, settings: &Settings, now: SystemTime) -> String {
     let mut lines = String::new();
@@ -26,20 +26,20 @@ pub fn lines(report: &Report, request_id: &str, settings: &Settings, now: System
     lines
 }
 
-/// The line that says why the function is at its end.
+/// The log line that says why the function stops.
 #[must_use]
-pub fn end(reason: &str, now: SystemTime) -> String {
+pub fn fatal(reason: &str, now: SystemTime) -> String {
     let line = json!({ "timestamp": timestamp(now), "level": "FATAL", "message": reason });
     format!("{line}\n")
 }
 
-/// Writes lines to where Lambda collects them. A closed output is no reason to fail an invocation.
+/// Writes lines to standard output, where Lambda collects them. A closed output does not fail the invocation.
 pub fn write(lines: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
 }
 
-/// A time as log lines have it.
+/// The format of times in log lines.
 pub(crate) fn timestamp(now: SystemTime) -> String {
     DateTime::from(now).fmt(Format::DateTime).unwrap_or_default()
 }
@@ -62,10 +62,10 @@ fn line(record: &RecordReport, request_id: &str, settings: &Settings, now: Syste
     line.into()
 }
 
-/// Adds the metrics in `CloudWatch`'s embedded format: their definition and, as members of the line, their values.
+/// Adds the metrics in CloudWatch's embedded metric format: their definition and, as members of the line, their values.
 fn metrics(line: &mut Map<String, Value>, record: &RecordReport, settings: &Settings, now: SystemTime) {
     let mut values = vec![("RecordLatency", "Milliseconds", millis(record.took))];
-    // Each outcome counts itself and shows the others as zero, so that a ratio of two metrics has both.
+    // Each line counts its own outcome as 1 and all others as 0, so that a ratio of two metrics always has both values.
     let count = |hit: bool| u64::from(hit);
     let stored = if let Outcome::Stored { faces } = record.outcome { faces as u64 } else { 0 };
     values.push(("FacesStored", "Count", stored));

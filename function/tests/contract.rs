@@ -1,4 +1,4 @@
-//! The function's contract, through the real SDK clients against a server on 127.0.0.1.
+//! Tests of the function's contract with the real SDK clients and a server on 127.0.0.1.
 
 mod support;
 
@@ -54,7 +54,7 @@ async fn several_faces_are_one_transaction() {
 }
 
 #[tokio::test]
-async fn a_version_is_asked_for_by_name() {
+async fn a_version_is_requested_explicitly() {
     let cloud = Cloud::start().await;
     cloud.state().version = Some("v1");
     let mut record = record("a.jpg");
@@ -64,12 +64,12 @@ async fn a_version_is_asked_for_by_name() {
     let state = cloud.state();
     assert_eq!(state.calls[0].1, "HEAD /pictures/a.jpg?versionId=v1 HTTP/1.1");
     assert_eq!(state.calls[1].2["Image"]["S3Object"]["Version"], "v1");
-    assert_eq!(state.calls.len(), 3, "a version needs no second look");
+    assert_eq!(state.calls.len(), 3, "a version needs no confirmation");
     assert_eq!(state.rows.values().next().unwrap()["VersionId"]["S"], "v1");
 }
 
 #[tokio::test]
-async fn what_is_no_picture_is_not_shown_to_rekognition() {
+async fn an_object_that_cannot_be_a_picture_is_not_sent_to_rekognition() {
     for (key, size, expected) in
         [("a.jpg", 0, "EmptyObject"), ("album/", 0, "Folder"), ("a.jpg", 15 * 1024 * 1024 + 1, "ObjectTooLarge")]
     {
@@ -82,7 +82,7 @@ async fn what_is_no_picture_is_not_shown_to_rekognition() {
 }
 
 #[tokio::test]
-async fn what_rekognition_says_of_a_picture_is_the_outcome() {
+async fn the_reply_of_rekognition_determines_the_outcome() {
     let unusable = |code: &str| ("unusable", code.to_owned());
     for (act, expected) in [
         (Act::Json(json!({ "FaceDetails": [] })), ("no_face", String::new())),
@@ -106,7 +106,7 @@ async fn what_rekognition_says_of_a_picture_is_the_outcome() {
 }
 
 #[tokio::test]
-async fn an_object_that_went_or_changed_is_skipped() {
+async fn a_deleted_or_replaced_object_is_skipped() {
     for (service, act, expected) in [
         (Service::S3, Act::Overwrite("second"), "Replaced"),
         (Service::S3, Act::Delete, "Gone"),
@@ -123,19 +123,18 @@ async fn an_object_that_went_or_changed_is_skipped() {
     }
 }
 
-/// Whatever Rekognition says then is not about the picture of this event.
 #[tokio::test]
-async fn what_is_said_of_newer_bytes_is_not_reported_of_the_older() {
-    for said in [Act::Body(r#"{"FaceDetails":[]}"#), Act::Error(400, "InvalidImageFormatException")] {
+async fn a_reply_about_newer_bytes_is_not_reported_for_the_event() {
+    for reply in [Act::Body(r#"{"FaceDetails":[]}"#), Act::Error(400, "InvalidImageFormatException")] {
         let cloud = Cloud::start().await;
-        cloud.next(Service::Rekognition, [said]);
+        cloud.next(Service::Rekognition, [reply]);
         cloud.next(Service::S3, [Act::Overwrite("first"), Act::Overwrite("second")]);
         assert_eq!(outcome(&cloud.upload().await), &Outcome::Skipped { code: "Replaced" });
     }
 }
 
 #[tokio::test]
-async fn an_object_that_rekognition_finds_gone_is_skipped() {
+async fn an_object_deleted_before_rekognition_reads_it_is_skipped() {
     let cloud = Cloud::start().await;
     cloud.next(Service::Rekognition, [Act::Error(400, "InvalidS3ObjectException")]);
     cloud.next(Service::S3, [Act::Overwrite("first"), Act::Delete]);
@@ -143,18 +142,18 @@ async fn an_object_that_rekognition_finds_gone_is_skipped() {
 }
 
 #[tokio::test]
-async fn an_event_from_elsewhere_is_an_error_that_names_both_regions() {
+async fn an_event_from_another_region_is_an_error_that_names_both() {
     let cloud = Cloud::start().await;
     let mut record = record("a.jpg");
     record["awsRegion"] = "us-east-1".into();
     let report = cloud.handle(&event(&[record]), Duration::from_secs(30)).await;
     let Outcome::Failed(failure) = outcome(&report) else { panic!("{report:?}") };
-    assert_eq!(failure.message, "the event is from us-east-1, the function runs in eu-west-1");
+    assert_eq!(failure.message, "the event comes from us-east-1, but the function runs in eu-west-1");
     assert_eq!((report.error_type(), cloud.state().calls.len()), (Some("PermanentFailure"), 0));
 }
 
 #[tokio::test]
-async fn other_events_than_uploads_are_left_alone() {
+async fn events_other_than_uploads_are_skipped() {
     let cloud = Cloud::start().await;
     let mut removed = record("a.jpg");
     removed["eventName"] = "ObjectRemoved:Delete".into();
@@ -166,7 +165,7 @@ async fn other_events_than_uploads_are_left_alone() {
 }
 
 #[tokio::test]
-async fn one_bad_record_does_not_hold_up_the_others() {
+async fn a_malformed_record_does_not_affect_the_others() {
     let cloud = Cloud::start().await;
     let records = [record("a.jpg"), json!({ "s3": 5 }), record("b.jpg"), record("%FF.jpg"), record("c.jpg")];
     let report = cloud.handle(&event(&records), Duration::from_secs(30)).await;
@@ -193,20 +192,20 @@ async fn a_second_delivery_writes_the_same_rows() {
 }
 
 #[tokio::test]
-async fn a_lost_race_is_run_again() {
+async fn a_transaction_that_lost_a_race_is_retried() {
     let cloud = Cloud::start().await;
     cloud.state().faces = json!([face(0.25, "SAD"), face(0.5, "HAPPY")]);
-    cloud.next(Service::DynamoDb, [Act::Cancelled("TransactionConflict"), Act::Cancelled("ThrottlingError")]);
+    cloud.next(Service::DynamoDb, [Act::Canceled("TransactionConflict"), Act::Canceled("ThrottlingError")]);
     assert_eq!(outcome(&cloud.upload().await), &Outcome::Stored { faces: 2 });
-    cloud.next(Service::DynamoDb, [Act::Cancelled("ValidationError")]);
+    cloud.next(Service::DynamoDb, [Act::Canceled("ValidationError")]);
     let report = cloud.upload().await;
     assert_eq!(report.error_type(), Some("PermanentFailure"));
     let Outcome::Failed(failure) = outcome(&report) else { panic!("{report:?}") };
-    assert_eq!(failure.message, "ValidationError: words");
+    assert_eq!(failure.message, "ValidationError: details");
 }
 
 #[tokio::test]
-async fn records_beyond_measure_are_one_error() {
+async fn too_many_records_are_one_error() {
     let cloud = Cloud::start().await;
     let report = cloud.handle(&event(&vec![json!(0); 1_000]), Duration::from_secs(30)).await;
     assert_eq!(report.records.len(), 1_000);
@@ -214,9 +213,8 @@ async fn records_beyond_measure_are_one_error() {
     assert_eq!((report.records.len(), report.error_type()), (1, Some("PermanentFailure")));
 }
 
-/// One that stands still takes one of eight places, not the time of all behind it.
 #[tokio::test]
-async fn a_record_that_hangs_holds_up_no_other() {
+async fn a_record_that_hangs_does_not_delay_the_others() {
     let cloud = Cloud::hasty().await;
     cloud.next(Service::S3, [Act::Hang]);
     let records: Vec<_> = (0..20).map(|number| record(&format!("{number}.jpg"))).collect();
@@ -226,18 +224,18 @@ async fn a_record_that_hangs_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn nothing_said_names_the_object() {
+async fn log_and_response_name_the_object_only_if_allowed() {
     let mut cloud = Cloud::start().await;
     for (log_keys, named) in [(false, false), (true, true)] {
         cloud.settings.log_keys = log_keys;
-        let words = json!({ "__type": "AccessDeniedException", "message": "no pictures/a b+ü.jpg for you" });
-        cloud.next(Service::Rekognition, [Act::Status(400, words)]);
+        let reply = json!({ "__type": "AccessDeniedException", "message": "no pictures/a b+ü.jpg for you" });
+        cloud.next(Service::Rekognition, [Act::Status(400, reply)]);
         let report = cloud.upload().await;
         let now = std::time::SystemTime::UNIX_EPOCH;
-        let said =
+        let text =
             function::telemetry::lines(&report, "request", &cloud.settings, now) + &report.document().to_string();
-        assert_eq!((said.contains("a b+ü"), said.contains("pictures")), (named, named), "{said}");
-        let line: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+        assert_eq!((text.contains("a b+ü"), text.contains("pictures")), (named, named), "{text}");
+        let line: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
         assert_eq!((&line["Failed"], &line["FacesStored"]), (&json!(1), &json!(0)));
         assert_eq!((line["id"].as_str(), line["extension"].as_str()), (Some(ID), Some("jpg")));
     }

@@ -1,4 +1,5 @@
-//! Every fault of every service: once, and the record recovers; for good, and the invocation fails in time so that it is repeated.
+//! Tests of every fault of every service. After a temporary fault the record recovers. If the fault persists, the
+//! invocation fails before its deadline, so that Lambda retries it.
 
 mod support;
 
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 use function::Outcome;
 use support::{Act, Cloud, SERVICES, Service, event, record};
 
-/// A fault and the code that the failure carries when it does not pass.
+/// The faults of a service, each with the code that the failure has if the fault persists.
 fn faults(service: Service) -> Vec<(Act, &'static str)> {
     let mut faults = vec![
         (Act::Error(500, "InternalServerError"), "InternalServerError"),
@@ -18,7 +19,7 @@ fn faults(service: Service) -> Vec<(Act, &'static str)> {
         (Act::NotHttp, "ConnectionFailure"),
     ];
     match service {
-        // A reply to HEAD has no body, so no code and no rubbish in it.
+        // A reply to HEAD has no body and therefore no code.
         Service::S3 => {
             faults[0].1 = "Http500";
             faults.push((Act::Error(503, ""), "SlowDown"));
@@ -45,7 +46,7 @@ fn table() -> impl Iterator<Item = (Service, Act, &'static str)> {
 }
 
 #[tokio::test]
-async fn a_fault_that_passes_costs_nothing_but_time() {
+async fn a_temporary_fault_does_not_change_the_outcome() {
     futures_util::future::join_all(table().map(|(service, act, _)| async move {
         let cloud = Cloud::start().await;
         cloud.next(service, [act.clone(), act.clone()]);
@@ -57,7 +58,7 @@ async fn a_fault_that_passes_costs_nothing_but_time() {
 }
 
 #[tokio::test]
-async fn a_fault_that_stays_fails_the_invocation_in_time() {
+async fn a_persistent_fault_fails_the_invocation_before_its_deadline() {
     futures_util::future::join_all(table().map(|(service, act, code)| async move {
         let cloud = Cloud::start().await;
         cloud.always(service, act.clone());
@@ -72,7 +73,7 @@ async fn a_fault_that_stays_fails_the_invocation_in_time() {
 }
 
 #[tokio::test]
-async fn a_reply_without_faces_in_it_is_not_a_picture_without_faces() {
+async fn a_reply_without_a_list_of_faces_is_an_error() {
     for body in ["", "{}", "null", r#"{"FaceDetails": null}"#] {
         let cloud = Cloud::start().await;
         cloud.always(Service::Rekognition, Act::Body(body));
@@ -82,7 +83,7 @@ async fn a_reply_without_faces_in_it_is_not_a_picture_without_faces() {
 }
 
 #[tokio::test]
-async fn a_fault_that_no_retry_mends_is_not_retried() {
+async fn a_permanent_error_is_not_retried() {
     for (service, act, code) in [
         (Service::S3, Act::Error(403, ""), "AccessDenied"),
         (Service::S3, Act::Error(400, ""), "Http400"),
@@ -100,7 +101,7 @@ async fn a_fault_that_no_retry_mends_is_not_retried() {
 }
 
 #[tokio::test]
-async fn without_time_nothing_is_begun() {
+async fn no_request_is_sent_after_the_deadline() {
     let cloud = Cloud::start().await;
     let report = cloud.handle(&event(&[record("a.jpg")]), Duration::ZERO).await;
     assert_eq!(report.error_type(), Some("RetryableFailure"));

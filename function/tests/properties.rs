@@ -1,6 +1,6 @@
-//! What holds for any event, any reply and any order of deliveries.
+//! Properties that hold for any event, any reply, and any order of deliveries.
 //!
-//! `cargo test` tries some hundred cases of each; `PROPTEST_CASES` sets another number, as `make fuzz` does.
+//! `cargo test` tries a few hundred cases of each. `PROPTEST_CASES` sets another number, as `make fuzz` does.
 
 mod support;
 
@@ -16,11 +16,11 @@ use support::{Act, Cloud, Gate, Service, event, face, record};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, Semaphore};
 
-/// Time in plenty: no case here waits for anything.
+/// More than enough: no case waits for anything.
 const TIME: Duration = Duration::from_mins(1);
 
-/// Tries `property` on many values, and shows the smallest one that it fails on. `weight` is how many times fewer cases there are
-/// because each takes so much longer.
+/// Tests `property` with many values and shows the smallest one that fails. The number of cases is divided by `weight`,
+/// for properties that take longer.
 fn check<S: Strategy>(strategy: &S, weight: u32, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200);
     let config = ProptestConfig { cases: cases / weight, failure_persistence: None, ..ProptestConfig::default() };
@@ -35,9 +35,9 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Numbers and texts that break things. A text between `@` becomes a bare token where the document is sent as text.
+/// Unusual numbers and strings. A string between `@` signs becomes a bare token if the document is sent as text.
 fn odd() -> impl Strategy<Value = Value> {
-    let words = [
+    let texts = [
         "",
         " ",
         "a.jpg",
@@ -71,13 +71,13 @@ fn odd() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         prop::sample::select(vec![-1, 0, 1, 100, 101, i64::from(i32::MAX), 1 << 31, i64::MAX]).prop_map(Value::from),
-        prop::sample::select(words.to_vec()).prop_map(Value::from),
+        prop::sample::select(texts.to_vec()).prop_map(Value::from),
         ".{0,40}".prop_map(Value::from),
         "[a-z]{1,3}".prop_map(|word| Value::from(word.repeat(1000))),
     ]
 }
 
-/// Any JSON, with a liking for the names in S3's events.
+/// Any JSON, with a preference for the member names of S3 events.
 fn any_json() -> impl Strategy<Value = Value> {
     let names = [
         "Records",
@@ -102,7 +102,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// One change to a document: where, counted over all its values, and what.
+/// One change to a document.
 #[derive(Clone, Debug)]
 enum Change {
     Replace(Value),
@@ -134,7 +134,7 @@ fn apply(mut document: Value, changes: &[(prop::sample::Index, Change)]) -> Valu
                 items.extend(vec![items[0].clone(); *times]);
             }
             (change, _) => match (change, document.pointer_mut(pointer)) {
-                (Change::Replace(value), Some(place)) => *place = value.clone(),
+                (Change::Replace(value), Some(target)) => *target = value.clone(),
                 (Change::Insert(letter), Some(Value::String(text))) => text.insert(0, *letter),
                 _ => {}
             },
@@ -156,7 +156,7 @@ fn collect(value: &Value, pointer: String, pointers: &mut Vec<String>) {
     pointers.push(pointer);
 }
 
-/// What any report must be, whatever was asked.
+/// Checks what holds for every report.
 fn sound(event: &Value, report: &Report, cloud: &Cloud) -> Result<(), TestCaseError> {
     let records = event["Records"].as_array().map(Vec::len);
     let expected = records.unwrap_or(usize::from(event["Event"] != "s3:TestEvent"));
@@ -186,16 +186,16 @@ fn handle_any(strategy: &impl Strategy<Value = Value>) {
     });
     cloud.forget();
     let report = runtime.block_on(cloud.upload());
-    assert_eq!(report.records[0].outcome, Outcome::Stored { faces: 1 }, "the next event is handled");
+    assert_eq!(report.records[0].outcome, Outcome::Stored { faces: 1 }, "the next event must be handled");
 }
 
 #[test]
-fn any_json_is_reported_on() {
+fn any_json_produces_a_report() {
     handle_any(&any_json());
 }
 
 #[test]
-fn any_change_to_a_real_event_is_reported_on() {
+fn any_change_to_a_real_event_produces_a_report() {
     let real = || {
         let mut versioned = record("b%20%2B.png");
         versioned["s3"]["object"]["versionId"] = "v1".into();
@@ -205,7 +205,7 @@ fn any_change_to_a_real_event_is_reported_on() {
 }
 
 #[test]
-fn any_reply_of_rekognition_gives_sound_rows_or_is_asked_for_again() {
+fn any_reply_of_rekognition_produces_valid_rows_or_a_retry() {
     let runtime = runtime();
     let cloud = runtime.block_on(Cloud::hasty());
     let real =
@@ -218,13 +218,9 @@ fn any_reply_of_rekognition_gives_sound_rows_or_is_asked_for_again() {
         let report = runtime.block_on(cloud.upload());
         let state = cloud.state();
         match &report.records[0].outcome {
-            // A reply that says nothing of faces can be read, so it is left to the next delivery.
+            // A reply without a list of faces can be parsed, so the SDK does not retry it, but Lambda does.
             Outcome::Failed(failure) => {
-                prop_assert!(
-                    failure.retryable && failure.message == "the reply holds no `FaceDetails`",
-                    "{:?}",
-                    failure
-                );
+                prop_assert!(failure.retryable && failure.message == "the reply has no `FaceDetails`", "{:?}", failure);
             }
             Outcome::NoFace => prop_assert!(state.rows.is_empty()),
             Outcome::Stored { faces } => {
@@ -252,7 +248,7 @@ fn sound_row(row: &Value, faces: usize) -> Result<(), TestCaseError> {
     for number in
         row.as_object().into_iter().flat_map(|row| row.values()).chain(area).filter_map(|value| value.get("N"))
     {
-        // DynamoDB takes 38 digits and exponents from -130 to 125.
+        // DynamoDB supports 38 digits and exponents from -130 to 125.
         let text = number.as_str().unwrap_or_default();
         let digits = text.trim_start_matches('-').replace('.', "");
         prop_assert!(text.parse::<f64>().is_ok_and(f64::is_finite), "{}", text);
@@ -264,19 +260,19 @@ fn sound_row(row: &Value, faces: usize) -> Result<(), TestCaseError> {
 /// One step of an interleaving.
 #[derive(Clone, Copy, Debug)]
 enum Turn {
-    /// This delivery's next request is served.
+    /// The next request of this delivery is served.
     Serve(usize),
-    /// Someone uploads another picture under the same key.
+    /// Another picture is uploaded under the same key.
     Overwrite,
 }
 
-/// Two deliveries of one event, another of the event that the overwrite makes, in any order of their requests.
+/// Interleaves the requests of two deliveries of one event and of a delivery of the event that the overwrite causes.
 #[test]
-fn any_order_of_deliveries_gives_the_same_rows() {
+fn any_order_of_deliveries_produces_the_same_rows() {
     let turns =
         prop::collection::vec(prop_oneof![7 => (0..3usize).prop_map(Turn::Serve), 1 => Just(Turn::Overwrite)], 0..16);
     let pictures = prop::collection::vec(1..4usize, 2);
-    // A runtime a case: with it go the servers of the case and their files.
+    // One runtime per case: dropping it closes the servers and sockets of the case.
     check(&(turns, pictures), 20, |(turns, pictures)| runtime().block_on(interleave(&turns, &pictures)));
 }
 
@@ -285,7 +281,7 @@ fn picture(faces: usize, emotion: &str) -> Value {
     widths.iter().take(faces).map(|width| face(*width, emotion)).collect()
 }
 
-/// The rows that an event's object has after it was handled by itself.
+/// The rows of an event's object if no other event is handled.
 async fn alone(event: &Value, faces: &Value, etag: &'static str) -> BTreeMap<String, Value> {
     let cloud = Cloud::hasty().await;
     (cloud.state().faces, cloud.state().etag) = (faces.clone(), Some(etag));
@@ -305,8 +301,8 @@ async fn interleave(turns: &[Turn], pictures: &[usize]) -> Result<(), TestCaseEr
     let mut deliveries = Vec::new();
     for event in [first.clone(), first, second] {
         let gate = Arc::new(Gate { go: Semaphore::new(0), served: Notify::new() });
-        let way = cloud.gated(&gate).await;
-        deliveries.push((gate, tokio::spawn(async move { way.handle(&event, TIME).await })));
+        let client = cloud.gated(&gate).await;
+        deliveries.push((gate, tokio::spawn(async move { client.handle(&event, TIME).await })));
     }
     let mut overwritten = false;
     for turn in turns {
@@ -315,13 +311,13 @@ async fn interleave(turns: &[Turn], pictures: &[usize]) -> Result<(), TestCaseEr
                 (cloud.state().faces, cloud.state().etag) = (new.clone(), Some("second"));
                 overwritten = true;
             }
-            // There is no second event before there is a second picture.
+            // There is no second event before the second picture is uploaded.
             Turn::Serve(2) if !overwritten => {}
             Turn::Serve(which) => {
                 let (gate, delivery) = &mut deliveries[which];
                 if !delivery.is_finished() {
                     gate.go.add_permits(1);
-                    // Until its reply is out or the delivery has nothing more to ask.
+                    // Wait until the reply is sent or the delivery has ended.
                     tokio::select! { () = gate.served.notified() => {}, () = ended(delivery) => {} }
                 }
             }

@@ -1,5 +1,5 @@
-//! Connections as the function makes them, with whichever provider of TLS it is built with: a handshake, a call, refusals, and those
-//! that are opened ahead.
+//! Tests of the function's connections, with the TLS provider that it is built with: handshakes, requests, rejected
+//! certificates, and connections that are opened before the first request.
 
 mod support;
 
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 #[tokio::test]
-async fn a_bundle_names_the_roots_to_trust() {
+async fn roots_in_the_ca_bundle_are_trusted() {
     let cloud = Cloud::over_tls().await;
     let report = cloud.upload().await;
     assert_eq!(report.records[0].outcome, Outcome::Stored { faces: 1 });
@@ -19,7 +19,7 @@ async fn a_bundle_names_the_roots_to_trust() {
 }
 
 #[tokio::test]
-async fn a_server_whose_root_is_unknown_is_not_talked_to() {
+async fn a_server_with_an_unknown_root_gets_no_request() {
     let cloud = Cloud::over_tls().await;
     let mut settings = cloud.settings.clone();
     settings.ca_bundle = None;
@@ -40,7 +40,7 @@ async fn connections_opened_ahead_are_used() {
     assert_eq!(cloud.state().connections, 3);
 }
 
-/// In the clear it is open when it is lost; with TLS it never comes about.
+/// Without TLS, the connection is lost after it was opened. With TLS, it is lost during the handshake.
 #[tokio::test]
 async fn a_connection_opened_ahead_may_be_lost() {
     for cloud in [Cloud::start().await, Cloud::over_tls().await] {
@@ -53,26 +53,26 @@ async fn a_connection_opened_ahead_may_be_lost() {
     }
 }
 
-/// One upload through clients of one's own.
+/// Handles one upload with the given clients.
 async fn upload(services: &Services, settings: &Settings) -> RecordReport {
     let invocation = Invocation { request_id: String::new(), deadline: SystemTime::now() + Duration::from_secs(20) };
     function::handle(&event(&[record("a.jpg")]), services, settings, &invocation).await.records.remove(0)
 }
 
-/// A server before the one of `url` that drops its first connection, and when it has.
+/// Starts a proxy to the server of `url` that drops its first connection, and notifies the receiver when it has.
 async fn losing_the_first(url: &str) -> (String, oneshot::Receiver<()>) {
     let (scheme, server) = url.split_once("://").unwrap();
     let (server, listener) = (server.to_owned(), TcpListener::bind("127.0.0.1:0").await.unwrap());
     let url = format!("{scheme}://{}", listener.local_addr().unwrap());
-    let (tell, lost) = oneshot::channel();
+    let (notify, lost) = oneshot::channel();
     tokio::spawn(async move {
         drop(listener.accept().await.unwrap());
-        tell.send(()).unwrap();
+        notify.send(()).unwrap();
         while let Ok((mut stream, _)) = listener.accept().await {
             let server = server.clone();
             tokio::spawn(async move {
                 let mut server = TcpStream::connect(server).await.unwrap();
-                // Either side may end it.
+                // Either side may close the connection.
                 let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
             });
         }
@@ -81,10 +81,10 @@ async fn losing_the_first(url: &str) -> (String, oneshot::Receiver<()>) {
 }
 
 #[test]
-fn a_bundle_without_a_root_is_an_error_that_names_it() {
+fn an_unusable_ca_bundle_is_named_in_the_error() {
     let fixture =
         |name: &str| -> std::path::PathBuf { [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", name].iter().collect() };
-    for (name, reason) in [("server.key.pem", "it holds no certificate of a root"), ("absent.pem", "No such file")] {
+    for (name, reason) in [("server.key.pem", "it contains no root certificate"), ("absent.pem", "No such file")] {
         let path = fixture(name);
         let error = function::http::Pool::new(Duration::from_secs(1), Some(&path)).unwrap_err().to_string();
         assert!(error.contains(&path.display().to_string()) && error.contains(reason), "{error}");

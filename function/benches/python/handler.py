@@ -1,7 +1,7 @@
-"""The function's contract as it is usually written for Lambda: boto3, clients made once, the default session.
+"""The function's contract as it is usually implemented in Python: boto3, clients created once, the default session.
 
-What the benchmark measures the Rust function against, so it does the same calls: HeadObject, DetectFaces, HeadObject again where the object
-has no version, PutItem or TransactWriteItems.
+The benchmark compares the Rust function with it, so it sends the same requests: HeadObject, DetectFaces, HeadObject
+again if the object has no version, and PutItem or TransactWriteItems.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
-//! A small cloud on 127.0.0.1 that misbehaves as scripted: S3, Rekognition and the table behind one HTTP server.
+//! A small cloud on 127.0.0.1 with scripted faults: S3, Rekognition, and DynamoDB behind one HTTP server.
 //!
-//! Invariant: what is not scripted behaves as AWS does, as far as the function can tell.
-#![allow(dead_code, reason = "each test file uses its own part")]
+//! Invariant: without a script it behaves like AWS, as far as the function can tell.
+#![allow(dead_code, reason = "each test file uses a different part")]
 
 pub(crate) mod runtime_api;
 pub(crate) mod tls;
@@ -27,36 +27,36 @@ pub(crate) enum Service {
 
 pub(crate) const SERVICES: [Service; 3] = [Service::S3, Service::Rekognition, Service::DynamoDb];
 
-/// What the server does with one request.
+/// How the server treats one request.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
-    /// An error as AWS sends it: status and code.
+    /// Replies with an error in AWS's format, with this status and code.
     Error(u16, &'static str),
-    /// Any status with any body.
+    /// Replies with this status and body.
     Status(u16, Value),
-    /// A transaction cancelled for this reason.
-    Cancelled(&'static str),
+    /// Cancels the transaction for this reason.
+    Canceled(&'static str),
     /// Closes the connection without a reply.
     Cut,
-    /// Sends a part of the reply, then closes the connection.
+    /// Sends part of the reply, then closes the connection.
     Half,
-    /// Sends a part of the reply, then nothing more.
+    /// Sends part of the reply, then stalls.
     Stall,
     /// Never replies.
     Hang,
-    /// Replies with something that is not HTTP.
+    /// Replies with data that is not HTTP.
     NotHttp,
-    /// Replies 200 with this body.
+    /// Replies with status 200 and this body.
     Body(&'static str),
-    /// Replies 200 with this text, which was put together by the test.
+    /// Replies with status 200 and this body, composed by the test.
     Text(String),
-    /// Replies 200 with a body that was put together by the test.
+    /// Replies with status 200 and this JSON body.
     Json(Value),
-    /// Someone uploads other bytes before the request is served as usual.
+    /// Replaces the object, then serves the request.
     Overwrite(&'static str),
-    /// Someone deletes the object before the request is served as usual.
+    /// Deletes the object, then serves the request.
     Delete,
-    /// Serves the request but closes the connection instead of saying so.
+    /// Serves the request, but closes the connection instead of replying.
     ServeThenCut,
 }
 
@@ -70,16 +70,16 @@ pub(crate) struct State {
     pub(crate) version: Option<&'static str>,
     pub(crate) size: u64,
     pub(crate) faces: Value,
-    /// Connections ever opened, TLS included.
+    /// The number of connections opened, including TLS connections.
     pub(crate) connections: usize,
 }
 
-/// Lets the requests of one server through one by one.
+/// Serves requests one at a time, with permission.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// A permit for each request that may be served.
+    /// One permit per request that may be served.
     pub(crate) go: Semaphore,
-    /// Told after each reply.
+    /// Notified after each reply.
     pub(crate) served: Notify,
 }
 
@@ -120,17 +120,17 @@ impl Cloud {
         Self::new(State::new(), None, None, |_| ()).await
     }
 
-    /// The same cloud, behind TLS and with a port for each service.
+    /// Starts a cloud with TLS and one port per service.
     pub(crate) async fn over_tls() -> Self {
         Self::new(State::new(), None, Some(tls::acceptor()), |_| ()).await
     }
 
-    /// Another way into a cloud, whose requests wait for the gate. One request is on its way at a time.
+    /// Creates clients of the same cloud whose requests wait for the gate. The clients send one request at a time.
     pub(crate) async fn gated(&self, gate: &Arc<Gate>) -> Self {
         Self::new(Arc::clone(&self.state), Some(Arc::clone(gate)), None, |_| ()).await
     }
 
-    /// A cloud whose clients wait hardly at all between attempts.
+    /// Starts a cloud whose clients hardly pause between attempts.
     pub(crate) async fn hasty() -> Self {
         let hasten = |settings: &mut Settings| {
             settings.patience.throttled_pause = Duration::from_millis(1);
@@ -167,6 +167,7 @@ impl Cloud {
         };
         settings.ca_bundle = tls.is_some().then(tls::bundle);
         settings.patience = Patience {
+            ahead: Duration::from_secs(20),
             connect: Duration::from_millis(500),
             reply: Duration::from_millis(500),
             detect: Duration::from_millis(500),
@@ -175,7 +176,7 @@ impl Cloud {
             margin: Duration::from_millis(500),
         };
         if gate.is_some() {
-            // A closed gate is no reason to give up.
+            // A request must not time out while its gate is closed.
             settings.patience.reply = Duration::from_secs(20);
             settings.patience.detect = Duration::from_secs(20);
         }
@@ -184,7 +185,7 @@ impl Cloud {
         Self { state, settings, services }
     }
 
-    /// Where the services are and whom to trust, as an executable's environment says it.
+    /// The environment variables that connect an executable to this cloud.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let endpoints = self.settings.endpoints.clone();
         let bundle = self.settings.ca_bundle.as_ref().map(|path| path.display().to_string());
@@ -203,7 +204,7 @@ impl Cloud {
         self.state.lock().unwrap()
     }
 
-    /// Forgets what was asked, written and scripted; bucket and picture stay.
+    /// Clears scripts, recorded requests, and rows. The object and its faces stay.
     pub(crate) fn forget(&self) {
         let mut state = self.state();
         state.next.clear();
@@ -211,19 +212,19 @@ impl Cloud {
         state.rows.clear();
     }
 
-    /// The next requests to `service` meet `acts`, one each.
+    /// Applies `acts` to the next requests to `service`, one each.
     pub(crate) fn next(&self, service: Service, acts: impl IntoIterator<Item = Act>) -> &Self {
         self.state().next.entry(service).or_default().extend(acts);
         self
     }
 
-    /// Every request to `service` meets `act`.
+    /// Applies `act` to every request to `service`.
     pub(crate) fn always(&self, service: Service, act: Act) -> &Self {
         self.state().always.insert(service, act);
         self
     }
 
-    /// How many requests `service` has got.
+    /// The number of requests to `service`.
     pub(crate) fn calls(&self, service: Service) -> usize {
         self.state().calls.iter().filter(|(called, ..)| *called == service).count()
     }
@@ -233,7 +234,7 @@ impl Cloud {
         function::handle(event, &self.services, &self.settings, &invocation).await
     }
 
-    /// Handles one record for `a b+ü.jpg` as the bucket holds it at first, with time in plenty.
+    /// Handles one record for `a b+ü.jpg` with its first entity tag and more than enough time.
     pub(crate) async fn upload(&self) -> Report {
         self.handle(&event(&[record("a+b%2B%C3%BC.jpg")]), Duration::from_secs(30)).await
     }
@@ -308,11 +309,11 @@ async fn serve(mut stream: BufReader<impl AsyncRead + AsyncWrite + Unpin>, state
             }
             Some(Act::Error(status, _)) if service == Service::S3 => http(status, "", ""),
             Some(Act::Error(status, code)) => {
-                http(status, "", &json!({ "__type": format!("aws#{code}"), "message": "words" }).to_string())
+                http(status, "", &json!({ "__type": format!("aws#{code}"), "message": "details" }).to_string())
             }
             Some(Act::Status(status, body)) => http(status, "", &body.to_string()),
-            Some(Act::Cancelled(reason)) => {
-                let reasons = json!([{ "Code": "None" }, { "Code": reason, "Message": "words" }]);
+            Some(Act::Canceled(reason)) => {
+                let reasons = json!([{ "Code": "None" }, { "Code": reason, "Message": "details" }]);
                 let error = json!({ "__type": "aws#TransactionCanceledException", "CancellationReasons": reasons });
                 http(400, "", &error.to_string())
             }
@@ -344,7 +345,7 @@ async fn serve(mut stream: BufReader<impl AsyncRead + AsyncWrite + Unpin>, state
 async fn read(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<(String, Vec<(String, String)>, Vec<u8>)> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
-        // Zero bytes: the other side has closed.
+        // Zero bytes mean that the client has closed the connection.
         stream.read_line(&mut head).await.ok().filter(|&read| read > 0)?;
     }
     let mut lines = head.lines();
@@ -370,7 +371,7 @@ fn reply(state: &mut State, service: Service, operation: &str, condition: Option
             }
         },
         Service::Rekognition => {
-            // In another order each time, since no order is promised.
+            // Change the order each time, because AWS promises none.
             if let Some(faces) = state.faces.as_array_mut().filter(|faces| !faces.is_empty()) {
                 faces.rotate_left(1);
             }

@@ -1,4 +1,4 @@
-//! Lambda's side of the Runtime API, and the executable that is run against it.
+//! A Runtime API server, and the executable that connects to it.
 //!
 //! Invariant: the executable sees only the environment that it is given.
 
@@ -14,16 +14,16 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::{http, read};
 
-/// What the executable told Lambda.
+/// A message from the executable to Lambda.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
-    /// It asked for the next event.
+    /// It requested the next event.
     Polled,
-    /// It answered one with this document.
+    /// It handled an event, with this response.
     Response(String),
-    /// It failed one with this document.
+    /// It failed to handle an event, with this error.
     Error(String),
-    /// It could not start.
+    /// It failed to start, with this error.
     InitError(String),
 }
 
@@ -50,18 +50,18 @@ impl RuntimeApi {
         Self { address, events, said }
     }
 
-    /// Queues an event, which may be any text.
+    /// Queues an event, which can be any text.
     pub(crate) fn send(&self, event: impl Into<String>) {
         self.events.send(event.into()).unwrap();
     }
 
-    /// What is said next, and when it was.
+    /// Waits for the next message. Returns it with its time.
     pub(crate) async fn hear(&mut self) -> (Instant, Said) {
-        // Long enough for the slowest machine; it only ends a test that has failed.
-        tokio::time::timeout(Duration::from_mins(1), self.said.recv()).await.expect("nothing was said").unwrap()
+        // Long enough for the slowest machine. It only ends a test that has already failed.
+        tokio::time::timeout(Duration::from_mins(1), self.said.recv()).await.expect("no message").unwrap()
     }
 
-    /// What is said about an event: the executable asks for it first.
+    /// Waits for the result of an event, which the executable requests first.
     pub(crate) async fn answer(&mut self) -> Said {
         loop {
             let (_, said) = self.hear().await;
@@ -71,12 +71,12 @@ impl RuntimeApi {
         }
     }
 
-    /// Whether anything was said that nobody has heard yet.
+    /// Whether no message is waiting.
     pub(crate) fn silent(&mut self) -> bool {
         self.said.try_recv().is_err()
     }
 
-    /// Starts `program` as Lambda does, with `environment` beside Lambda's own variables.
+    /// Starts `program` as Lambda does, with `environment` in addition to Lambda's own variables.
     pub(crate) fn run(&self, program: &Path, arguments: &[&str], environment: &[(&str, String)]) -> Running {
         let lambda = [
             ("AWS_LAMBDA_RUNTIME_API", self.address.to_string()),
@@ -104,17 +104,17 @@ impl RuntimeApi {
     }
 }
 
-/// An executable that is killed when its test ends.
+/// A running executable, which is killed when its test ends.
 pub(crate) struct Running(Option<Child>);
 
 impl Running {
     pub(crate) fn id(&self) -> u32 {
-        self.0.as_ref().expect("it was not waited for").id()
+        self.0.as_ref().expect("it is running").id()
     }
 
-    /// Waits for its end, and returns what it wrote.
+    /// Waits until it exits and returns its output.
     pub(crate) async fn output(mut self) -> Output {
-        let child = self.0.take().expect("it was not waited for");
+        let child = self.0.take().expect("it is running");
         tokio::task::spawn_blocking(|| child.wait_with_output()).await.unwrap().unwrap()
     }
 }
@@ -148,7 +148,8 @@ async fn serve(
             let deadline = SystemTime::now() + Duration::from_secs(30);
             let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
             let headers = format!(
-                "Content-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: 8476a536\r\nLambda-Runtime-Deadline-Ms: {deadline}\r\n\
+                "Content-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: 8476a536\r\n\
+                 Lambda-Runtime-Deadline-Ms: {deadline}\r\n\
                  Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:eu-west-1:000000000000:function:faces\r\n"
             );
             http(200, &headers, &event)

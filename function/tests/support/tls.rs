@@ -1,6 +1,6 @@
-//! TLS for the server, with the certificate in `tests/fixtures`.
+//! The server's TLS configuration, with the certificate in `tests/fixtures`.
 //!
-//! Invariant: it uses the provider that the function is built with, so either is tested from both ends.
+//! Invariant: client and server use the same TLS provider, the one that the function is built with.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// The root that signed the server's certificate.
+/// The CA bundle with the root that signed the server's certificate.
 pub(crate) fn bundle() -> PathBuf {
     fixture("ca.pem")
 }
