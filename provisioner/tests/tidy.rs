@@ -16,6 +16,7 @@ mod references;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cycles::Graph;
 use modules::Sources;
 
 /// The folder of a crate of this workspace.
@@ -39,6 +40,17 @@ fn sources(name: &str) -> Sources {
     }
     assert!(found.len() > 10, "only {} files were found", found.len());
     found
+}
+
+#[track_caller]
+fn assert_no_cycles(name: &str) {
+    let found = Graph::of(name, &sources(name)).cycles();
+    assert!(found.is_empty(), "dependency cycles between files of `{name}`:\n{}", found.concat().join("\n"));
+}
+
+#[test]
+fn function_has_no_dependency_cycles() {
+    assert_no_cycles("function");
 }
 
 /// Fails if code (not a comment) of `provisioner` contains one of these words in a file that `forbidden` selects.
