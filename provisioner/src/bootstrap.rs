@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::core::event::Event;
+use crate::core::hint::Hint;
 use crate::error::{Error, Exit, Result};
 use crate::package::{self, Architecture, Package};
 use crate::ui::Events;
@@ -50,7 +51,6 @@ pub async fn package(source: &Source, events: &Events) -> Result<Package> {
         executable_bytes: package.executable_bytes,
         zip_bytes: package.zip.len(),
         sha256: package.sha256.clone(),
-        zip: None,
     });
     Ok(package)
 }
@@ -59,7 +59,7 @@ async fn executable(source: &Source, events: &Events) -> Result<(String, Vec<u8>
     if let Some(path) = &source.file {
         let origin = path.display().to_string();
         let bytes = read(path).map_err(|error| error.exit(Exit::Usage))?;
-        let executable = package::unwrap(bytes).map_err(|error| refuse(&origin, &error))?;
+        let executable = package::extract_executable(bytes).map_err(|error| refuse(&origin, &error))?;
         return Ok((origin, executable));
     }
     if let Some(root) = checkout() {
@@ -92,17 +92,18 @@ fn embedded(architecture: &str) -> Option<&'static [u8]> {
     embedded::ALL.iter().find(|(name, _)| *name == architecture).map(|(_, bytes)| *bytes)
 }
 
-/// The hash of the package that this program carries for an architecture; none where it carries none.
+/// The SHA-256 of the package for an architecture that is embedded in this program, if there is one.
 #[must_use]
-pub fn carried(architecture: &str) -> Option<String> {
+pub fn embedded_sha256(architecture: &str) -> Option<String> {
     package::pack(embedded(architecture)?).ok().map(|package| package.sha256)
 }
 
 fn refuse(origin: &str, error: &package::Error) -> Error {
-    Error::new(format!("cannot use `{origin}` as the function"))
-        .because(error)
-        .exit(Exit::Usage)
-        .hint("`provisioner build` makes the right one in a checkout; `--parameter Architecture=x86_64` changes what is wanted")
+    Error::new(format!("cannot use `{origin}` as the function")).because(error).exit(Exit::Usage).hint(
+        Hint::command("build").then(
+            " builds the right one in a checkout; `--parameter Architecture=x86_64` selects the other architecture",
+        ),
+    )
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
@@ -218,7 +219,10 @@ async fn build(root: &Path, target: &'static str, events: &Events) -> Result<Pat
         Some(path) => Ok(path),
         None => Err(Error::new(format!("cannot build the function for `{target}`"))
             .cause(last_lines(&errors.await.unwrap_or_default(), 30))
-            .hint("`provisioner doctor` checks the toolchain; `--bootstrap FILE` uses a function that was built elsewhere")),
+            .hint(
+                Hint::command("doctor")
+                    .then(" checks the toolchain; `--bootstrap FILE` uses a function that was built elsewhere"),
+            )),
     }
 }
 

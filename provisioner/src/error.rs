@@ -1,9 +1,11 @@
-//! The one error that reaches a user: a sentence with its subject, the causes, the way out, and the exit code.
+//! The one error that reaches a user: a sentence with its subject, the causes, the remedy, and the exit code.
 //!
 //! Invariant: every error that leaves a command is of this type, so that nothing is printed without a documented exit code.
 
 use std::error::Error as StdError;
 use std::fmt;
+
+use crate::core::hint::Hint;
 
 /// The documented exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +17,7 @@ pub enum Exit {
     Failed = 1,
     /// The command line or a file given on it is wrong.
     Usage = 2,
-    /// The system stands, but it does not work.
+    /// The system is deployed, but it does not work.
     Smoke = 3,
     /// Refused: data would be lost, or nobody confirmed.
     Refused = 4,
@@ -33,7 +35,7 @@ pub struct Error {
     /// The causes, outermost first.
     pub causes: Vec<String>,
     /// What to do next.
-    pub hints: Vec<String>,
+    pub hints: Vec<Hint>,
 }
 
 impl Error {
@@ -64,16 +66,16 @@ impl Error {
         self
     }
 
-    /// With a further cause in words.
+    /// With another cause in words.
     #[must_use]
     pub fn cause(mut self, cause: impl Into<String>) -> Self {
         self.causes.push(cause.into());
         self
     }
 
-    /// With a way out.
+    /// With a remedy.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hints.push(hint.into());
         self
     }

@@ -38,10 +38,14 @@
 pub mod aws;
 pub mod bootstrap;
 pub mod cli;
+pub mod clock;
 pub mod commands;
+pub mod context;
 pub mod core;
 pub mod error;
 pub mod local;
+pub mod local_cloud;
 pub mod package;
+pub mod run;
 pub mod steps;
 pub mod ui;

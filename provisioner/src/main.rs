@@ -18,15 +18,12 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            ui.emit(&provisioner::core::event::Event::Error {
-                message: "cannot start the runtime".into(),
-                causes: vec![error.to_string()],
-                hints: Vec::new(),
-            });
-            return ExitCode::FAILURE;
+            let events = provisioner::ui::Events::new(ui, cli.global.invocation());
+            let exit = events.report(provisioner::error::Error::new("cannot start the runtime").because(&error));
+            return ExitCode::from(exit as u8);
         }
     };
-    let exit = runtime.block_on(provisioner::commands::run(cli, &ui));
+    let exit = runtime.block_on(provisioner::run::run(cli, &ui));
     // A question that was interrupted still waits for its answer.
     runtime.shutdown_background();
     ExitCode::from(exit as u8)

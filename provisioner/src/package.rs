@@ -104,7 +104,7 @@ pub fn check(executable: &[u8], wanted: Architecture) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::NoBootstrap`].
-pub fn unwrap(file: Vec<u8>) -> Result<Vec<u8>, Error> {
+pub fn extract_executable(file: Vec<u8>) -> Result<Vec<u8>, Error> {
     if !file.starts_with(b"PK") {
         return Ok(file);
     }
@@ -169,12 +169,12 @@ mod tests {
         assert_eq!(entry.name().expect("a name"), "bootstrap");
         assert_eq!(entry.unix_mode(), Some(0o100_755));
         drop(entry);
-        assert_eq!(unwrap(package.zip).expect("an executable"), b"program");
+        assert_eq!(extract_executable(package.zip).expect("an executable"), b"program");
     }
 
     #[test]
     fn what_is_no_package_is_refused_or_taken_as_it_is() {
-        assert_eq!(unwrap(b"\x7fELF".to_vec()).expect("itself"), b"\x7fELF");
-        assert!(matches!(unwrap(b"PK\x03\x04rubbish".to_vec()), Err(Error::NoBootstrap)));
+        assert_eq!(extract_executable(b"\x7fELF".to_vec()).expect("itself"), b"\x7fELF");
+        assert!(matches!(extract_executable(b"PK\x03\x04rubbish".to_vec()), Err(Error::NoBootstrap)));
     }
 }

@@ -13,6 +13,7 @@ use hyper::{Request, Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use provisioner::aws::bucket::{self, Bucket};
 use provisioner::aws::{Clients, Target};
+use provisioner::core::invocation::Invocation;
 use tokio::net::TcpListener;
 
 /// What the S3 of the test holds, and how it behaves.
@@ -151,6 +152,6 @@ async fn a_locked_object_is_named() {
     let shared = Arc::new(Mutex::new(Store { locked: Some("000003".into()), ..store(5) }));
     let error = empty(&shared).await.0.expect_err("it is locked");
     assert_eq!(error.message, "`000003` in bucket `pictures` is locked, and S3 keeps it until the lock ends");
-    assert!(error.hints[0].contains("--version-id v-000003"), "{:?}", error.hints);
+    assert!(error.hints[0].complete(&Invocation::default()).contains("--version-id v-000003"), "{:?}", error.hints);
     assert_eq!(locked(&shared).keys.len(), 1, "all others are gone");
 }

@@ -15,7 +15,8 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::error::{code, explain, is_missing};
-use super::follow::Pace;
+use super::pace::Pace;
+use crate::core::hint::Hint;
 use crate::error::{Error, Exit, Result};
 
 /// A bucket of an account.
@@ -57,7 +58,7 @@ pub async fn exists(client: &Client, name: &str) -> Result<bool> {
 
 /// What a bucket outside the stack brings with it.
 #[derive(Clone, Debug, Default)]
-pub struct Ways {
+pub struct BucketConflicts {
     /// It has a policy of its own.
     pub policy: bool,
     /// The ARNs of what its notification calls.
@@ -68,7 +69,7 @@ pub struct Ways {
 ///
 /// # Errors
 /// It belongs to somebody else, lies in another region, or any failure of the requests.
-pub async fn ways(client: &Client, bucket: &Bucket, region: &str) -> Result<Ways> {
+pub async fn conflicts(client: &Client, bucket: &Bucket, region: &str) -> Result<BucketConflicts> {
     let name = &bucket.name;
     let attempt = || format!("cannot look at bucket `{name}`");
     match client.head_bucket().bucket(name).expected_bucket_owner(&bucket.owner).send().await {
@@ -104,7 +105,7 @@ pub async fn ways(client: &Client, bucket: &Bucket, region: &str) -> Result<Ways
     let functions = reply.lambda_function_configurations().iter().map(LambdaFunctionConfiguration::lambda_function_arn);
     let queues = reply.queue_configurations().iter().map(QueueConfiguration::queue_arn);
     let topics = reply.topic_configurations().iter().map(TopicConfiguration::topic_arn);
-    Ok(Ways { policy, notifies: functions.chain(queues).chain(topics).map(ToOwned::to_owned).collect() })
+    Ok(BucketConflicts { policy, notifies: functions.chain(queues).chain(topics).map(ToOwned::to_owned).collect() })
 }
 
 /// Stores an object.
@@ -265,16 +266,27 @@ fn refusal(bucket: &Bucket, refused: &Refused) -> Error {
         .cause(format!("{}: {message}", refused.code().unwrap_or("Unknown")));
     let lower = message.to_ascii_lowercase();
     if lower.contains("object lock") || lower.contains("worm") || lower.contains("legal hold") {
-        let version = refused.version_id().map(|id| format!(" --version-id {id}")).unwrap_or_default();
+        let mut retention = Hint::from("to see until when, run ").then_shell([
+            "aws",
+            "s3api",
+            "get-object-retention",
+            "--bucket",
+            name,
+            "--key",
+            key,
+        ]);
+        if let Some(id) = refused.version_id() {
+            retention = retention.arg("--version-id").arg(id);
+        }
         return Error {
             message: format!("`{key}` in bucket `{name}` is locked, and S3 keeps it until the lock ends"),
             ..error
         }
         .exit(Exit::Refused)
-        .hint(format!("until when: `aws s3api get-object-retention --bucket {name} --key '{key}'{version}`"))
-        .hint("`provisioner down --keep-data` removes everything but bucket and table");
+        .hint(retention)
+        .hint(Hint::command("down --keep-data").then(" removes everything but the bucket and the table"));
     }
-    error.hint("`provisioner policy --for down` prints what is needed to empty the bucket")
+    error.hint(Hint::command("policy --for down").then(" prints the permissions that emptying the bucket needs"))
 }
 
 async fn abort_uploads(client: &Client, bucket: &Bucket, prefix: &str) -> Result<()> {

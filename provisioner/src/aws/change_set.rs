@@ -1,7 +1,7 @@
 //! Change sets: how an existing stack is changed, with the preview that a user confirms.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::Builder;
@@ -12,11 +12,13 @@ use aws_sdk_cloudformation::types::{
     ExecutionStatus, Replacement, RequiresRecreation, ResourceChange,
 };
 
+use super::describe_events;
 use super::error::{code, explain};
-use super::failures;
-use super::follow::Pace;
+use super::pace::Pace;
 use super::stack::{owner_tag, refused, to_sdk};
+use crate::clock;
 use crate::core::diagnosis::diagnose;
+use crate::core::hint::Hint;
 use crate::core::plan::{Action, Change, Property};
 use crate::error::{Error, Exit, Result};
 
@@ -71,8 +73,7 @@ pub struct ChangeSet {
 /// # Errors
 /// The request fails, or CloudFormation cannot make a change set of it; the failed one is removed again.
 pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let name = format!("{PREFIX}{}", now.as_millis());
+    let name = format!("{PREFIX}{}", clock::now_millis());
     // The SDK takes a full list of change sets for throttling; asking for half a minute would not shorten it.
     let attempt = |attempts: u32| {
         let express = (request.mode == Mode::Express).then(|| {
@@ -110,10 +111,13 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
         let limit = code(&error) == Some("LimitExceededException");
         let explained = refused(format!("cannot make a change set for stack `{}`", request.stack), &error);
         if limit {
-            explained.exit(Exit::Blocked).hint(format!(
-                "delete some that nobody needs: `aws cloudformation list-change-sets --stack-name {}`",
-                request.stack
-            ))
+            explained.exit(Exit::Blocked).hint(Hint::from("delete some that nobody needs: ").then_shell([
+                "aws",
+                "cloudformation",
+                "list-change-sets",
+                "--stack-name",
+                request.stack,
+            ]))
         } else {
             explained
         }
@@ -131,8 +135,10 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
         let failed =
             Error::new(format!("CloudFormation cannot make a change set for stack `{}`", request.stack)).cause(reason);
         // The reason names only the check; the property is in the events, and those go with the change set.
-        let (events, advice) =
-            tokio::join!(failures::of_change_set(client, &id), failures::advice_on_change_set(client, &id));
+        let (events, advice) = tokio::join!(
+            describe_events::of_change_set(client, &id),
+            describe_events::advice_on_change_set(client, &id)
+        );
         let diagnosis = diagnose(&events);
         let failed = advice.into_iter().fold(failed, |failed, advice| failed.cause(format!("the hook says: {advice}")));
         discard(client, &id).await;
@@ -140,9 +146,10 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
             Some(diagnosis) => {
                 let failed = failed
                     .cause(format!("{} ({}): {}", diagnosis.logical_id, diagnosis.resource_type, diagnosis.reason));
-                let statement = diagnosis.denied.map(|d| format!("this statement would allow it: {}", d.statement()));
+                let statement =
+                    diagnosis.denied.map(|d| Hint::from(format!("this statement would allow it: {}", d.statement())));
                 let failed = statement.into_iter().fold(failed, Error::hint);
-                diagnosis.kind.way_out().into_iter().fold(failed, Error::hint)
+                diagnosis.kind.remedy().into_iter().fold(failed, Error::hint)
             }
             None => failed,
         });
@@ -196,7 +203,7 @@ pub async fn execute(client: &Client, change_set: &ChangeSet, token: Option<Stri
 /// The change sets cannot be listed.
 pub async fn sweep(client: &Client, stack: &str) -> Result<usize> {
     let all = list(client, stack).await?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = clock::now().as_secs();
     let stale = all.iter().filter(|summary| {
         let made = summary.creation_time().map_or(i64::MAX, aws_sdk_cloudformation::primitives::DateTime::secs);
         let idle = matches!(

@@ -6,7 +6,7 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{StackDriftDetectionStatus, StackResourceDriftStatus};
 
 use super::error::{code, explain};
-use super::follow::Pace;
+use super::pace::Pace;
 use crate::core::event::Drifted;
 use crate::core::plan::Property;
 use crate::error::{Error, Result};

@@ -7,6 +7,7 @@ use std::error::Error as StdError;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
 use crate::core::diagnosis::denied;
+use crate::core::hint::Hint;
 use crate::error::{Error, Exit};
 
 /// A service's error code, where the service answered with one.
@@ -99,9 +100,9 @@ fn explain_service(base: Error, code: &str, message: &str) -> Error {
         "OperationAborted" => base.hint("S3 is still busy with an earlier request about this bucket: run the same command again in a few minutes"),
         _ if throttles(code) => base.hint("AWS is throttling this account: run the same command again in a minute"),
         _ if code.contains("AccessDenied") || code == "UnauthorizedOperation" || code == "Forbidden" => {
-            let statement = denied(message).map(|denied| format!("this statement would allow it: {}", denied.statement()));
+            let statement = denied(message).map(|denied| Hint::from(format!("this statement would allow it: {}", denied.statement())));
             let base = statement.into_iter().fold(base, Error::hint);
-            base.hint("`provisioner policy` prints everything that a deployer needs")
+            base.hint(Hint::command("policy").then(" prints all permissions that a deployer needs"))
         }
         _ => base,
     }

@@ -3,54 +3,26 @@
 //! Invariant: a throttled or dropped poll never fails a deployment; the operation lives on the server.
 
 use std::collections::HashSet;
-use std::sync::OnceLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{HookFailureMode, HookInvocationPoint};
 
+use super::describe_events;
 use super::error::{code, explain};
-use super::failures;
+use super::pace::Pace;
 use super::stack::{self, Stack};
+use crate::clock;
 use crate::core::diagnosis::{self, StackEvent};
-use crate::core::operation::{Operation, TOKEN};
-use crate::core::status::{self, Condition};
+use crate::core::operation::{Origin, TOKEN};
+use crate::core::status::{ResourceStatus, StackStatus};
 use crate::error::{Error, Result};
-
-/// Waiting times that grow from a first to a longest one.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    next: Duration,
-    longest: Duration,
-}
-
-impl Pace {
-    /// From `first` to `longest`, growing by an eightieth each time: so the end of what is waited for is seen late by `first` and an eightieth
-    /// of the time that it took, at the most.
-    ///
-    /// `PROVISIONER_POLL_LIMIT_MS` caps both, for endpoints on this machine that neither take time nor throttle.
-    #[must_use]
-    pub fn new(first: Duration, longest: Duration) -> Self {
-        static LIMIT: OnceLock<Duration> = OnceLock::new();
-        let limit = *LIMIT.get_or_init(|| {
-            let given = std::env::var("PROVISIONER_POLL_LIMIT_MS").ok().and_then(|text| text.parse().ok());
-            given.map_or(Duration::MAX, Duration::from_millis)
-        });
-        Self { next: first.min(limit), longest: longest.min(limit) }
-    }
-
-    /// Waits the next time.
-    pub async fn wait(&mut self) {
-        tokio::time::sleep(self.next).await;
-        self.next = (self.next * 81 / 80).min(self.longest);
-    }
-}
 
 /// How an operation ended.
 #[derive(Clone, Debug)]
 pub struct Ended {
     /// The last status.
-    pub status: String,
+    pub status: StackStatus,
     /// The stack, unless it is gone.
     pub stack: Option<Stack>,
     /// Every event of the operation, oldest first; where it failed, what `DescribeEvents` knows about it instead, if that is more.
@@ -65,17 +37,16 @@ const SLACK_MILLIS: i64 = 1_000;
 
 /// A new operation of this program's, on a stack that stands.
 #[must_use]
-pub fn begin() -> Operation {
+pub fn begin() -> Origin {
     begin_as("")
 }
 
 /// As [`begin`], with a word in its token for whoever looks at it later.
 #[must_use]
-pub fn begin_as(word: &str) -> Operation {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Operation::Ours {
-        token: format!("{TOKEN}{word}{}-{}", now.as_nanos(), std::process::id()),
-        began: i64::try_from(now.as_millis()).unwrap_or(i64::MAX) - SLACK_MILLIS,
+pub fn begin_as(word: &str) -> Origin {
+    Origin::Ours {
+        token: format!("{TOKEN}{word}{}-{}", clock::now().as_nanos(), std::process::id()),
+        began: clock::now_millis() - SLACK_MILLIS,
     }
 }
 
@@ -83,7 +54,7 @@ pub fn begin_as(word: &str) -> Operation {
 ///
 /// # Errors
 /// The stack's events cannot be read.
-pub async fn join(client: &Client, stack_id: &str) -> Result<Operation> {
+pub async fn join(client: &Client, stack_id: &str) -> Result<Origin> {
     // The newest page is enough: reading stops there.
     let page = client
         .describe_stack_events()
@@ -92,7 +63,7 @@ pub async fn join(client: &Client, stack_id: &str) -> Result<Operation> {
         .await
         .map_err(|error| explain("cannot read the stack's events", &error))?;
     let known = page.stack_events.unwrap_or_default().into_iter().filter_map(|event| event.event_id);
-    Ok(Operation::Joined(known.collect()))
+    Ok(Origin::Running(known.collect()))
 }
 
 /// Follows an operation and reports each event once.
@@ -102,13 +73,13 @@ pub async fn join(client: &Client, stack_id: &str) -> Result<Operation> {
 pub async fn to_the_end(
     client: &Client,
     stack_id: &str,
-    operation: &Operation,
+    origin: &Origin,
     mut report: impl FnMut(&StackEvent),
 ) -> Result<Ended> {
     let mut pace = Pace::new(Duration::from_millis(300), Duration::from_secs(3));
-    let mut history = History { operation, seen: HashSet::new(), events: Vec::new() };
+    let mut history = History { origin, seen: HashSet::new(), events: Vec::new() };
     // An operation that runs already is over as soon as the stack is at rest.
-    let mut begun = matches!(operation, Operation::Joined(_));
+    let mut begun = matches!(origin, Origin::Running(_));
     let (mut misses, mut waited) = (0, 0);
     loop {
         // The end shows in the status; events only tell the way there, so every other time is enough for them.
@@ -120,8 +91,8 @@ pub async fn to_the_end(
         match stack {
             Ok(stack) => {
                 misses = 0;
-                let status = stack.as_ref().map_or("DELETE_COMPLETE", |stack| stack.status.as_str()).to_owned();
-                let running = is_running(&status);
+                let status = stack.as_ref().map_or(StackStatus::DeleteComplete, |stack| stack.status.clone());
+                let running = status.is_in_progress();
                 // The first replies can be older than the operation.
                 begun |= running || stack.is_none() || !history.events.is_empty() || waited >= LATE_START;
                 waited += 1;
@@ -129,8 +100,8 @@ pub async fn to_the_end(
                     // The event that names the reason can be later than the status.
                     history.read(client, stack_id, &mut report).await;
                     let mut events = history.events;
-                    if !status::succeeded(&status) || diagnosis::has_cause(&events) {
-                        let told = failures::of_stack(client, stack.as_ref()).await;
+                    if !status.is_success() || diagnosis::has_cause(&events) {
+                        let told = describe_events::of_stack(client, stack.as_ref()).await;
                         if diagnosis::has_cause(&told) {
                             events = keep_hook_results(told, &events);
                         }
@@ -160,10 +131,6 @@ fn keep_hook_results(mut told: Vec<StackEvent>, read: &[StackEvent]) -> Vec<Stac
     told
 }
 
-fn is_running(status: &str) -> bool {
-    matches!(status::condition(status), Some(Condition::Busy | Condition::Deleting | Condition::Review))
-}
-
 /// Whether asking again cannot help: the caller has lost its credentials or its rights.
 fn is_final(code: Option<&str>) -> bool {
     code.is_some_and(|code| {
@@ -180,7 +147,7 @@ fn lost(error: Error, times: usize) -> Error {
 
 /// The events of an operation, as far as they were read.
 struct History<'a> {
-    operation: &'a Operation,
+    origin: &'a Origin,
     seen: HashSet<String>,
     events: Vec<StackEvent>,
 }
@@ -194,7 +161,7 @@ impl History<'_> {
             let Ok(page) = page else { return };
             let mut events: Vec<StackEvent> = page.stack_events.unwrap_or_default().into_iter().map(from_sdk).collect();
             let all = events.len();
-            events.truncate(self.operation.owns(&events, &self.seen));
+            events.truncate(self.origin.owns(&events, &self.seen));
             // The newest come first: behind one that is known, or is not the operation's, there is nothing new.
             let more = events.len() == all && events.last().is_some_and(|event| !self.seen.contains(&event.id));
             new.extend(events);
@@ -214,9 +181,9 @@ impl History<'_> {
 
 fn from_sdk(event: aws_sdk_cloudformation::types::StackEvent) -> StackEvent {
     let hook = event.hook_type.as_ref().map(|name| {
-        let told = failures::Hook {
+        let told = describe_events::Hook {
             name,
-            status: event.hook_status.as_ref().map_or("HOOK_FAILED", |status| status.as_str()),
+            status: event.hook_status.as_ref().map_or(ResourceStatus::HookFailed, |status| status.as_str().into()),
             point: event.hook_invocation_point.as_ref().map(HookInvocationPoint::as_str),
             mode: event.hook_failure_mode.as_ref().map(HookFailureMode::as_str),
             reason: event.hook_status_reason.as_deref(),
@@ -224,7 +191,8 @@ fn from_sdk(event: aws_sdk_cloudformation::types::StackEvent) -> StackEvent {
         (told.outcome(), Some(told.words()))
     });
     let (status, reason) = hook.unwrap_or_else(|| {
-        let status = event.resource_status.map(|status| status.as_str().to_owned()).unwrap_or_default();
+        let status =
+            event.resource_status.map_or(ResourceStatus::Unknown(String::new()), |status| status.as_str().into());
         (status, event.resource_status_reason.filter(|reason| !reason.is_empty()))
     });
     StackEvent {

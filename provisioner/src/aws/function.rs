@@ -8,7 +8,7 @@ use aws_sdk_lambda::error::SdkError;
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
 
 use super::error::{explain, is_missing, is_throttled};
-use super::follow::Pace;
+use super::pace::Pace;
 use crate::error::{Error, Result};
 
 /// How long a function may take to settle.

@@ -3,15 +3,16 @@
 //! Invariant: a connection to the local cloud is made of its own endpoint and dummy credentials; no profile, no environment
 //! variable and no metadata service is consulted for it, so that a local run cannot touch a real account.
 
-pub mod artefacts;
 pub mod bucket;
 pub mod change_set;
+pub mod describe_events;
 pub mod drift;
 pub mod error;
-pub mod failures;
 pub mod follow;
 pub mod function;
 pub mod identity;
+pub mod pace;
+pub mod packages;
 pub mod proof;
 pub mod queue;
 pub mod quotas;

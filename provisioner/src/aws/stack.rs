@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{Capability, DeletionMode, OnFailure, Parameter, StackStatus, Tag};
-
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksError;
+use aws_sdk_cloudformation::types::{self, Capability, DeletionMode, OnFailure, Parameter, Tag};
 
 use super::error::{code, explain, message};
+use crate::core::hint::Hint;
 use crate::core::names::OWNER_TAG;
+use crate::core::status::{ResourceStatus, StackStatus};
 use crate::error::{Error, Exit, Result};
 
 /// A stack that exists.
@@ -19,8 +20,8 @@ pub struct Stack {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// As `CREATE_COMPLETE`.
-    pub status: String,
+    /// Its status.
+    pub status: StackStatus,
     /// Why it has that status.
     pub reason: Option<String>,
     /// The values it was deployed with.
@@ -48,8 +49,11 @@ impl Stack {
     /// It has no such output: another template made it.
     pub fn output(&self, name: &str) -> Result<&str> {
         self.outputs.get(name).map(String::as_str).ok_or_else(|| {
-            Error::new(format!("stack `{}` has no output `{name}`", self.name))
-                .hint("was it made by another template? `provisioner template` prints the right one")
+            Error::new(format!("stack `{}` has no output `{name}`", self.name)).hint(
+                Hint::from("the stack may have been created from another template; ")
+                    .then_command("template")
+                    .then(" prints the right one"),
+            )
         })
     }
 
@@ -75,8 +79,8 @@ pub struct Resource {
     pub resource_type: String,
     /// Its name or ARN in the account.
     pub physical_id: String,
-    /// As `CREATE_COMPLETE`.
-    pub status: String,
+    /// Its status.
+    pub status: ResourceStatus,
 }
 
 impl Resource {
@@ -116,7 +120,7 @@ fn from_sdk(stack: aws_sdk_cloudformation::types::Stack) -> Stack {
     Stack {
         id: stack.stack_id.unwrap_or_default(),
         name: stack.stack_name.unwrap_or_default(),
-        status: stack.stack_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+        status: stack.stack_status.map_or(StackStatus::Unknown(String::new()), |status| status.as_str().into()),
         reason: stack.stack_status_reason,
         parameters: stack
             .parameters
@@ -171,7 +175,9 @@ pub async fn resources(client: &Client, name: &str) -> Result<Vec<Resource>> {
                 logical_id: summary.logical_resource_id?,
                 resource_type: summary.resource_type?,
                 physical_id: summary.physical_resource_id?,
-                status: summary.resource_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+                status: summary
+                    .resource_status
+                    .map_or(ResourceStatus::Unknown(String::new()), |status| status.as_str().into()),
             })
         })
         .collect())
@@ -193,7 +199,7 @@ pub async fn any(client: &Client) -> Result<bool> {
 pub async fn last_deleted(client: &Client, name: &str) -> Result<Option<String>> {
     let deleted: Vec<_> = client
         .list_stacks()
-        .stack_status_filter(StackStatus::DeleteComplete)
+        .stack_status_filter(types::StackStatus::DeleteComplete)
         .into_paginator()
         .items()
         .send()
@@ -245,7 +251,9 @@ pub async fn create(
             Some("AlreadyExistsException") => {
                 explain(format!("stack `{name}` appeared while this run was preparing it"), &error)
                     .exit(Exit::Blocked)
-                    .hint("somebody else is deploying it: `provisioner up` again joins that deployment")
+                    .hint(
+                        Hint::from("somebody else is deploying it; ").then_command("up").then(" joins that deployment"),
+                    )
             }
             _ => explain(format!("cannot create stack `{name}`"), &error),
         })?;

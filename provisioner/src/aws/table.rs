@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, BillingMode, KeyType, Select, TableDescription};
 
 use super::error::{code, explain, is_missing};
-use super::follow::Pace;
+use super::pace::Pace;
 use crate::core::adopt;
 use crate::core::smoke::{Attribute, Row};
 use crate::error::Result;

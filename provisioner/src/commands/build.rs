@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::bootstrap::{self, Source};
-use crate::cli::Global;
+use crate::context::Global;
 use crate::core::event::Event;
 use crate::error::{Error, Exit, Result};
 use crate::package::Architecture;
@@ -42,14 +42,11 @@ pub async fn run(args: &Build, global: &Global, events: &Events) -> Result<()> {
         .map_or(Ok(()), std::fs::create_dir_all)
         .and_then(|()| std::fs::write(&args.zip, &package.zip));
     written.map_err(|error| Error::new(format!("cannot write `{}`", args.zip.display())).because(&error))?;
-    events.emit(Event::Document {
-        text: format!(
-            "{}\nzip         {} bytes\nexecutable  {} bytes\nsha256      {}",
-            args.zip.display(),
-            package.zip.len(),
-            package.executable_bytes,
-            package.sha256
-        ),
+    events.emit(Event::PackageWritten {
+        file: args.zip.display().to_string(),
+        executable_bytes: package.executable_bytes,
+        zip_bytes: package.zip.len(),
+        sha256: package.sha256,
     });
     Ok(())
 }

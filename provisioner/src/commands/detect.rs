@@ -8,11 +8,12 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::cli::Context;
-use crate::commands::deployed;
+use crate::context::Context;
 use crate::core::event::Event;
+use crate::core::hint::Hint;
 use crate::error::{Error, Exit, Result};
-use crate::steps::picture::{self, Ended, Place};
+use crate::steps::picture::{self, Deployment, PictureResult};
+use crate::steps::preflight;
 
 /// Upload pictures, wait for the function, show the faces
 ///
@@ -43,23 +44,23 @@ pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
             .exit(Exit::Usage)
             .hint("rename one, or give them to two runs with different `--prefix`"));
     }
-    let stack = deployed(cx).await?;
-    let place = Place::of(&stack)?;
+    let stack = preflight::deployed(cx).await?;
+    let deployment = Deployment::of(&stack)?;
     let patience = Duration::from_secs(args.timeout);
     let turns = Arc::new(Semaphore::new(SIDE_BY_SIDE));
     let mut running = JoinSet::new();
     for file in args.files.clone() {
-        let (cx, place, prefix, turns) = (cx.clone(), place.clone(), args.prefix.clone(), Arc::clone(&turns));
+        let (cx, deployment, prefix, turns) = (cx.clone(), deployment.clone(), args.prefix.clone(), Arc::clone(&turns));
         running.spawn(async move {
             let _turn = turns.acquire_owned().await;
-            one(&cx, &place, &file, &prefix, patience).await
+            one(&cx, &deployment, &file, &prefix, patience).await
         });
     }
     let (mut worst, mut done) = (Exit::Success, 0);
     while let Some(outcome) = running.join_next().await {
         let outcome = outcome.map_err(|error| Error::new("a picture was interrupted").because(&error))?;
         if let Err(error) = outcome {
-            worst = worst.max(crate::cli::report(&cx.events, error));
+            worst = worst.max(cx.events.report(error));
         }
         done += 1;
         cx.events.emit(Event::Detecting { done, of: args.files.len() });
@@ -74,22 +75,22 @@ fn twice(files: &[PathBuf]) -> Option<String> {
     names.into_iter().find(|name| !seen.insert(*name)).map(|name| name.to_string_lossy().into_owned())
 }
 
-async fn one(cx: &Context, place: &Place, file: &Path, prefix: &str, patience: Duration) -> Result<()> {
+async fn one(cx: &Context, deployment: &Deployment, file: &Path, prefix: &str, patience: Duration) -> Result<()> {
     let shown = file.display().to_string();
     let bytes = tokio::fs::read(file)
         .await
         .map_err(|error| Error::new(format!("cannot read `{shown}`")).because(&error).exit(Exit::Usage))?;
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let key = format!("{}{prefix}{name}", place.key_prefix);
-    let upload = picture::upload(cx, place, key.clone(), bytes, "application/octet-stream").await?;
-    let (rows, outcome) = match picture::wait(cx, place, &upload, patience).await? {
-        Ended::Rows(rows) => (rows, None),
-        Ended::Without(word) => (Vec::new(), Some(word)),
-        Ended::Late(line) => {
+    let key = format!("{}{prefix}{name}", deployment.key_prefix);
+    let upload = picture::upload(cx, deployment, key.clone(), bytes, "application/octet-stream").await?;
+    let (rows, outcome) = match picture::wait(cx, deployment, &upload, patience).await? {
+        PictureResult::Rows(rows) => (rows, None),
+        PictureResult::Without(word) => (Vec::new(), Some(word)),
+        PictureResult::Late(line) => {
             let error =
                 Error::new(format!("the function has not finished with `{key}` after {} s", patience.as_secs()))
                     .exit(Exit::Smoke)
-                    .hint(format!("`{}` shows its log", cx.command("logs")));
+                    .hint(Hint::command("logs").then(" shows its log"));
             return Err(line.into_iter().fold(error, Error::cause));
         }
     };

@@ -1,18 +1,17 @@
 //! `provisioner doctor`
 
-use std::sync::Arc;
-
 use tokio::process::Command;
 
 use crate::aws::identity::{self, Identity};
 use crate::aws::{Clients, Target, quotas, rights};
 use crate::bootstrap;
-use crate::cli::{self, Global};
+use crate::context::Global;
 use crate::core::event::{CheckState, Event};
+use crate::core::hint::Hint;
 use crate::core::{names, policy, regions};
 use crate::error::{Error, Exit, Result};
 use crate::package::Architecture;
-use crate::ui::{Events, Ui};
+use crate::ui::Events;
 
 /// Check what this machine and this account have and what is missing
 ///
@@ -35,8 +34,9 @@ struct Findings {
 }
 
 impl Findings {
-    fn add(&mut self, name: &'static str, state: CheckState, detail: impl Into<String>, remedy: Option<String>) {
+    fn add(&mut self, name: &'static str, state: CheckState, detail: impl Into<String>, remedy: Option<Hint>) {
         self.missing |= state == CheckState::Problem;
+        let remedy = remedy.map(|hint| self.events.complete(&hint));
         self.events.emit(Event::Check { name, state, detail: detail.into(), remedy });
     }
 
@@ -44,7 +44,7 @@ impl Findings {
         self.add(name, CheckState::Ok, detail, None);
     }
 
-    fn note(&mut self, name: &'static str, detail: impl Into<String>, remedy: Option<String>) {
+    fn note(&mut self, name: &'static str, detail: impl Into<String>, remedy: Option<Hint>) {
         self.add(name, CheckState::Note, detail, remedy);
     }
 
@@ -58,9 +58,9 @@ impl Findings {
 ///
 /// # Errors
 /// A name on the command line is wrong.
-pub async fn run(args: &Doctor, global: &Global, ui: &Arc<Ui>) -> Result<Exit> {
-    cli::check_names(global)?;
-    let mut findings = Findings { events: Events::new(Arc::clone(ui), None), missing: false };
+pub async fn run(args: &Doctor, global: &Global, events: &Events) -> Result<Exit> {
+    global.check_names()?;
+    let mut findings = Findings { events: events.clone(), missing: false };
     toolchain(&mut findings, global.local).await;
     python(&mut findings, global.local).await;
     if !global.local {
@@ -68,7 +68,9 @@ pub async fn run(args: &Doctor, global: &Global, ui: &Arc<Ui>) -> Result<Exit> {
             if global.region.is_empty() { vec![None] } else { global.region.iter().cloned().map(Some).collect() };
         let several = named.len() > 1;
         for region in named {
-            findings.events = Events::new(Arc::clone(ui), region.clone().filter(|_| several));
+            if let Some(region) = &region {
+                findings.events = events.in_region(region, several);
+            }
             account(&mut findings, args, global, region).await;
         }
     }
@@ -154,9 +156,9 @@ async fn rekognition(findings: &mut Findings, clients: &Clients) {
     }
     let near = regions::nearest(name).join("` or `");
     let remedy = if near.is_empty() {
-        "`provisioner regions` lists those that have it".to_owned()
+        Hint::command("regions").then(" lists those that have it")
     } else {
-        format!("use `{near}`")
+        Hint::from(format!("use `{near}`"))
     };
     findings.add("region", CheckState::Problem, format!("{name} has no Rekognition"), Some(remedy));
 }
@@ -174,8 +176,8 @@ async fn limits(findings: &mut Findings, clients: &Clients) {
         Ok(Some(rate)) => {
             let burst = copies.as_ref().is_ok_and(|(_, free)| f64::from(*free) > rate * 4.0);
             let remedy = burst.then(|| {
-                "against bursts of uploads: `provisioner up --parameter ReservedConcurrency=auto --parameter FailureQueue=yes`"
-                    .to_owned()
+                Hint::from("against bursts of uploads: ")
+                    .then_command("up --parameter ReservedConcurrency=auto --parameter FailureQueue=yes")
             });
             findings.add("DetectFaces", CheckState::Ok, format!("{rate} requests a second"), remedy);
         }
@@ -199,7 +201,7 @@ async fn permissions(findings: &mut Findings, args: &Doctor, global: &Global, cl
             stack: &global.stack,
             table: &args.table,
             bucket: args.bucket.as_ref().unwrap_or(&computed),
-            artefacts: &names::artefact_bucket(&caller.account, &clients.region),
+            artefacts: &names::package_bucket(&caller.account, &clients.region),
         },
     );
     let (mut asked, mut denied) = (0, Vec::new());
@@ -220,11 +222,11 @@ async fn permissions(findings: &mut Findings, args: &Doctor, global: &Global, cl
     }
     let shown = denied.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
     let more = if denied.len() > 5 { format!(" and {} more", denied.len() - 5) } else { String::new() };
-    let bucket = args.bucket.as_ref().map(|bucket| format!(" --bucket {bucket}")).unwrap_or_default();
-    let remedy = format!(
-        "`provisioner policy --account {} --region {} --stack {} --table {}{bucket}` prints the policy that allows them",
-        caller.account, clients.region, global.stack, args.table
-    );
+    let mut remedy = Hint::command("policy").arg("--account").arg(&caller.account).arg("--table").arg(&args.table);
+    if let Some(bucket) = &args.bucket {
+        remedy = remedy.arg("--bucket").arg(bucket);
+    }
+    let remedy = remedy.then(" prints the policy that allows them");
     findings.add(
         "permissions",
         CheckState::Problem,

@@ -3,28 +3,28 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::aws::follow::Pace;
 use crate::aws::function;
-use crate::cli::Context;
-use crate::commands::deployed;
+use crate::aws::pace::Pace;
+use crate::clock;
+use crate::context::Context;
 use crate::core::event::Event;
 use crate::error::{Exit, Result};
 use crate::steps::interrupt::Answering;
-use crate::steps::picture;
+use crate::steps::preflight;
 
 /// Show the function's log
 #[derive(Debug, clap::Args)]
 pub struct Logs {
-    /// Go on until Ctrl-C
+    /// Keep printing new lines until Ctrl-C
     #[arg(long, short)]
     pub follow: bool,
-    /// Begin so long ago, as `90s`, `15m`, `2h` or `1d`
+    /// How far back to start, for example `90s`, `15m`, `2h` or `1d`
     #[arg(long, value_name = "AGO", default_value = "1h", value_parser = ago)]
     pub since: Duration,
 }
 
 fn ago(text: &str) -> std::result::Result<Duration, String> {
-    let wrong = || "it has the form 90s, 15m, 2h or 1d".to_owned();
+    let wrong = || "expected for example 90s, 15m, 2h or 1d".to_owned();
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {
         's' => 1,
@@ -37,14 +37,14 @@ fn ago(text: &str) -> std::result::Result<Duration, String> {
     count.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
 }
 
-/// Runs it in one region.
+/// Runs the command in one region.
 ///
 /// # Errors
 /// There is no stack, or the log cannot be read.
 pub async fn run(args: &Logs, cx: &Context) -> Result<Exit> {
-    let stack = deployed(cx).await?;
+    let stack = preflight::deployed(cx).await?;
     let group = stack.output("LogGroupName")?;
-    let mut from = picture::now().saturating_sub(i64::try_from(args.since.as_millis()).unwrap_or(i64::MAX));
+    let mut from = clock::now_millis().saturating_sub(i64::try_from(args.since.as_millis()).unwrap_or(i64::MAX));
     let mut seen = HashSet::new();
     let mut answering = Answering::begin();
     let mut pace = Pace::new(Duration::from_secs(1), Duration::from_secs(3));

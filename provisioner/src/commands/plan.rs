@@ -1,10 +1,10 @@
 //! `provisioner plan`
 
-use crate::cli::Context;
+use crate::context::Context;
 use crate::core::event::Event;
 use crate::error::{Exit, Result};
-use crate::steps::clean;
-use crate::steps::prepare::{self, Settings};
+use crate::steps::settings::Settings;
+use crate::steps::{clean, prepare};
 
 /// Show what `up` would do, property by property, data loss first
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,6 @@
 //! `provisioner policy`
 
-use crate::cli::{self, Global};
+use crate::context::Global;
 use crate::core::event::Event;
 use crate::core::{names, policy, regions};
 use crate::error::{Error, Exit, Result};
@@ -43,7 +43,7 @@ pub enum Purpose {
 /// # Errors
 /// A name is wrong, or the regions are of several partitions.
 pub fn run(args: &Policy, global: &Global, events: &Events) -> Result<()> {
-    cli::check_names(global)?;
+    global.check_names()?;
     if args.account != "*" && !(args.account.len() == 12 && args.account.chars().all(|c| c.is_ascii_digit())) {
         return Err(Error::new(format!("`{}` is no AWS account", args.account))
             .exit(Exit::Usage)
@@ -72,7 +72,7 @@ pub fn run(args: &Policy, global: &Global, events: &Events) -> Result<()> {
             stack: &global.stack,
             table: &args.table,
             bucket: &bucket,
-            artefacts: &names::artefact_bucket(&args.account, region),
+            artefacts: &names::package_bucket(&args.account, region),
         },
     );
     events.emit(Event::Document { text: format!("{document:#}") });

@@ -1,16 +1,16 @@
 //! `provisioner redrive`
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use futures_util::future::join_all;
 
 use crate::aws::queue::Message;
 use crate::aws::{function, queue};
-use crate::cli::Context;
-use crate::commands::deployed;
+use crate::clock;
+use crate::context::Context;
 use crate::core::event::Event;
-use crate::core::failure;
+use crate::core::hint::Hint;
+use crate::core::invocation_record::{self, NotARecord};
 use crate::error::{Error, Exit, Result};
+use crate::steps::preflight;
 
 /// Send the uploads that failed for good to the function once more
 ///
@@ -28,12 +28,11 @@ pub struct Redrive {
 /// # Errors
 /// There is no stack or no queue, a request fails, or the queue holds what is no failed event.
 pub async fn run(args: &Redrive, cx: &Context) -> Result<Exit> {
-    let stack = deployed(cx).await?;
+    let stack = preflight::deployed(cx).await?;
     let Some(url) = stack.outputs.get("FailureQueueUrl") else {
-        return Err(Error::new(format!("stack `{}` has no failure queue", stack.name)).hint(format!(
-            "`{}` adds one; it keeps what fails from then on",
-            cx.command("up --parameter FailureQueue=yes")
-        )));
+        return Err(Error::new(format!("stack `{}` has no failure queue", stack.name)).hint(
+            Hint::command("up --parameter FailureQueue=yes").then(" adds one; it keeps uploads that fail from then on"),
+        ));
     };
     let function = stack.output("FunctionName")?;
     let mut sent = Sent::default();
@@ -65,7 +64,7 @@ struct Sent {
 
 /// Sends up to `limit` events, a batch side by side. `sent` is true also after an error.
 async fn send(limit: usize, url: &str, function: &str, cx: &Context, sent: &mut Sent) -> Result<()> {
-    let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let began = clock::now().as_millis();
     let mut seen_again = 0;
     while sent.events < limit {
         let messages = queue::receive(&cx.clients.sqs, url, limit - sent.events).await?;
@@ -99,10 +98,7 @@ async fn send(limit: usize, url: &str, function: &str, cx: &Context, sent: &mut 
                 Ok(Handed::Foreign(reason)) => {
                     sent.foreign += 1;
                     sent.left.push(message);
-                    cx.events.emit(Event::Warning {
-                        message: format!("a message in the failure queue is left there: {reason}"),
-                        hint: None,
-                    });
+                    cx.events.emit(Event::MessageKept { reason });
                 }
                 Err(error) => {
                     sent.left.push(message);
@@ -122,11 +118,11 @@ enum Handed {
     /// Lambda has its event, and it has left the queue.
     Over,
     /// It is no failed event, and why.
-    Foreign(&'static str),
+    Foreign(NotARecord),
 }
 
 async fn hand_over(message: &Message, url: &str, function: &str, cx: &Context) -> Result<Handed> {
-    let event = match failure::event(&message.body) {
+    let event = match invocation_record::event(&message.body) {
         Ok(event) => event,
         Err(reason) => return Ok(Handed::Foreign(reason)),
     };

@@ -1,16 +1,15 @@
 //! `provisioner regions`
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use futures_util::future::join_all;
 
 use crate::aws::{Clients, Target, quotas};
-use crate::cli::Global;
-use crate::core::event::{Event, RegionRow};
+use crate::context::Global;
+use crate::core::event::{Event, RegionRow, RegionSource};
 use crate::core::regions;
 use crate::error::{Error, Exit, Result};
-use crate::ui::{Events, Ui};
+use crate::ui::Events;
 
 /// List the regions and whether the system can run there
 ///
@@ -30,13 +29,12 @@ pub struct Regions {
 type Answers = BTreeMap<&'static str, Result<Option<f64>>>;
 
 /// Prints the table of regions.
-pub async fn run(args: &Regions, global: &Global, ui: &Arc<Ui>) -> Result<()> {
+pub async fn run(args: &Regions, global: &Global, events: &Events) -> Result<()> {
     if args.live && global.local {
         return Err(Error::new("the local cloud has no list of regions of its own")
             .exit(Exit::Usage)
             .hint("leave out `--live` or `--local`"));
     }
-    let events = Events::new(Arc::clone(ui), None);
     let answers = if args.live { Some(ask(global).await?) } else { None };
     let rows = regions::all()
         .map(|region| {
@@ -51,7 +49,7 @@ pub async fn run(args: &Regions, global: &Global, ui: &Arc<Ui>) -> Result<()> {
                     None => Some(region.supports_rekognition()),
                 },
                 opt_in: region.is_opt_in(),
-                requests_a_second: answer.flatten().copied().flatten(),
+                requests_per_second: answer.flatten().copied().flatten(),
                 nearest: regions::nearest(region.name),
             }
         })
@@ -59,7 +57,7 @@ pub async fn run(args: &Regions, global: &Global, ui: &Arc<Ui>) -> Result<()> {
         .collect();
     events.emit(Event::Regions {
         regions: rows,
-        source: if args.live { "Service Quotas" } else { "the built-in table" },
+        source: if args.live { RegionSource::ServiceQuotas } else { RegionSource::BuiltIn },
     });
     Ok(())
 }

@@ -1,8 +1,5 @@
 //! `provisioner completions` and `provisioner man`
 
-use clap::CommandFactory;
-
-use crate::cli::Cli;
 use crate::core::event::Event;
 use crate::error::{Error, Result};
 use crate::ui::Events;
@@ -22,9 +19,9 @@ pub struct Man {}
 ///
 /// # Errors
 /// Never in practice.
-pub fn completions(args: &Completions, events: &Events) -> Result<()> {
+pub fn completions(args: &Completions, command: &mut clap::Command, events: &Events) -> Result<()> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "provisioner", &mut text);
+    clap_complete::generate(args.shell, command, "provisioner", &mut text);
     print(text, events)
 }
 
@@ -32,9 +29,9 @@ pub fn completions(args: &Completions, events: &Events) -> Result<()> {
 ///
 /// # Errors
 /// Never in practice.
-pub fn man(_args: &Man, events: &Events) -> Result<()> {
+pub fn man(command: clap::Command, events: &Events) -> Result<()> {
     let mut text = Vec::new();
-    clap_mangen::Man::new(Cli::command())
+    clap_mangen::Man::new(command)
         .render(&mut text)
         .map_err(|error| Error::new("cannot render the manual page").because(&error))?;
     print(text, events)

@@ -3,9 +3,9 @@
 use crate::aws::bucket::{self, Bucket};
 use crate::aws::{drift, stack, table};
 use crate::bootstrap;
-use crate::cli::Context;
+use crate::context::Context;
 use crate::core::event::{Event, STATUS_COUNTS, StatusReport};
-use crate::core::status::{Condition, condition};
+use crate::core::first_step::Condition;
 use crate::error::{Exit, Result};
 
 /// Show the stack, its outputs, its parameters and what it holds; exits with 1 where it is absent or broken
@@ -51,7 +51,7 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
         .get("CodeKey")
         .and_then(|key| key.rsplit('/').next())
         .map(|name| name.trim_end_matches(".zip").to_owned());
-    let healthy = condition(&stack.status) == Some(Condition::Ready);
+    let healthy = Condition::of(&stack.status) == Some(Condition::Ready);
     cx.events.emit(Event::Status {
         report: Box::new(StatusReport {
             stack: stack.name.clone(),
@@ -59,10 +59,10 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
             outputs: stack.outputs.clone(),
             parameters: stack.parameters.clone(),
             deployed_sha256,
-            carried_sha256: stack
+            embedded_sha256: stack
                 .parameters
                 .get("Architecture")
-                .and_then(|architecture| bootstrap::carried(architecture)),
+                .and_then(|architecture| bootstrap::embedded_sha256(architecture)),
             objects,
             rows,
         }),
@@ -73,10 +73,7 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
 
 async fn has_drifted(cx: &Context, stack_id: &str) -> Result<bool> {
     let Some(drift) = drift::detect(&cx.clients.cloudformation, stack_id).await? else {
-        cx.events.emit(Event::Warning {
-            message: "this endpoint does not know `DetectStackDrift`, so the drift stays unknown".into(),
-            hint: None,
-        });
+        cx.events.emit(Event::DriftUnknown);
         return Ok(false);
     };
     let drifted = !drift.drifted.is_empty();

@@ -1,12 +1,12 @@
 //! `provisioner up`
 
-use crate::cli::Context;
-use crate::commands::smoke;
+use crate::context::Context;
 use crate::core::event::Event;
 use crate::core::names;
 use crate::error::{Exit, Result};
-use crate::steps::prepare::{self, Prepared, Settings};
-use crate::steps::{adopt, apply, clean};
+use crate::steps::prepared::{self, Prepared};
+use crate::steps::settings::Settings;
+use crate::steps::{apply, clean, prepare, smoke};
 
 /// Put the system up or bring it up to date, then prove that it works
 ///
@@ -36,12 +36,12 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
         cx.events.emit(Event::Outputs { outputs: stack.outputs.clone() });
         if prepared.observed.joined && !args.no_smoke {
             // Whoever deployed it may not have proved it.
-            return smoke::prove(cx, stack, &smoke::Smoke::default()).await;
+            return smoke::prove(cx, stack, &smoke::Options::default()).await;
         }
         return Ok(Exit::Success);
     }
     cx.events.emit(Event::Planned { plan: prepared.plan.clone() });
-    let agreed = match prepare::check_data_loss(&prepared.plan, args.allow_data_loss) {
+    let agreed = match prepared::check_data_loss(&prepared.plan, args.allow_data_loss) {
         Ok(()) => cx.confirm(&format!("deploy to {} in account {}?", cx.region(), prepared.observed.account)),
         refused => refused,
     };
@@ -52,19 +52,19 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
     // While CloudFormation works: neither the update nor its rollback needs more than the two that are kept.
     let mut stack = apply::run(cx, &prepared, collect(cx, &prepared)).await?;
     if prepared.adoption.take().is_some() {
-        stack = adopt::complete(cx, &mut prepared, stack).await?;
+        stack = apply::complete_adoption(cx, &mut prepared, stack).await?;
     }
     cx.events.emit(Event::Outputs { outputs: stack.outputs.clone() });
     if args.no_smoke {
         return Ok(Exit::Success);
     }
-    smoke::prove(cx, &stack, &smoke::Smoke::default()).await
+    smoke::prove(cx, &stack, &smoke::Options::default()).await
 }
 
 /// Removes the packages that an update leaves behind; a stack that is only being created has none.
 async fn collect(cx: &Context, prepared: &Prepared) {
     let Some(stack) = &prepared.observed.stack else { return };
     let previous = stack.parameters.get("CodeKey").cloned();
-    let current = names::artefact_key(cx.stack(), &prepared.package.sha256);
-    clean::old_packages(cx, &prepared.artefacts, &[Some(current), previous]).await;
+    let current = names::package_key(cx.stack(), &prepared.package.sha256);
+    clean::old_packages(cx, &prepared.package_bucket, &[Some(current), previous]).await;
 }

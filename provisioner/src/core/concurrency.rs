@@ -1,30 +1,55 @@
-//! How many copies of the function may run at once, so that a burst of uploads waits in Lambda's queue instead of failing at Rekognition.
+//! How many concurrent executions to reserve for the function, so that a burst of uploads waits in Lambda's queue instead of failing at
+//! Rekognition.
 //!
-//! Pure. As many copies as requests a second: a picture takes a copy some tenths of a second to a second, so the quota is filled; what is
-//! over it then is little, and the copies' own retries and Lambda's take it up (`make scale` shows how few those are).
+//! Pure. One concurrent execution per `DetectFaces` request per second: a picture takes some tenths of a second to a second, so the quota is
+//! used up; the few requests beyond it are absorbed by the function's retries and Lambda's (`make scale` shows how few).
 
-/// What makes the parameter `ReservedConcurrency` be worked out from the account's quotas.
+use serde::Serialize;
+
+/// The value of parameter `ReservedConcurrency` that asks for a reservation computed from the account's quotas.
 pub const AUTOMATIC: &str = "auto";
 
-/// Copies that Lambda leaves to the functions without a reservation, come what may (Lambda Developer Guide, "Reserved concurrency").
-const KEPT_FREE: i32 = 100;
+/// Concurrent executions that Lambda always leaves to functions without a reservation (Lambda Developer Guide, "Reserved concurrency").
+const ALWAYS_UNRESERVED: i32 = 100;
 
-/// Works out the reservation from Rekognition's requests a second and the copies that no function has reserved yet.
+/// Why no reservation can be computed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum NoReservation {
+    /// Service Quotas lists no such quota.
+    #[error("Service Quotas lists no quota of DetectFaces here")]
+    UnknownQuota,
+    /// The account has too few concurrent executions.
+    #[error(
+        "{wanted} concurrent executions are wanted, {unreserved} are unreserved in this account, and Lambda keeps \
+         {ALWAYS_UNRESERVED} of them unreserved"
+    )]
+    NoRoom {
+        /// The reservation that the quota asks for.
+        wanted: i32,
+        /// Concurrent executions that no function has reserved.
+        unreserved: i32,
+    },
+    /// The quotas cannot be read.
+    #[error("{error}")]
+    Unreadable {
+        /// Why not.
+        error: String,
+    },
+}
+
+/// Computes the reservation from Rekognition's requests per second and the unreserved concurrent executions of the account.
 ///
 /// # Errors
-/// There is no room for it, or nothing to go by; as a clause.
-pub fn reserve(requests_a_second: Option<f64>, free: i32) -> Result<i32, String> {
-    let rate = requests_a_second
-        .filter(|rate| rate.is_finite() && *rate > 0.0)
-        .ok_or("Service Quotas tells no quota of DetectFaces here")?;
+/// There is no room for a reservation, or no quota to compute it from.
+pub fn reserve(requests_per_second: Option<f64>, unreserved: i32) -> Result<i32, NoReservation> {
+    let rate = requests_per_second.filter(|rate| rate.is_finite() && *rate > 0.0).ok_or(NoReservation::UnknownQuota)?;
     #[expect(clippy::cast_possible_truncation, reason = "a cast of a float saturates")]
-    let copies = rate.ceil() as i32;
-    if copies > free.saturating_sub(KEPT_FREE) {
-        return Err(format!(
-            "{copies} copies are wanted, {free} are not reserved in this account, and Lambda keeps {KEPT_FREE} of these free"
-        ));
+    let wanted = rate.ceil() as i32;
+    if wanted > unreserved.saturating_sub(ALWAYS_UNRESERVED) {
+        return Err(NoReservation::NoRoom { wanted, unreserved });
     }
-    Ok(copies)
+    Ok(wanted)
 }
 
 #[cfg(test)]
@@ -32,19 +57,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_quota_decides_where_there_is_room() {
-        for (rate, free, expected) in [
+    fn the_quota_decides_if_there_is_room() {
+        for (rate, unreserved, expected) in [
             (Some(5.0), 1_000, Some(5)),
             (Some(0.5), 1_000, Some(1)),
             (Some(50.0), 150, Some(50)),
             (Some(50.0), 149, None),
-            // A new account has ten copies in all.
+            // A new account has ten concurrent executions in all.
             (Some(5.0), 10, None),
             (Some(0.0), 1_000, None),
             (Some(f64::NAN), 1_000, None),
             (None, 1_000, None),
         ] {
-            assert_eq!(reserve(rate, free).ok(), expected, "{rate:?} {free}");
+            assert_eq!(reserve(rate, unreserved).ok(), expected, "{rate:?} {unreserved}");
         }
     }
 }

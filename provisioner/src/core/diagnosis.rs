@@ -5,6 +5,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::hint::Hint;
+use super::status::ResourceStatus;
+
 /// What happened to one resource (or to the stack itself) at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackEvent {
@@ -19,8 +22,8 @@ pub struct StackEvent {
     pub physical_id: Option<String>,
     /// As `AWS::Lambda::Function`.
     pub resource_type: String,
-    /// As `CREATE_FAILED`; for a validation or hook, what became of it.
-    pub status: String,
+    /// The resource's status, or the outcome of a validation or hook.
+    pub status: ResourceStatus,
     /// What the service said.
     #[serde(default)]
     pub reason: Option<String>,
@@ -30,6 +33,20 @@ pub struct StackEvent {
     /// The `ClientRequestToken` of the request that caused it.
     #[serde(skip)]
     pub token: Option<String>,
+}
+
+impl StackEvent {
+    /// Whether the event is about the stack itself.
+    #[must_use]
+    pub fn is_of_stack(&self) -> bool {
+        self.resource_type == "AWS::CloudFormation::Stack"
+    }
+
+    /// Whether something was cancelled because something else failed.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.reason.as_deref().is_some_and(|reason| reason.to_ascii_lowercase().contains("cancelled"))
+    }
 }
 
 /// Why an operation failed.
@@ -84,9 +101,9 @@ impl Kind {
     /// Reads the sort out of an event; services use the same few phrases.
     fn of(event: &StackEvent, reason: &str) -> Self {
         let has = |phrases: &[&str]| phrases.iter().any(|phrase| reason.contains(phrase));
-        if event.status.starts_with("HOOK_") {
+        if event.status.is_hook() {
             Self::Hook
-        } else if event.status.starts_with("VALIDATION_") {
+        } else if event.status.is_validation() {
             Self::Validation
         } else if has(&["not authorized to perform", "AccessDenied", "Access Denied", "UnauthorizedOperation"]) {
             Self::Denied
@@ -106,23 +123,25 @@ impl Kind {
         }
     }
 
-    /// What to do about it, where that is more than to read the reason.
+    /// What to do about it, if that is more than reading the reason.
     #[must_use]
-    pub fn way_out(self) -> Option<&'static str> {
-        match self {
-            Self::Denied => Some("`provisioner policy` prints everything that a deployer needs"),
-            Self::NameTaken => Some(
-                "`--adopt` takes an existing table or bucket into the stack; `--stack NAME` makes another system beside it",
+    pub fn remedy(self) -> Option<Hint> {
+        Some(match self {
+            Self::Denied => Hint::command("policy").then(" prints all permissions that a deployer needs"),
+            Self::NameTaken => Hint::from(
+                "`--adopt` imports an existing table or bucket into the stack; `--stack NAME` creates another system beside it",
             ),
-            Self::Quota => Some("ask for more under Service Quotas, or lower what the parameter asks for"),
+            Self::Quota => Hint::from("request a higher quota in Service Quotas, or lower the parameter's value"),
             Self::InvalidProperty | Self::Validation => {
-                Some("change the parameter or the template that sets this property")
+                Hint::from("change the parameter or the template that sets this property")
             }
-            Self::Hook => Some("the hook belongs to your account or organisation: its owner can say what it wants"),
-            Self::NotEmpty => Some("`provisioner down` empties it first"),
-            Self::Transient => Some("the service was busy: run the same command again in a few minutes"),
-            Self::Other => None,
-        }
+            Self::Hook => {
+                Hint::from("the hook belongs to your account or organization: ask its owner what it requires")
+            }
+            Self::NotEmpty => Hint::command("down").then(" empties it first"),
+            Self::Transient => Hint::from("the service was busy: run the same command again in a few minutes"),
+            Self::Other => return None,
+        })
     }
 }
 
@@ -166,16 +185,14 @@ pub fn diagnose(events: &[StackEvent]) -> Option<Diagnosis> {
 }
 
 fn is_failure(event: &StackEvent) -> bool {
-    event.status.ends_with("FAILED")
-        || (event.resource_type == "AWS::CloudFormation::Stack"
-            && event.status.ends_with("ROLLBACK_IN_PROGRESS")
-            && event.reason.is_some())
+    event.status.is_failure() || (event.is_of_stack() && event.status.is_rollback_start() && event.reason.is_some())
 }
 
 fn is_consequence(event: &StackEvent) -> bool {
-    event.resource_type == "AWS::CloudFormation::Stack"
+    event.is_of_stack()
+        || event.is_cancelled()
         || event.reason.as_deref().is_some_and(|reason| {
-            ["cancelled", "The following hook(s) failed", "The following resource(s) failed"]
+            ["The following hook(s) failed", "The following resource(s) failed"]
                 .iter()
                 .any(|phrase| reason.contains(phrase))
         })

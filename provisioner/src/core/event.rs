@@ -1,13 +1,18 @@
 //! Everything that a command reports, as facts: the text and the JSON output are two renderings of this one enum.
 //!
-//! Pure. An event owns its data and says what happened, not how to word it.
+//! Pure. An event owns its data and says what happened; the words are in `ui/text.rs`.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::concurrency::NoReservation;
 use super::diagnosis::{Diagnosis, StackEvent};
-use super::plan::Plan;
+use super::invocation_record::NotARecord;
+use super::operation::Kind;
+use super::plan::{Plan, Property};
+use super::smoke::Row;
+use super::status::StackStatus;
 
 /// A fact that a command reports.
 #[derive(Clone, Debug, Serialize)]
@@ -16,60 +21,75 @@ use super::plan::Plan;
 pub enum Event {
     /// A command begins.
     Started { command: &'static str, version: &'static str, stack: String, local: bool },
-    /// A step of the local cloud: installing, starting, joining.
-    LocalCloud { step: String },
-    /// The local cloud answers, and what is real in it.
+    /// The local cloud is being started.
+    LocalCloud { step: LocalStep },
+    /// The local cloud answers.
     LocalReady { endpoint: String, account: String },
-    /// The local cloud was stopped; false where none ran.
+    /// The local cloud was stopped; false if none was running.
     LocalStopped { was_running: bool },
+    /// The local cloud keeps running for its other stacks.
+    LocalKept,
     /// A Rust target was missing and is being added.
     TargetAdding { target: &'static str },
     /// The function's executable is being built.
     BuildStarted { target: &'static str },
-    /// So many crates were compiled so far; the last of them.
+    /// The number of crates compiled so far, and the last of them.
     BuildProgress { crates: usize, latest: String },
-    /// The executable and its package are there.
-    Packaged {
-        source: String,
-        architecture: &'static str,
-        executable_bytes: usize,
-        zip_bytes: usize,
-        sha256: String,
-        zip: Option<String>,
-    },
-    /// Who acts, and where.
+    /// The executable and its package are ready.
+    Packaged { source: String, architecture: &'static str, executable_bytes: usize, zip_bytes: usize, sha256: String },
+    /// The package was written to a file.
+    PackageWritten { file: String, executable_bytes: usize, zip_bytes: usize, sha256: String },
+    /// The account, and who acts in it.
     Identity { account: String, arn: Option<String>, partition: String },
-    /// So many copies of the function will run at once, since Rekognition takes so many requests a second.
-    ConcurrencyChosen { copies: i32, requests_a_second: f64 },
+    /// The maximum number of concurrent executions, and the `DetectFaces` requests per second that it follows from.
+    ConcurrencyChosen { concurrent_executions: i32, requests_per_second: f64 },
+    /// No reservation could be computed. `kept` is the reservation that stays, if there is one.
+    ConcurrencyUnknown { kept: Option<i32>, reason: NoReservation },
     /// The region has what the system needs.
-    RegionChecked { rekognition: bool, source: &'static str },
-    /// The bucket for packages was made.
-    ArtefactBucketCreated { bucket: String },
-    /// The package is in its bucket; false where it was there already.
-    ArtefactStored { bucket: String, key: String, uploaded: bool },
-    /// Packages that no deployment needs any more were removed.
-    ArtefactsRemoved { bucket: String, objects: usize },
+    RegionChecked { rekognition: bool, source: RegionSource },
+    /// The bucket for packages was created.
+    PackageBucketCreated { bucket: String },
+    /// The package was uploaded to its bucket.
+    PackageStored { bucket: String, key: String },
+    /// Packages that no deployment needs were removed.
+    PackagesRemoved { bucket: String, objects: usize },
+    /// Old packages could not be removed.
+    OldPackagesKept { bucket: String, cause: String },
+    /// Express mode was requested, and standard mode is used.
+    ExpressUnavailable { reason: NoExpress },
+    /// The endpoint does not support change sets that revert drift, so drift stays.
+    DriftRevertUnsupported,
+    /// `--adopt` found neither the table nor the bucket.
+    NothingToAdopt { table: String, bucket: String },
+    /// An adopted bucket notifies others, and will notify the function instead.
+    NotificationReplaced { bucket: String, targets: Vec<String> },
     /// What will be done.
     Planned { plan: Plan },
-    /// Nothing is to be done.
+    /// There is nothing to do.
     NoChanges { stack: String },
-    /// A running operation of somebody else's is followed.
-    Joined { stack: String, status: String },
+    /// An operation that was running already is followed.
+    Joined { stack: String, status: StackStatus },
     /// A stack operation was started.
-    OperationStarted { operation: &'static str, stack: String },
-    /// A resource moved.
+    OperationStarted { operation: Kind, stack: String },
+    /// The status of a resource changed.
     Resource { event: StackEvent },
-    /// A stack operation ended; ok where it did what it was started for.
-    OperationEnded { stack: String, status: String, ok: bool, seconds: f64 },
-    /// Why it failed.
+    /// The first Ctrl-C: the update continues in AWS; a second one cancels it.
+    LeavingUpdate { stack: String },
+    /// The second Ctrl-C: the update was cancelled and rolls back.
+    UpdateCancelled { stack: String },
+    /// A continued rollback skipped these resources.
+    RollbackSkipped { resources: Vec<String> },
+    /// A stack operation ended; `ok` if it did what it was started for.
+    OperationEnded { stack: String, status: StackStatus, ok: bool, seconds: f64 },
+    /// Why the operation failed.
     Failed { diagnosis: Diagnosis, console: Option<String> },
-    /// What the stack offers.
+    /// The outputs of the stack.
     Outputs { outputs: BTreeMap<String, String> },
-    /// What a stack is and holds.
+    /// A stack and what it holds.
     Status { report: Box<StatusReport> },
-    /// A step of the smoke test, done.
-    SmokeStep { step: &'static str, detail: String, seconds: f64 },
-    /// The smoke test's verdict.
+    /// A step of the smoke test passed.
+    SmokeStep { step: SmokeStep, seconds: f64 },
+    /// The smoke test passed.
     SmokePassed { pictures: usize, rows: usize, seconds: f64 },
     /// What `down` will remove.
     WillRemove {
@@ -81,15 +101,17 @@ pub enum Event {
         rows: usize,
         keep_data: bool,
     },
-    /// Objects, versions and delete markers leave a bucket.
+    /// Objects, versions and delete markers are being removed from a bucket.
     Emptying { bucket: String, removed: usize, of: Option<usize> },
     /// Something outside the stack was removed.
-    Removed { kind: &'static str, name: String },
-    /// Something was kept on purpose.
-    Kept { kind: &'static str, name: String },
-    /// Data was kept on purpose, so much of it, counted after all else was gone.
-    KeptData { kind: &'static str, name: String, count: usize, unit: &'static str },
-    /// The service was asked for a resource and said whether it is there; its ARN where it has one of its own.
+    Removed { kind: Kept, name: String },
+    /// The bucket for packages was kept, because other stacks use it.
+    PackageBucketKept { bucket: String },
+    /// Data was kept on purpose; counted after everything else was gone.
+    KeptData { kind: Kept, name: String, count: usize },
+    /// What was kept can be adopted; names that `up` does not use by itself are given.
+    Adoptable { bucket: Option<String>, table: Option<String> },
+    /// The service was asked for a resource by name; its ARN if it has one of its own.
     Proof {
         kind: String,
         name: String,
@@ -97,53 +119,130 @@ pub enum Event {
         arn: Option<String>,
         gone: bool,
     },
-    /// Nothing is left.
-    NothingLeft { asked: usize },
+    /// A resource that the service cannot be asked for.
+    ProofImpossible { kind: String, name: String },
+    /// Nothing is left of the stack.
+    NothingLeft { checked: usize },
     /// There is no stack of that name.
     NoStack { stack: String },
-    /// What differs from the template in the account itself; nothing where all is as it was deployed.
+    /// The differences between the account and the deployed template.
     Drift { stack: String, drifted: Vec<Drifted>, unchecked: Vec<String> },
-    /// One thing that `doctor` looked at.
+    /// The endpoint does not support drift detection.
+    DriftUnknown,
+    /// One thing that `doctor` checked.
     Check { name: &'static str, state: CheckState, detail: String, remedy: Option<String> },
-    /// What became of the failure queue.
+    /// The events of the failure queue were sent to the function again.
     Redriven { queue: String, sent: usize, kept: usize },
-    /// So many of the pictures that were given are finished.
+    /// A message was left in the failure queue.
+    MessageKept { reason: NotARecord },
+    /// The number of pictures that are finished.
     Detecting { done: usize, of: usize },
     /// The faces of one picture.
-    Faces { file: String, key: String, rows: Vec<super::smoke::Row>, outcome: Option<String> },
-    /// Where the system can run.
-    Regions { regions: Vec<RegionRow>, source: &'static str },
+    Faces { file: String, key: String, rows: Vec<Row>, outcome: Option<String> },
+    /// The regions and whether the system can run there.
+    Regions { regions: Vec<RegionRow>, source: RegionSource },
     /// A line of the function's log.
     Log { at: i64, line: String },
-    /// Text that was asked for (a template, a policy, shell settings).
+    /// A document that was requested: a template, a policy, shell settings.
     Document { text: String },
-    /// Something that the user should know and that stops nothing.
-    Warning { message: String, hint: Option<String> },
     /// The command failed.
     Error { message: String, causes: Vec<String>, hints: Vec<String> },
     /// The last line of every run.
     Result { ok: bool, exit_code: u8 },
 }
 
-/// `status` counts objects and rows up to here; this number means so many or more.
+/// `status` counts objects and rows up to this number, which then means "this many or more".
 pub const STATUS_COUNTS: usize = 10_000;
 
-/// `down` counts them up to here, since nobody needs to know by how many millions it is more.
+/// `down` counts them up to this number.
 pub const DOWN_COUNTS: usize = 100_000;
 
-/// How something is that `doctor` looked at.
+/// A step of starting the local cloud.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each variant says what its fields mean together")]
+pub enum LocalStep {
+    /// Another command holds the lock.
+    Waiting { lock: String },
+    /// The emulator is being installed, once per user.
+    Installing { version: &'static str, with: &'static str },
+    /// The emulator is installed.
+    Installed { seconds: f64 },
+    /// A part of the local cloud had ended, so it is started afresh.
+    Replacing { ended: &'static str },
+    /// The processes are being started.
+    Starting { port: u16 },
+}
+
+/// Where the knowledge about a region comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegionSource {
+    /// This program's table.
+    BuiltIn,
+    /// Service Quotas, which lists a quota of `DetectFaces` if the region has Rekognition.
+    ServiceQuotas,
+}
+
+/// Why express mode is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoExpress {
+    /// The stack is being created.
+    NewStack,
+    /// The plan replaces a resource.
+    Replacement,
+}
+
+/// A step of the smoke test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum SmokeStep {
+    /// The live configuration of the function is as deployed.
+    Configuration {
+        /// The function's time-out in seconds.
+        timeout: i32,
+        /// Its memory in MB.
+        memory: i32,
+        /// `arm64` or `x86_64`.
+        architecture: String,
+        /// The bucket that notifies it.
+        bucket: String,
+    },
+    /// A picture left the expected rows, and everything was cleaned up.
+    Picture {
+        /// Which of the test's pictures.
+        picture: &'static str,
+        /// The number of its rows.
+        rows: usize,
+    },
+}
+
+/// What outlives a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// The bucket for pictures.
+    Bucket,
+    /// The table of rows.
+    Table,
+    /// The bucket for packages.
+    PackageBucket,
+}
+
+/// The result of one of `doctor`'s checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
-    /// It is as it must be.
+    /// As it must be.
     Ok,
-    /// It could not be found out, or something optional is missing.
+    /// Unknown, or something optional is missing.
     Note,
     /// Something that is needed is missing.
     Problem,
 }
 
-/// A resource that is not as it was deployed.
+/// A resource that differs from what was deployed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Drifted {
     /// Its name in the template.
@@ -152,10 +251,10 @@ pub struct Drifted {
     pub resource_type: String,
     /// Its name or ARN.
     pub physical_id: String,
-    /// Whether it is gone altogether.
+    /// Whether it was deleted.
     pub deleted: bool,
-    /// What differs.
-    pub properties: Vec<super::plan::Property>,
+    /// The properties that differ.
+    pub properties: Vec<Property>,
 }
 
 /// What `status` shows.
@@ -163,18 +262,18 @@ pub struct Drifted {
 pub struct StatusReport {
     /// The stack's name.
     pub stack: String,
-    /// Its status, as CloudFormation says it.
-    pub status: String,
+    /// Its status.
+    pub status: StackStatus,
     /// Its outputs.
     pub outputs: BTreeMap<String, String>,
     /// The parameters it was deployed with.
     pub parameters: BTreeMap<String, String>,
     /// The SHA-256 of the deployed package.
     pub deployed_sha256: Option<String>,
-    /// The SHA-256 of the package that this program carries for the stack's processor, where it carries one.
+    /// The SHA-256 of the package for the stack's architecture that is embedded in this program, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub carried_sha256: Option<String>,
-    /// Objects in the bucket (versions and delete markers counted).
+    pub embedded_sha256: Option<String>,
+    /// Objects in the bucket, including versions and delete markers.
     pub objects: Option<usize>,
     /// Rows in the table.
     pub rows: Option<usize>,
@@ -183,19 +282,19 @@ pub struct StatusReport {
 /// One region, as `regions` shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct RegionRow {
-    /// As `eu-west-1`.
+    /// For example `eu-west-1`.
     pub name: &'static str,
-    /// As `Europe (Ireland)`.
+    /// For example `Europe (Ireland)`.
     pub place: &'static str,
-    /// As `aws`.
+    /// For example `aws`.
     pub partition: &'static str,
     /// Whether Rekognition detects faces there; `None` if AWS was asked and did not tell.
     pub rekognition: Option<bool>,
-    /// Whether an account must enable the region before anything can be in it.
+    /// Whether an account must enable the region first.
     pub opt_in: bool,
-    /// How many `DetectFaces` requests a second the account may make there, where that was asked for and could be read.
+    /// The account's quota of `DetectFaces` requests per second, if it was asked for and could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub requests_a_second: Option<f64>,
-    /// Where to go instead.
+    pub requests_per_second: Option<f64>,
+    /// The nearest regions with Rekognition.
     pub nearest: Vec<&'static str>,
 }

@@ -54,7 +54,7 @@ pub fn bucket_prefix(stack: &str) -> String {
 
 /// The bucket that keeps the function's packages: one an account and region, in the account's own namespace.
 #[must_use]
-pub fn artefact_bucket(account: &str, region: &str) -> String {
+pub fn package_bucket(account: &str, region: &str) -> String {
     format!("provisioner-artefacts-{account}-{region}-an")
 }
 
@@ -66,7 +66,7 @@ pub fn picture_bucket(stack: &str, account: &str, region: &str) -> String {
 
 /// The key of a package: the stack's folder, then the hash of its bytes.
 #[must_use]
-pub fn artefact_key(stack: &str, sha256: &str) -> String {
+pub fn package_key(stack: &str, sha256: &str) -> String {
     format!("{stack}/{sha256}.zip")
 }
 
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn bucket_names_stay_within_63_characters() {
-        let longest = artefact_bucket("123456789012", "ap-southeast-1");
+        let longest = package_bucket("123456789012", "ap-southeast-1");
         assert_eq!(longest, "provisioner-artefacts-123456789012-ap-southeast-1-an");
         assert!(longest.len() <= 63);
         assert!(format!("{}-123456789012-ap-southeast-1-an", bucket_prefix(&"x".repeat(64))).len() <= 63);

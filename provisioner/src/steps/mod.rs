@@ -3,7 +3,16 @@
 pub mod adopt;
 pub mod apply;
 pub mod clean;
+pub mod data;
+pub mod deletion;
 pub mod interrupt;
+pub mod operation;
+pub mod parameters;
 pub mod picture;
 pub mod preflight;
 pub mod prepare;
+pub mod prepared;
+pub mod proof;
+pub mod remains;
+pub mod settings;
+pub mod smoke;

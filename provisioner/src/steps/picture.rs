@@ -1,38 +1,40 @@
 //! One picture through the deployed system: uploaded, awaited, cleaned up.
 //!
-//! Invariant: nothing is taken for granted. A picture is finished when its rows are in the table or the function's log says that none will come.
+//! Invariant: a picture is finished only when its rows are in the table, or the function's log says that there will be none.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::aws::bucket::{self, Bucket};
-use crate::aws::follow::Pace;
+use crate::aws::pace::Pace;
 use crate::aws::stack::Stack;
 use crate::aws::{function, table};
-use crate::cli::Context;
+use crate::clock;
+use crate::context::Context;
 use crate::core::smoke::{Attribute, Outcome, Picture, Row, outcome};
 use crate::error::{Error, Result};
 
-/// Where pictures go, and where what becomes of them is found.
+/// Where a deployed system keeps pictures, rows and logs.
 #[derive(Clone, Debug)]
-pub struct Place {
-    /// For the pictures.
+pub struct Deployment {
+    /// The bucket for pictures.
     pub bucket: Bucket,
-    /// For the rows.
+    /// The table of rows.
     pub table: String,
-    /// For everything else.
+    /// The function's log group.
     pub log_group: String,
-    /// Uploads elsewhere do not start the function.
+    /// Uploads under other prefixes do not start the function.
     pub key_prefix: String,
     partition: String,
 }
 
-impl Place {
-    /// Reads it from a stack's outputs.
+impl Deployment {
+    /// Reads it from the stack's outputs and parameters.
     ///
     /// # Errors
-    /// An output is missing: another template made the stack.
+    /// An output is missing: the stack was created from another template.
     pub fn of(stack: &Stack) -> Result<Self> {
-        let owner = stack.account().ok_or_else(|| Error::new(format!("the ARN `{}` names no account", stack.id)))?;
+        let owner =
+            stack.account().ok_or_else(|| Error::new(format!("the ARN `{}` does not name an account", stack.id)))?;
         Ok(Self {
             bucket: Bucket { name: stack.output("BucketName")?.to_owned(), owner: owner.to_owned() },
             table: stack.output("TableName")?.to_owned(),
@@ -46,29 +48,28 @@ impl Place {
 /// A picture that was uploaded.
 #[derive(Clone, Debug)]
 pub struct Upload {
-    /// What its rows are known by.
+    /// What identifies its rows.
     pub picture: Picture,
-    /// When, in milliseconds since the Unix epoch.
+    /// When it was uploaded, in milliseconds since the Unix epoch.
     at: i64,
-}
-
-/// Milliseconds since the Unix epoch.
-#[must_use]
-pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Uploads a picture.
 ///
 /// # Errors
 /// Any failure of the request.
-pub async fn upload(cx: &Context, place: &Place, key: String, bytes: Vec<u8>, content_type: &str) -> Result<Upload> {
-    let at = now();
-    let stored = bucket::put(&cx.clients.s3, &place.bucket, &key, bytes, content_type).await?;
+pub async fn upload(
+    cx: &Context,
+    deployment: &Deployment,
+    key: String,
+    bytes: Vec<u8>,
+    content_type: &str,
+) -> Result<Upload> {
+    let at = clock::now_millis();
+    let stored = bucket::put(&cx.clients.s3, &deployment.bucket, &key, bytes, content_type).await?;
     let picture = Picture {
-        partition: place.partition.clone(),
-        bucket: place.bucket.name.clone(),
+        partition: deployment.partition.clone(),
+        bucket: deployment.bucket.name.clone(),
         key,
         version: stored.version,
         etag: stored.etag,
@@ -76,61 +77,61 @@ pub async fn upload(cx: &Context, place: &Place, key: String, bytes: Vec<u8>, co
     Ok(Upload { picture, at })
 }
 
-/// This machine's clock may be so far ahead of the log's, in milliseconds.
+/// How far this machine's clock may be ahead of the log's, in milliseconds.
 const CLOCKS: i64 = 120_000;
 
-/// How often one picture looks at the log: the service takes five such requests a second from an account, and `detect` watches eight pictures.
+/// How often the log is read for one picture: the service allows five such requests per second and account, and `detect` watches eight pictures.
 const LOOKS: Duration = Duration::from_secs(2);
 
-/// How a picture ended.
+/// What became of a picture.
 #[derive(Clone, Debug)]
-pub enum Ended {
-    /// With these rows.
+pub enum PictureResult {
+    /// It has these rows.
     Rows(Vec<Row>),
-    /// Without rows, as the log says: `no_face`, `unusable` or `skipped`.
+    /// It has no rows, and the log says why: `no_face`, `unusable` or `skipped`.
     Without(String),
-    /// Not at all in the given time; the log may say why.
+    /// It was not finished in the given time; the log may say why.
     Late(Option<String>),
 }
 
-/// Waits until the function has finished with a picture. A failed attempt is no end: Lambda tries again.
+/// Waits until the function has finished with a picture. A failed attempt is not the end: Lambda tries again.
 ///
 /// # Errors
 /// Table or log cannot be read.
-pub async fn wait(cx: &Context, place: &Place, upload: &Upload, patience: Duration) -> Result<Ended> {
+pub async fn wait(cx: &Context, deployment: &Deployment, upload: &Upload, patience: Duration) -> Result<PictureResult> {
     let started = Instant::now();
     let mut pace = Pace::new(Duration::from_millis(200), Duration::from_secs(2));
     let every = if cx.local.is_some() { Duration::ZERO } else { LOOKS };
     let (mut looked, mut log) = (started, Vec::new());
     loop {
-        let rows = rows(cx, place, &upload.picture).await?;
+        let rows = rows(cx, deployment, &upload.picture).await?;
         if !rows.is_empty() {
-            return Ok(Ended::Rows(rows));
+            return Ok(PictureResult::Rows(rows));
         }
         let late = started.elapsed() >= patience;
         if late || looked.elapsed() >= every {
             looked = Instant::now();
-            log = function::glance(&cx.clients.logs, &place.log_group, upload.at - CLOCKS).await?.unwrap_or(log);
+            log = function::glance(&cx.clients.logs, &deployment.log_group, upload.at - CLOCKS).await?.unwrap_or(log);
         }
         let mut failure = None;
         for line in &log {
             match outcome(&line.text, &upload.picture) {
-                Some(Outcome::Without(word)) => return Ok(Ended::Without(word)),
+                Some(Outcome::Without(word)) => return Ok(PictureResult::Without(word)),
                 Some(Outcome::Failed) => failure = Some(line.text.clone()),
                 Some(Outcome::Stored) | None => {}
             }
         }
         if late {
-            // A function that cannot even start says so in lines that name no picture.
+            // A function that cannot even start says so in lines that do not name a picture.
             let last = log.iter().rfind(|line| line.at >= upload.at).map(|line| line.text.clone());
-            return Ok(Ended::Late(failure.or(last)));
+            return Ok(PictureResult::Late(failure.or(last)));
         }
         pace.wait().await;
     }
 }
 
-/// The rows of a picture, by rank, and one more than the first says there are if it exists.
-async fn rows(cx: &Context, place: &Place, picture: &Picture) -> Result<Vec<Row>> {
+/// The rows of a picture by rank, including one more than its face count if that exists.
+async fn rows(cx: &Context, deployment: &Deployment, picture: &Picture) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
     loop {
         let expected = match rows.first().and_then(|row| row.get("FaceCount")) {
@@ -140,7 +141,7 @@ async fn rows(cx: &Context, place: &Place, picture: &Picture) -> Result<Vec<Row>
         if rows.len() > expected {
             return Ok(rows);
         }
-        match table::get(&cx.clients.dynamodb, &place.table, &picture.face_id(rows.len())).await? {
+        match table::get(&cx.clients.dynamodb, &deployment.table, &picture.face_id(rows.len())).await? {
             Some(row) => rows.push(row),
             None => return Ok(rows),
         }
@@ -151,10 +152,10 @@ async fn rows(cx: &Context, place: &Place, picture: &Picture) -> Result<Vec<Row>
 ///
 /// # Errors
 /// Any failure of the requests.
-pub async fn clean_up(cx: &Context, place: &Place, picture: &Picture) -> Result<()> {
-    bucket::remove(&cx.clients.s3, &place.bucket, &picture.key, |_| {}).await?;
-    for rank in 0..rows(cx, place, picture).await?.len() {
-        table::remove(&cx.clients.dynamodb, &place.table, &picture.face_id(rank)).await?;
+pub async fn clean_up(cx: &Context, deployment: &Deployment, picture: &Picture) -> Result<()> {
+    bucket::remove(&cx.clients.s3, &deployment.bucket, &picture.key, |_| {}).await?;
+    for rank in 0..rows(cx, deployment, picture).await?.len() {
+        table::remove(&cx.clients.dynamodb, &deployment.table, &picture.face_id(rank)).await?;
     }
     Ok(())
 }

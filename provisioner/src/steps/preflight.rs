@@ -2,19 +2,22 @@
 
 use crate::aws::stack::Stack;
 use crate::aws::{bucket, change_set, identity, quotas, stack, table};
-use crate::cli::Context;
-use crate::core::event::Event;
+use crate::context::Context;
+use crate::core::event::{Event, RegionSource};
+use crate::core::first_step::{Command, Condition, FirstStep};
+use crate::core::hint::Hint;
 use crate::core::regions;
+use crate::core::status::StackStatus;
 use crate::error::{Error, Exit, Result};
 
-/// What stands before a command begins.
+/// The state before a command begins.
 #[derive(Clone, Debug)]
 pub struct Observed {
     /// The stack, if there is one.
     pub stack: Option<Stack>,
     /// Twelve digits.
     pub account: String,
-    /// As `aws`.
+    /// For example `aws`.
     pub partition: String,
     /// Whether somebody else's operation on the stack was waited for.
     pub joined: bool,
@@ -36,12 +39,12 @@ pub enum Listed {
 pub async fn check_region(cx: &Context) -> Result<Listed> {
     let name = cx.region();
     if regions::supports_rekognition(name) {
-        cx.events.emit(Event::RegionChecked { rekognition: true, source: "the built-in table" });
+        cx.events.emit(Event::RegionChecked { rekognition: true, source: RegionSource::BuiltIn });
         return Ok(Listed::BuiltIn);
     }
     let source = match quotas::detect_faces(&cx.clients, name).await {
         Ok(Some(_)) => {
-            cx.events.emit(Event::RegionChecked { rekognition: true, source: "Service Quotas" });
+            cx.events.emit(Event::RegionChecked { rekognition: true, source: RegionSource::ServiceQuotas });
             return Ok(Listed::ByAwsOnly);
         }
         Ok(None) => "Service Quotas",
@@ -52,9 +55,12 @@ pub async fn check_region(cx: &Context) -> Result<Listed> {
         .cause(format!("according to {source}"))
         .exit(Exit::Refused);
     Err(if near.is_empty() {
-        error.hint("no region of this partition has it; `provisioner regions` lists those that do")
+        error.hint(
+            Hint::from("no region of this partition has it; ").then_command("regions").then(" lists those that do"),
+        )
     } else {
-        error.hint(format!("use `{near}`; `provisioner regions` lists all that have it"))
+        error
+            .hint(Hint::from(format!("use `{near}`; ")).then_command("regions").then(" lists all regions that have it"))
     })
 }
 
@@ -92,15 +98,15 @@ pub async fn check_owner(cx: &Context, stack: &Stack) -> Result<()> {
     }
     let refused =
         |message: String| Err(Error::new(message).exit(Exit::Refused).hint("choose another name with `--stack NAME`"));
-    if stack.status != "REVIEW_IN_PROGRESS" {
-        return refused(format!("stack `{}` was not made by provisioner, so it is left alone", stack.name));
+    if stack.status != StackStatus::ReviewInProgress {
+        return refused(format!("stack `{}` was not created by provisioner, so it is left alone", stack.name));
     }
     // An emulator keeps no tags of a stack that is only under review; whose it is then shows in its change sets.
     let foreign = change_set::foreign(&cx.clients.cloudformation, &stack.id).await?;
     if foreign.is_empty() {
         return Ok(());
     }
-    refused(format!("somebody is about to create stack `{}`", stack.name))
+    refused(format!("somebody else is about to create stack `{}`", stack.name))
         .map_err(|error: Error| error.cause(format!("change set {} awaits its execution", foreign.join(", "))))
 }
 
@@ -112,12 +118,18 @@ pub fn check_protection(cx: &Context, stack: &Stack) -> Result<()> {
     if !stack.protected {
         return Ok(());
     }
-    Err(Error::new(format!("stack `{}` is protected against deletion", stack.name)).exit(Exit::Refused).hint(format!(
-        "if that is meant to end: `aws cloudformation update-termination-protection --no-enable-termination-protection \
-         --region {} --stack-name {}`",
-        cx.region(),
-        stack.name
-    )))
+    Err(Error::new(format!("stack `{}` is protected against deletion", stack.name)).exit(Exit::Refused).hint(
+        Hint::from("to end the protection, run ").then_shell([
+            "aws",
+            "cloudformation",
+            "update-termination-protection",
+            "--no-enable-termination-protection",
+            "--region",
+            cx.region(),
+            "--stack-name",
+            &stack.name,
+        ]),
+    ))
 }
 
 /// Refuses to create what exists outside the stack, so that CloudFormation does not fail half-way.
@@ -128,16 +140,43 @@ pub async fn check_clashes(cx: &Context, table_name: &str, bucket_name: &str) ->
     let (table, bucket) =
         tokio::try_join!(table::exists(&cx.clients.dynamodb, table_name), bucket::exists(&cx.clients.s3, bucket_name))?;
     if table {
-        return Err(Error::new(format!("table `{table_name}` exists in {} already, outside the stack", cx.region()))
+        return Err(Error::new(format!("table `{table_name}` already exists in {}, outside the stack", cx.region()))
             .exit(Exit::Refused)
-            .hint("`--adopt`, added to `up`, takes it into the stack with its rows")
+            .hint("add `--adopt` to `up` to import it into the stack with its rows")
             .hint("or choose another name with `--parameter TableName=NAME`"));
     }
     if bucket {
-        return Err(Error::new(format!("bucket `{bucket_name}` exists already, outside the stack"))
+        return Err(Error::new(format!("bucket `{bucket_name}` already exists, outside the stack"))
             .exit(Exit::Refused)
-            .hint("`--adopt`, added to `up`, takes it into the stack with its pictures")
+            .hint("add `--adopt` to `up` to import it into the stack with its pictures")
             .hint("or choose another stack name with `--stack NAME`"));
     }
     Ok(())
+}
+
+/// What a command does first with a stack.
+///
+/// # Errors
+/// This version does not know the stack's status.
+pub fn first_step(stack: &Stack, command: Command) -> Result<FirstStep> {
+    Condition::of(&stack.status).map(|condition| condition.first_step(command)).ok_or_else(|| {
+        Error::new(format!(
+            "stack `{}` has the status `{}`, which this version does not know",
+            stack.name, stack.status
+        ))
+        .exit(Exit::Blocked)
+        .hint("a newer version of provisioner may know it")
+    })
+}
+
+/// The stack that a command needs, in a state in which it works.
+///
+/// # Errors
+/// There is no such stack.
+pub async fn deployed(cx: &Context) -> Result<Stack> {
+    let found = stack::describe(&cx.clients.cloudformation, cx.stack()).await?;
+    found.filter(|stack| !stack.outputs.is_empty()).ok_or_else(|| {
+        Error::new(format!("there is no working stack `{}` in {}", cx.stack(), cx.region()))
+            .hint(Hint::command("up").then(" deploys it"))
+    })
 }

@@ -12,7 +12,10 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::core::event::Event;
+use crate::core::hint::Hint;
+use crate::core::invocation::Invocation;
 use crate::error::{Error, Exit, Result};
+use text::Channel;
 
 /// How to render.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -46,24 +49,25 @@ impl Ui {
         Self { output, verbose, bar, last_progress: Mutex::new(None), asking: Mutex::new(()) }
     }
 
-    /// Renders an event that belongs to no region.
-    pub fn emit(&self, event: &Event) {
-        self.render(None, event);
-    }
-
-    fn render(&self, region: Option<&str>, event: &Event) {
+    fn render(&self, region: Option<&str>, invocation: &Invocation, event: &Event) {
         match self.output {
             Output::Json => write_line(&mut anstream::stdout().lock(), &json::line(region, event)),
-            Output::Text => self.render_text(region, event),
+            Output::Text => self.render_text(region, invocation, event),
         }
     }
 
-    fn render_text(&self, region: Option<&str>, event: &Event) {
-        if let Some(progress) = text::progress(event) {
-            self.show_progress(&progress);
+    fn render_text(&self, region: Option<&str>, invocation: &Invocation, event: &Event) {
+        let channel = text::channel(event);
+        let lines = match channel {
+            Channel::Hidden => String::new(),
+            Channel::Detail if !self.verbose => return,
+            _ => text::render(event, invocation, self.verbose),
+        };
+        if channel == Channel::Progress {
+            self.show_progress(&lines, text::share(event));
             return;
         }
-        let Some((to_stdout, lines)) = text::lines(event, self.verbose) else { return };
+        let to_stdout = channel == Channel::Result;
         let prefix = region.map(|region| format!("[{region}] ")).unwrap_or_default();
         let print = || {
             for line in lines.lines() {
@@ -87,24 +91,24 @@ impl Ui {
     }
 
     /// On a terminal the bottom line moves; elsewhere a line comes every ten seconds, so that a log shows life.
-    fn show_progress(&self, progress: &text::Progress) {
+    fn show_progress(&self, text: &str, share: Option<(usize, usize)>) {
         if let Some(bar) = &self.bar {
             if bar.is_finished() {
                 bar.reset();
             }
             bar.enable_steady_tick(std::time::Duration::from_millis(120));
-            bar.set_style(style(progress.share));
-            if let Some((done, of)) = progress.share {
+            bar.set_style(style(share));
+            if let Some((done, of)) = share {
                 bar.set_length(of as u64);
                 bar.set_position(done as u64);
             }
-            bar.set_message(progress.text.clone());
+            bar.set_message(text.to_owned());
             return;
         }
         let mut last = self.last_progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if last.is_none_or(|at| at.elapsed().as_secs() >= 10) {
             *last = Some(Instant::now());
-            write_line(&mut anstream::stderr().lock(), &format!("  {}", progress.text));
+            write_line(&mut anstream::stderr().lock(), &format!("  {text}"));
         }
     }
 
@@ -157,15 +161,24 @@ fn write_line(out: &mut dyn Write, line: &str) {
 #[derive(Clone)]
 pub struct Events {
     ui: Arc<Ui>,
-    /// The region, named in front of each line where a run has several.
+    /// The region, named in front of each line if a run has several.
     region: Option<String>,
+    /// What the commands in hints are completed with.
+    invocation: Arc<Invocation>,
 }
 
 impl Events {
-    /// Events of one region; `None` where the run has only one.
+    /// Events of a run that has opened no region yet.
     #[must_use]
-    pub fn new(ui: Arc<Ui>, region: Option<String>) -> Self {
-        Self { ui, region }
+    pub fn new(ui: Arc<Ui>, invocation: Invocation) -> Self {
+        Self { ui, region: None, invocation: Arc::new(invocation) }
+    }
+
+    /// Events of one region; `several` if the run has more than one.
+    #[must_use]
+    pub fn in_region(&self, region: &str, several: bool) -> Self {
+        let invocation = Invocation { region: Some(region.to_owned()), ..(*self.invocation).clone() };
+        Self { ui: Arc::clone(&self.ui), region: several.then(|| region.to_owned()), invocation: Arc::new(invocation) }
     }
 
     /// Reports a fact.
@@ -174,7 +187,21 @@ impl Events {
         reason = "an event is built for this call; a reference at every call site would only add noise"
     )]
     pub fn emit(&self, event: Event) {
-        self.ui.render(self.region.as_deref(), &event);
+        self.ui.render(self.region.as_deref(), &self.invocation, &event);
+    }
+
+    /// A hint with its commands completed for this run.
+    #[must_use]
+    pub fn complete(&self, hint: &Hint) -> String {
+        hint.complete(&self.invocation)
+    }
+
+    /// Reports an error, its hints completed, and returns its exit code.
+    #[must_use]
+    pub fn report(&self, error: Error) -> Exit {
+        let hints = error.hints.iter().map(|hint| self.complete(hint)).collect();
+        self.emit(Event::Error { message: error.message, causes: error.causes, hints });
+        error.exit
     }
 
     /// See [`Ui::confirm`].

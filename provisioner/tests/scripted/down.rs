@@ -170,7 +170,7 @@ async fn packages_of_a_stack_that_never_came_about_are_removed() {
     let (run, cloud) = down(forgotten()).await;
     run.ended(0);
     run.event("no_stack");
-    assert_eq!(run.event("artefacts_removed")["objects"], 1);
+    assert_eq!(run.event("packages_removed")["objects"], 1);
     assert_eq!(run.event("nothing_left")["asked"], 1);
     assert_eq!((cloud.count("DeleteObjects"), cloud.count("DeleteBucket")), (1, 1));
 

@@ -6,12 +6,12 @@ use serde_json::json;
 
 use super::bucket::{self, Bucket};
 use super::error::{code, explain, is_missing};
-use crate::core::names::{OWNER_TAG, artefact_bucket};
+use crate::core::names::{OWNER_TAG, package_bucket};
 use crate::error::{Error, Exit, Result};
 
 /// A package as the bucket lists it.
 #[derive(Clone, Debug)]
-pub struct Artefact {
+pub struct StoredPackage {
     /// Its key.
     pub key: String,
     /// When it was stored, in seconds since the Unix epoch.
@@ -21,7 +21,7 @@ pub struct Artefact {
 /// The bucket's name and owner for an account and region.
 #[must_use]
 pub fn bucket(account: &str, region: &str) -> Bucket {
-    Bucket { name: artefact_bucket(account, region), owner: account.to_owned() }
+    Bucket { name: package_bucket(account, region), owner: account.to_owned() }
 }
 
 /// What became of the upload of a package.
@@ -149,7 +149,7 @@ async fn create(client: &Client, bucket: &Bucket, partition: &str, region: &str)
 ///
 /// # Errors
 /// Any other failure of the requests.
-pub async fn list(client: &Client, bucket: &Bucket, prefix: &str) -> Result<Vec<Artefact>> {
+pub async fn list(client: &Client, bucket: &Bucket, prefix: &str) -> Result<Vec<StoredPackage>> {
     let objects = client
         .list_objects_v2()
         .bucket(&bucket.name)
@@ -164,14 +164,14 @@ pub async fn list(client: &Client, bucket: &Bucket, prefix: &str) -> Result<Vec<
         Err(error) if is_missing(&error) => return Ok(Vec::new()),
         Err(error) => return Err(explain(format!("cannot list bucket `{}`", bucket.name), &error)),
     };
-    let mut found: Vec<Artefact> = pages
+    let mut found: Vec<StoredPackage> = pages
         .into_iter()
         .flat_map(|page| page.contents.unwrap_or_default())
         .filter_map(|object| {
-            Some(Artefact { key: object.key?, stored_at: object.last_modified.map_or(0, |at| at.secs()) })
+            Some(StoredPackage { key: object.key?, stored_at: object.last_modified.map_or(0, |at| at.secs()) })
         })
         .collect();
-    found.sort_by_key(|artefact| std::cmp::Reverse(artefact.stored_at));
+    found.sort_by_key(|package| std::cmp::Reverse(package.stored_at));
     Ok(found)
 }
 

@@ -11,6 +11,7 @@ use aws_sdk_cloudformation::types::{
 
 use super::stack::Stack;
 use crate::core::diagnosis::{self, StackEvent};
+use crate::core::status::ResourceStatus;
 
 /// A rollback and the clean-up after it are operations of their own: the cause is at most so many operations back.
 const LOOK_BACK: usize = 4;
@@ -97,33 +98,34 @@ fn from_sdk(event: OperationEvent) -> StackEvent {
     }
 }
 
-fn outcome(event: &OperationEvent) -> (String, Option<String>) {
+fn outcome(event: &OperationEvent) -> (ResourceStatus, Option<String>) {
     if event.event_type == Some(EventType::ValidationError) {
         let warns = event.validation_failure_mode.as_ref().is_some_and(|mode| mode.as_str() == "WARN");
-        let status = if warns { "VALIDATION_WARNED" } else { "VALIDATION_FAILED" };
+        let status = if warns { ResourceStatus::ValidationWarned } else { ResourceStatus::ValidationFailed };
         let path = event.validation_path.as_ref().map(|path| format!("{path}: ")).unwrap_or_default();
         let said = event.validation_status_reason.as_deref().unwrap_or("the service gave no reason");
         let name = event.validation_name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-        return (status.to_owned(), Some(format!("{path}{said}{name}")));
+        return (status, Some(format!("{path}{said}{name}")));
     }
     if let Some(name) = &event.hook_type {
         let hook = Hook {
             name,
-            status: event.hook_status.as_ref().map_or("HOOK_FAILED", |status| status.as_str()),
+            status: event.hook_status.as_ref().map_or(ResourceStatus::HookFailed, |status| status.as_str().into()),
             point: event.hook_invocation_point.as_ref().map(HookInvocationPoint::as_str),
             mode: event.hook_failure_mode.as_ref().map(HookFailureMode::as_str),
             reason: event.hook_status_reason.as_deref(),
         };
         return (hook.outcome(), Some(hook.words()));
     }
-    let status = event.resource_status.as_ref().map(|status| status.as_str().to_owned()).unwrap_or_default();
+    let status = event.resource_status.as_ref();
+    let status = status.map_or(ResourceStatus::Unknown(String::new()), |status| status.as_str().into());
     (status, event.resource_status_reason.clone().filter(|reason| !reason.is_empty()))
 }
 
 /// What a hook said about a resource.
 pub(super) struct Hook<'a> {
     pub(super) name: &'a str,
-    pub(super) status: &'a str,
+    pub(super) status: ResourceStatus,
     pub(super) point: Option<&'a str>,
     pub(super) mode: Option<&'a str>,
     pub(super) reason: Option<&'a str>,
@@ -131,9 +133,9 @@ pub(super) struct Hook<'a> {
 
 impl Hook<'_> {
     /// Its status; a hook that only warns never stops an operation.
-    pub(super) fn outcome(&self) -> String {
-        let warned = self.mode == Some("WARN") && self.status.ends_with("FAILED");
-        if warned { "HOOK_WARNED".to_owned() } else { self.status.to_owned() }
+    pub(super) fn outcome(&self) -> ResourceStatus {
+        let warned = self.mode == Some("WARN") && self.status.is_failure();
+        if warned { ResourceStatus::HookWarned } else { self.status.clone() }
     }
 
     pub(super) fn words(&self) -> String {

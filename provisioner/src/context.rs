@@ -1,0 +1,182 @@
+//! What a command works with in one region: the global options, the clients, and where its events go.
+//!
+//! Invariant: a local run never loads a profile; it has the local cloud's endpoint and dummy credentials.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::aws::{Clients, Target};
+use crate::core::hint::Hint;
+use crate::core::invocation::Invocation;
+use crate::core::{names, regions};
+use crate::error::{Error, Exit, Result};
+use crate::ui::{Events, Output};
+use crate::{local, local_cloud};
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Name of the stack
+    #[arg(long, global = true, env = "PROVISIONER_STACK", default_value = DEFAULT_STACK, value_name = "NAME")]
+    pub stack: String,
+    /// AWS region [default: the region of the AWS configuration]; repeat it to work in several regions in parallel
+    #[arg(long, global = true, env = "PROVISIONER_REGION", value_delimiter = ',', value_name = "REGION")]
+    pub region: Vec<String>,
+    /// Profile of the AWS configuration
+    #[arg(long, global = true, env = "PROVISIONER_PROFILE", value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Endpoint to use instead of AWS's own, for example an emulator or a proxy
+    #[arg(long, global = true, env = "PROVISIONER_ENDPOINT_URL", value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// Use the local cloud on 127.0.0.1, which needs no account and no credentials
+    #[arg(long, global = true, env = "PROVISIONER_LOCAL", value_parser = clap::builder::FalseyValueParser::new())]
+    pub local: bool,
+    /// Output format: text, or one JSON object per line
+    #[arg(long, global = true, env = "PROVISIONER_OUTPUT", default_value = "text", value_name = "FORMAT")]
+    pub output: Output,
+    /// Skip confirmation prompts
+    #[arg(long, short, global = true, env = "PROVISIONER_YES", value_parser = clap::builder::FalseyValueParser::new())]
+    pub yes: bool,
+    /// Show more detail
+    #[arg(long, short, global = true, env = "PROVISIONER_VERBOSE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub verbose: bool,
+    /// When to use colors
+    #[arg(long, global = true, env = "PROVISIONER_COLOR", default_value = "auto", value_name = "WHEN")]
+    pub color: clap::ColorChoice,
+}
+
+/// The name of the stack if none is given.
+const DEFAULT_STACK: &str = "face-recognition";
+
+impl Global {
+    /// What a command that continues this run must repeat.
+    #[must_use]
+    pub fn invocation(&self) -> Invocation {
+        Invocation {
+            stack: Some(self.stack.clone()).filter(|stack| stack != DEFAULT_STACK),
+            region: self.region.first().cloned().filter(|_| self.region.len() == 1),
+            local: self.local,
+            profile: self.profile.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+        }
+    }
+
+    /// Checks the stack name and the region names against AWS's rules.
+    ///
+    /// # Errors
+    /// One of the names is wrong.
+    pub fn check_names(&self) -> Result<()> {
+        names::check_stack(&self.stack).map_err(|problem| {
+            Error::new(format!("stack name `{}` {problem}", self.stack))
+                .exit(Exit::Usage)
+                .hint("a stack name begins with a letter and has at most 64 letters, digits and hyphens")
+        })?;
+        self.region.iter().try_for_each(|region| check_region_name(region))
+    }
+}
+
+/// What a command works with in one region.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The options of every command.
+    pub global: Global,
+    /// The clients for this region.
+    pub clients: Clients,
+    /// Where facts go.
+    pub events: Events,
+    /// The local cloud, if the run uses it.
+    pub local: Option<local::State>,
+}
+
+impl Context {
+    /// The stack's name.
+    #[must_use]
+    pub fn stack(&self) -> &str {
+        &self.global.stack
+    }
+
+    /// The region's name.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.clients.region
+    }
+
+    /// Asks before something is changed, unless `--yes` was given.
+    ///
+    /// # Errors
+    /// The answer is no, or there is no terminal to ask on.
+    pub fn confirm(&self, question: &str) -> Result<()> {
+        if self.global.yes { Ok(()) } else { self.events.confirm(question) }
+    }
+
+    /// The file to write for this region: the given path, or `FILE-REGION.EXT` if several regions write one file each.
+    #[must_use]
+    pub fn own_file(&self, path: &Path) -> PathBuf {
+        if self.global.region.len() < 2 {
+            return path.to_owned();
+        }
+        let mut name = path.file_stem().unwrap_or_default().to_owned();
+        name.push(format!("-{}", self.region()));
+        if let Some(extension) = path.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        path.with_file_name(name)
+    }
+}
+
+/// Opens the contexts of a run: one per region, or one for the configured region.
+///
+/// # Errors
+/// A name is wrong, the local cloud cannot be reached, or no region is configured.
+pub async fn open(global: &Global, events: &Events, start_local: bool) -> Result<Vec<Context>> {
+    global.check_names()?;
+    let several = global.region.len() > 1;
+    if global.local {
+        if several {
+            return Err(Error::new("the local cloud plays one region at a time")
+                .exit(Exit::Usage)
+                .hint("name one `--region`, or none"));
+        }
+        return Ok(vec![open_local(global, events, start_local).await?]);
+    }
+    let regions: Vec<Option<&String>> =
+        if global.region.is_empty() { vec![None] } else { global.region.iter().map(Some).collect() };
+    let mut contexts = Vec::new();
+    for region in regions {
+        let target = Target::Remote {
+            profile: global.profile.clone(),
+            region: region.cloned(),
+            endpoint: global.endpoint_url.clone(),
+        };
+        let clients = Clients::connect(&target).await?;
+        check_region_name(&clients.region)?;
+        let events = events.in_region(&clients.region, several);
+        contexts.push(Context { global: global.clone(), clients, events, local: None });
+    }
+    Ok(contexts)
+}
+
+async fn open_local(global: &Global, events: &Events, start: bool) -> Result<Context> {
+    let region = global.region.first();
+    let state = if start { local_cloud::start_default(region, events).await? } else { local_cloud::running().await? };
+    let target = Target::Local {
+        endpoint: state.endpoint_url.clone(),
+        region: region.unwrap_or(&state.region).clone(),
+        credentials: local::credentials().key_pair(),
+    };
+    let clients = Clients::connect(&target).await?;
+    let events = events.in_region(&clients.region, false);
+    Ok(Context { global: global.clone(), clients, events, local: Some(state) })
+}
+
+fn check_region_name(region: &str) -> Result<()> {
+    if regions::is_known(region) {
+        return Ok(());
+    }
+    Err(Error::new(format!("there is no AWS region `{region}`"))
+        .exit(Exit::Usage)
+        .hint(Hint::command("regions").then(" lists the regions where the system can run")))
+}

@@ -1,0 +1,99 @@
+//! How this program was called, as far as a command that continues the run must repeat it.
+//!
+//! Pure. Every command line that this program suggests is completed and quoted here.
+
+/// The options that a suggested command repeats.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Invocation {
+    /// `--stack`, unless it is the default.
+    pub stack: Option<String>,
+    /// `--region`
+    pub region: Option<String>,
+    /// `--local`
+    pub local: bool,
+    /// `--profile`
+    pub profile: Option<String>,
+    /// `--endpoint-url`
+    pub endpoint_url: Option<String>,
+}
+
+/// The commands that act on one stack in one region, so that they need these options.
+const IN_REGION: [&str; 9] = ["up", "plan", "smoke", "down", "status", "logs", "detect", "redrive", "policy"];
+
+impl Invocation {
+    /// A command line of this program, completed with the options of this run and quoted for a POSIX shell.
+    #[must_use]
+    pub fn command(&self, words: &[String]) -> String {
+        let mut line = vec!["provisioner".to_owned()];
+        line.extend(words.iter().cloned());
+        if words.first().is_some_and(|name| IN_REGION.contains(&name.as_str())) {
+            let mut option = |name: &str, value: &Option<String>| {
+                // What the command names itself is not repeated.
+                if let Some(value) = value.as_ref().filter(|_| !words.iter().any(|word| word == name)) {
+                    line.extend([name.to_owned(), value.clone()]);
+                }
+            };
+            option("--stack", &self.stack);
+            if self.local {
+                line.push("--local".to_owned());
+            } else {
+                option("--region", &self.region);
+                option("--profile", &self.profile);
+                option("--endpoint-url", &self.endpoint_url);
+            }
+        }
+        quote(&line)
+    }
+}
+
+/// Words as one line that a POSIX shell reads as exactly these words.
+#[must_use]
+pub fn quote(words: &[String]) -> String {
+    // No argument of a process can hold a NUL byte.
+    let words = words.iter().map(|word| word.replace('\0', ""));
+    let quoted = words.map(|word| shlex::try_quote(&word).map(std::borrow::Cow::into_owned).unwrap_or_default());
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &[&str]) -> Vec<String> {
+        text.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn commands_are_completed_and_quoted() {
+        let remote = Invocation {
+            stack: Some("faces".into()),
+            region: Some("eu-west-1".into()),
+            profile: Some("my profile".into()),
+            ..Invocation::default()
+        };
+        let local = Invocation { local: true, region: Some("us-east-1".into()), ..Invocation::default() };
+        for (invocation, command, expected) in [
+            (
+                &remote,
+                &["up", "--adopt"][..],
+                "provisioner up --adopt --stack faces --region eu-west-1 --profile 'my profile'",
+            ),
+            (&remote, &["regions"], "provisioner regions"),
+            (
+                &remote,
+                &["up", "--stack", "other"],
+                "provisioner up --stack other --region eu-west-1 --profile 'my profile'",
+            ),
+            (&local, &["down"], "provisioner down --local"),
+            (&local, &["logs", "a'; rm -rf x; '"], "provisioner logs \"a'; rm -rf x; '\" --local"),
+        ] {
+            assert_eq!(invocation.command(&words(command)), expected);
+        }
+    }
+
+    #[test]
+    fn a_shell_reads_back_what_was_quoted() {
+        let hostile = words(&["a b", "$(id)", "`id`", "'\"\\", "ä\n", "--x=y;z", ""]);
+        assert_eq!(shlex::split(&quote(&hostile)), Some(hostile));
+    }
+}

@@ -1,0 +1,102 @@
+//! Runs a parsed command line to its end.
+//!
+//! Invariant: every run ends with exactly one [`Event::Result`], whatever happened before.
+
+use std::sync::Arc;
+
+use clap::CommandFactory as _;
+use tokio::task::JoinSet;
+
+use crate::cli::{Anywhere, Cli, Command, InRegion};
+use crate::commands::{
+    build, detect, doctor, down, local, logs, plan, policy, redrive, regions, shell, smoke, status, template, up,
+};
+use crate::context::{self, Context, Global};
+use crate::core::event::Event;
+use crate::error::{Error, Exit, Result};
+use crate::steps::interrupt;
+use crate::ui::{Events, Ui};
+use crate::{local as cloud, local_cloud};
+
+/// Runs a command; everything that happens is an event.
+pub async fn run(cli: Cli, ui: &Arc<Ui>) -> Exit {
+    let events = Events::new(Arc::clone(ui), cli.global.invocation());
+    let outcome = match cli.command {
+        Command::Anywhere(command) => anywhere(command, &cli.global, &events).await,
+        Command::InRegion(command) => in_regions(command, &cli.global, &events).await,
+    };
+    let exit = outcome.unwrap_or_else(|error| events.report(error));
+    events.emit(Event::Result { ok: exit == Exit::Success, exit_code: exit as u8 });
+    exit
+}
+
+async fn anywhere(command: Anywhere, global: &Global, events: &Events) -> Result<Exit> {
+    match command {
+        Anywhere::Build(args) => build::run(&args, global, events).await.map(|()| Exit::Success),
+        Anywhere::Local(args) => local::run(args, global, events).await,
+        Anywhere::Template(args) => {
+            template::run(&args, events);
+            Ok(Exit::Success)
+        }
+        Anywhere::Policy(args) => policy::run(&args, global, events).map(|()| Exit::Success),
+        Anywhere::Regions(args) => regions::run(&args, global, events).await.map(|()| Exit::Success),
+        Anywhere::Doctor(args) => doctor::run(&args, global, events).await,
+        Anywhere::Completions(args) => shell::completions(&args, &mut Cli::command(), events).map(|()| Exit::Success),
+        Anywhere::Man(_) => shell::man(Cli::command(), events).map(|()| Exit::Success),
+    }
+}
+
+async fn in_regions(command: InRegion, global: &Global, events: &Events) -> Result<Exit> {
+    let name = command.name();
+    events.emit(Event::Started {
+        command: name,
+        version: env!("CARGO_PKG_VERSION"),
+        stack: global.stack.clone(),
+        local: global.local,
+    });
+    if global.local && matches!(command, InRegion::Down(_)) && !local_runs().await {
+        events.emit(Event::LocalStopped { was_running: false });
+        events.emit(Event::NoStack { stack: global.stack.clone() });
+        return Ok(Exit::Success);
+    }
+    let start_local = matches!(command, InRegion::Up(_));
+    let contexts = context::open(global, events, start_local).await?;
+    tokio::select! {
+        exit = everywhere(contexts, Arc::new(command)) => Ok(exit),
+        () = interrupt::unanswered() => Err(Error::new(format!("`{name}` was interrupted"))
+            .hint("run the same command again; it continues from the current state")),
+    }
+}
+
+/// Whether there is a local cloud, or anything left of one.
+async fn local_runs() -> bool {
+    !matches!(local_cloud::status().await, Ok(cloud::Status::NotRunning))
+}
+
+/// Runs a command in every region in parallel. The worst exit code is the run's; an error's comes before a verdict's.
+async fn everywhere(contexts: Vec<Context>, command: Arc<InRegion>) -> Exit {
+    let mut running = JoinSet::new();
+    for cx in contexts {
+        let command = Arc::clone(&command);
+        running.spawn(async move {
+            match in_region(&command, &cx).await {
+                Ok(exit) => (false, exit),
+                Err(error) => (true, cx.events.report(error)),
+            }
+        });
+    }
+    running.join_all().await.into_iter().max().map_or(Exit::Success, |(_, exit)| exit)
+}
+
+async fn in_region(command: &InRegion, cx: &Context) -> Result<Exit> {
+    match command {
+        InRegion::Up(args) => up::run(args, cx).await,
+        InRegion::Plan(args) => plan::run(args, cx).await,
+        InRegion::Smoke(args) => smoke::run(args, cx).await,
+        InRegion::Down(args) => down::run(args, cx).await,
+        InRegion::Status(args) => status::run(args, cx).await,
+        InRegion::Logs(args) => logs::run(args, cx).await,
+        InRegion::Detect(args) => detect::run(args, cx).await,
+        InRegion::Redrive(args) => redrive::run(args, cx).await,
+    }
+}

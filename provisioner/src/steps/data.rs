@@ -1,0 +1,99 @@
+//! The buckets and tables of a stack that hold the user's data.
+
+use futures_util::future::try_join_all;
+
+use crate::aws::bucket::{self, Bucket};
+use crate::aws::stack::Resource;
+use crate::aws::table;
+use crate::context::Context;
+use crate::core::event::{DOWN_COUNTS, Event, Kept};
+use crate::core::{names, template};
+use crate::error::{Error, Result};
+
+/// The resources that hold the user's data.
+#[derive(Clone, Debug, Default)]
+pub struct Data {
+    /// Buckets for pictures.
+    pub buckets: Vec<Bucket>,
+    /// Names of tables.
+    pub tables: Vec<String>,
+}
+
+impl Data {
+    /// The data among the resources of a stack in an account.
+    #[must_use]
+    pub fn of(resources: &[Resource], account: &str) -> Self {
+        let of_type = |wanted: &str| {
+            resources.iter().filter(|r| r.resource_type == wanted).map(|r| r.physical_id.clone()).collect::<Vec<_>>()
+        };
+        let buckets = of_type("AWS::S3::Bucket").into_iter();
+        Self {
+            buckets: buckets.map(|name| Bucket { name, owner: account.to_owned() }).collect(),
+            tables: of_type("AWS::DynamoDB::Table"),
+        }
+    }
+
+    /// The part that still exists.
+    ///
+    /// # Errors
+    /// A service cannot be asked.
+    pub async fn existing(self, cx: &Context) -> Result<Self> {
+        let (mut buckets, mut tables) = (Vec::new(), Vec::new());
+        for bucket in self.buckets {
+            if bucket::exists(&cx.clients.s3, &bucket.name).await? {
+                buckets.push(bucket);
+            }
+        }
+        for table in self.tables {
+            if table::exists(&cx.clients.dynamodb, &table).await? {
+                tables.push(table);
+            }
+        }
+        Ok(Self { buckets, tables })
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buckets.is_empty() && self.tables.is_empty()
+    }
+
+    /// Reports what was kept, how much it holds, and how to get it back.
+    ///
+    /// # Errors
+    /// Something that was to be kept is gone, or a service cannot be asked.
+    pub async fn report_kept(&self, cx: &Context) -> Result<()> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        for kept in self.count_kept(cx).await? {
+            cx.events.emit(kept);
+        }
+        let template = template::read(template::BUILT_IN).expect("the built-in template can be read");
+        let usual_table = template.parameters["TableName"].as_ref();
+        let usual_bucket = |bucket: &Bucket| names::picture_bucket(cx.stack(), &bucket.owner, cx.region());
+        let bucket = self.buckets.iter().find(|bucket| bucket.name != usual_bucket(bucket));
+        let table = self.tables.iter().find(|table| Some(*table) != usual_table);
+        cx.events.emit(Event::Adoptable { bucket: bucket.map(|bucket| bucket.name.clone()), table: table.cloned() });
+        Ok(())
+    }
+
+    async fn count_kept(&self, cx: &Context) -> Result<Vec<Event>> {
+        let (s3, dynamodb) = (&cx.clients.s3, &cx.clients.dynamodb);
+        let lost = |kind: &str, name: &str| Error::new(format!("{kind} `{name}` was to be kept, but it is gone"));
+        let buckets = self.buckets.iter().map(async |bucket| {
+            let (there, count) =
+                tokio::try_join!(bucket::exists(s3, &bucket.name), bucket::count(s3, bucket, DOWN_COUNTS))?;
+            let kept = Event::KeptData { kind: Kept::Bucket, name: bucket.name.clone(), count };
+            there.then_some(kept).ok_or_else(|| lost("bucket", &bucket.name))
+        });
+        let tables = self.tables.iter().map(async |name| {
+            let (there, count) =
+                tokio::try_join!(table::exists(dynamodb, name), table::count(dynamodb, name, DOWN_COUNTS))?;
+            let kept = Event::KeptData { kind: Kept::Table, name: name.clone(), count };
+            there.then_some(kept).ok_or_else(|| lost("table", name))
+        });
+        let (buckets, tables) = tokio::try_join!(try_join_all(buckets), try_join_all(tables))?;
+        Ok(buckets.into_iter().chain(tables).collect())
+    }
+}

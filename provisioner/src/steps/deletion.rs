@@ -1,0 +1,81 @@
+//! Deletes a stack with increasing force: as it is, then emptied, then retaining what cannot be deleted, then by force.
+
+use crate::aws::bucket::Bucket;
+use crate::aws::stack::{Deletion, Stack};
+use crate::context::Context;
+use crate::core::first_step::FirstStep;
+use crate::core::hint::Hint;
+use crate::core::status::ResourceStatus;
+use crate::error::{Error, Exit, Result};
+use crate::steps::clean::{self, Packages};
+use crate::steps::data::Data;
+use crate::steps::operation;
+
+/// What is deleted with the stack, and what is not.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// The data of the stack.
+    pub data: &'a Data,
+    /// The number of objects in its bucket, if they could be counted.
+    pub objects: Option<usize>,
+    /// The bucket and the table outlive the stack.
+    pub keeps_data: bool,
+    /// Where the stack's packages are.
+    pub packages: &'a Bucket,
+}
+
+/// How hard a deletion is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    AsItIs,
+    Emptied,
+    Retaining,
+    Forced,
+}
+
+/// Deletes the stack, and its packages once CloudFormation has accepted the first deletion: a stack whose deletion is refused keeps what
+/// its next rollback needs. Returns what became of the packages.
+///
+/// # Errors
+/// The stack cannot be deleted.
+pub async fn delete(cx: &Context, stack: &Stack, first: FirstStep, plan: Plan<'_>) -> Result<Packages> {
+    let attempts = [Attempt::AsItIs, Attempt::Emptied, Attempt::Retaining, Attempt::Forced];
+    // A deletion that failed before would fail again unchanged.
+    let start = usize::from(first == FirstStep::DeleteHarder);
+    let (mut retain, mut packages) = (Vec::new(), None);
+    for attempt in &attempts[start..] {
+        if *attempt == Attempt::Emptied && !plan.keeps_data {
+            for bucket in &plan.data.buckets {
+                clean::empty(cx, bucket, plan.objects).await?;
+            }
+        }
+        if *attempt == Attempt::Retaining && retain.is_empty() {
+            continue;
+        }
+        let deletion = match attempt {
+            Attempt::AsItIs | Attempt::Emptied => Deletion { keeps_data: plan.keeps_data, ..Deletion::default() },
+            Attempt::Retaining => Deletion { retain: retain.clone(), force: false, keeps_data: plan.keeps_data },
+            Attempt::Forced => Deletion { retain: Vec::new(), force: true, keeps_data: plan.keeps_data },
+        };
+        let deleting = operation::begin_deletion(cx, stack, &deletion).await?;
+        let (followed, removed) = tokio::join!(deleting.follow(cx), async {
+            match packages.take() {
+                Some(removed) => removed,
+                None => clean::packages(cx, plan.packages).await,
+            }
+        });
+        let ended = followed?.ended;
+        if ended.status.is_deleted() {
+            return Ok(removed);
+        }
+        packages = Some(removed);
+        let stuck = ended.events.iter().filter(|e| e.status == ResourceStatus::DeleteFailed && !e.is_of_stack());
+        retain = stuck.map(|event| event.logical_id.clone()).collect();
+        retain.sort();
+        retain.dedup();
+        operation::explain(cx, &ended, &stack.id).await;
+    }
+    Err(Error::new(format!("stack `{}` cannot be deleted; left in it: {}", stack.name, retain.join(", ")))
+        .exit(Exit::Blocked)
+        .hint(Hint::from("fix the errors shown above, then run ").then_command("down").then(" again")))
+}

@@ -1,0 +1,178 @@
+//! Follows stack operations to their end: each event is reported, Ctrl-C is answered, every failure is explained.
+//!
+//! Invariant: leaving never stops an operation; it continues in AWS, and the same command joins it again.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::aws::describe_events;
+use crate::aws::follow::{self, Ended};
+use crate::aws::stack::{self, Deletion, Stack};
+use crate::context::Context;
+use crate::core::diagnosis::{StackEvent, console, diagnose};
+use crate::core::event::Event;
+use crate::core::first_step::Command;
+use crate::core::hint::Hint;
+use crate::core::operation::{KEEPING, Kind, Origin};
+use crate::core::status::{ResourceStatus, StackStatus};
+use crate::error::{Error, Exit, Result};
+use crate::steps::interrupt::Answering;
+
+/// How long an update is still followed after a first Ctrl-C, so that a second one can cancel it.
+const SECOND_THOUGHTS: Duration = Duration::from_secs(3);
+
+/// An operation that was accepted or found running.
+#[derive(Debug)]
+pub struct Operation {
+    /// What it does.
+    pub kind: Kind,
+    /// The ARN of its stack.
+    pub stack_id: String,
+    /// Who began it.
+    pub origin: Origin,
+    /// The command that joins it again.
+    pub command: Command,
+}
+
+/// An operation that was followed to its end.
+#[derive(Debug)]
+pub struct Followed {
+    /// How it ended.
+    pub ended: Ended,
+    /// Whether the user cancelled it.
+    pub cancelled: bool,
+}
+
+impl Operation {
+    /// Announces the operation and follows it.
+    ///
+    /// # Errors
+    /// It cannot be followed, or the user left it.
+    pub async fn follow(&self, cx: &Context) -> Result<Followed> {
+        let answering = Answering::begin();
+        cx.events.emit(Event::OperationStarted { operation: self.kind, stack: cx.stack().to_owned() });
+        self.to_the_end(cx, answering).await
+    }
+
+    /// Ctrl-C leaves the operation alone; a second one cancels an update, and then its rollback is followed.
+    async fn to_the_end(&self, cx: &Context, mut answering: Answering) -> Result<Followed> {
+        let client = &cx.clients.cloudformation;
+        let started = Instant::now();
+        let following = follow::to_the_end(client, &self.stack_id, &self.origin, |event| {
+            cx.events.emit(Event::Resource { event: event.clone() });
+        });
+        tokio::pin!(following);
+        let (mut leave, mut cancelled) = (None, false);
+        let ended = loop {
+            tokio::select! {
+                ended = &mut following => break ended?,
+                () = sleep_until(leave.unwrap_or(started)), if leave.is_some() => return Err(self.detached(cx)),
+                Some(()) = answering.next() => {
+                    if !self.kind.can_cancel() || cancelled {
+                        return Err(self.detached(cx));
+                    }
+                    if leave.is_none() {
+                        leave = Some(Instant::now() + SECOND_THOUGHTS);
+                        cx.events.emit(Event::LeavingUpdate { stack: cx.stack().to_owned() });
+                    } else {
+                        stack::cancel_update(client, &self.stack_id, self.origin.cancel_token()).await?;
+                        (leave, cancelled) = (None, true);
+                        cx.events.emit(Event::UpdateCancelled { stack: cx.stack().to_owned() });
+                    }
+                }
+            }
+        };
+        cx.events.emit(Event::OperationEnded {
+            stack: cx.stack().to_owned(),
+            status: ended.status.clone(),
+            ok: self.kind.succeeded(&ended.status),
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        Ok(Followed { ended, cancelled })
+    }
+
+    fn detached(&self, cx: &Context) -> Error {
+        Error::new(format!("detached: the {} of stack `{}` continues in AWS", self.kind.label(), cx.stack()))
+            .exit(Exit::Blocked)
+            .hint(Hint::command(self.command.name()).then(" joins it again"))
+    }
+}
+
+/// Follows somebody else's operation to its end, whatever that is.
+///
+/// # Errors
+/// The stack cannot be followed.
+pub async fn join(cx: &Context, stack: &Stack, command: Command) -> Result<()> {
+    let answering = Answering::begin();
+    cx.events.emit(Event::Joined { stack: stack.name.clone(), status: stack.status.clone() });
+    let origin = follow::join(&cx.clients.cloudformation, &stack.id).await?;
+    let operation = Operation { kind: Kind::Joined, stack_id: stack.id.clone(), origin, command };
+    operation.to_the_end(cx, answering).await.map(|_| ())
+}
+
+/// Starts a deletion.
+///
+/// # Errors
+/// CloudFormation refuses it.
+pub async fn begin_deletion(cx: &Context, stack: &Stack, deletion: &Deletion) -> Result<Operation> {
+    let origin = follow::begin_as(if deletion.keeps_data { KEEPING } else { "" });
+    stack::delete(&cx.clients.cloudformation, stack, deletion, origin.token()).await?;
+    Ok(Operation { kind: Kind::Deletion, stack_id: stack.id.clone(), origin, command: Command::Down })
+}
+
+/// Continues a failed rollback: first unchanged, then without the resources that stop it, then by force.
+///
+/// # Errors
+/// The rollback cannot be finished.
+pub async fn continue_rollback(cx: &Context, stack: &Stack) -> Result<()> {
+    cx.confirm(&format!("stack {} is stuck in {}: continue its rollback?", stack.name, stack.status))?;
+    let mut skip = Vec::new();
+    let mut last = None;
+    for force in [false, false, true] {
+        let origin = follow::begin();
+        // With force, CloudFormation chooses the resources itself and refuses a request that names some.
+        let named = if force { Vec::new() } else { skip.clone() };
+        let names_some = !named.is_empty();
+        match stack::continue_rollback(&cx.clients.cloudformation, stack, named, force, origin.token()).await {
+            // One of the names may be unusable; force needs none.
+            Err(_) if names_some => continue,
+            begun => begun?,
+        }
+        let operation = Operation { kind: Kind::Rollback, stack_id: stack.id.clone(), origin, command: Command::Up };
+        let ended = operation.follow(cx).await?.ended;
+        if ended.status == StackStatus::UpdateRollbackComplete {
+            if !skip.is_empty() {
+                cx.events.emit(Event::RollbackSkipped { resources: skip });
+            }
+            return Ok(());
+        }
+        skip.extend(ended.events.iter().filter(|e| stops_rollback(e)).map(|e| e.logical_id.clone()));
+        skip.sort();
+        skip.dedup();
+        last = Some(ended);
+    }
+    if let Some(ended) = last {
+        explain(cx, &ended, &stack.id).await;
+    }
+    Err(Error::new(format!("stack `{}` cannot finish its rollback", stack.name))
+        .exit(Exit::Blocked)
+        .hint(Hint::from("fix the errors shown above, then run ").then_command("up").then(" again")))
+}
+
+/// A resource that was only cancelled because another one failed cannot be skipped.
+fn stops_rollback(event: &StackEvent) -> bool {
+    event.status == ResourceStatus::UpdateFailed && !event.is_cancelled() && !event.is_of_stack()
+}
+
+/// Reports the cause of a failure if the events tell one.
+pub async fn explain(cx: &Context, ended: &Ended, stack_id: &str) {
+    if let Some(mut diagnosis) = diagnose(&ended.events) {
+        if let Some(id) = &diagnosis.hook_result {
+            diagnosis.advice = describe_events::advice(&cx.clients.cloudformation, id).await;
+        }
+        let real = cx.local.is_none() && !cx.clients.custom_endpoint;
+        let console = real.then(|| console(stack_id, cx.region()));
+        cx.events.emit(Event::Failed { diagnosis, console });
+    }
+}

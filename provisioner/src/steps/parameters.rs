@@ -1,0 +1,94 @@
+//! The value of every parameter of a deployment.
+
+use std::collections::BTreeMap;
+
+use crate::aws::quotas;
+use crate::context::Context;
+use crate::core::concurrency::{self, NoReservation};
+use crate::core::event::Event;
+use crate::core::names;
+use crate::core::template::Template;
+use crate::error::Result;
+use crate::package::{Architecture, Package};
+use crate::steps::preflight::Observed;
+use crate::steps::settings::{RESERVED, Settings};
+
+/// The parameter that switches the template's own list of regions off.
+const REGION_CHECK: &str = "RegionCheck";
+
+/// What the values are computed from.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// What the user sets.
+    pub settings: &'a Settings,
+    /// The template that declares the parameters.
+    pub template: &'a Template,
+    /// The state before the run.
+    pub observed: &'a Observed,
+    /// The stack is updated, so its values are the defaults.
+    pub is_update: bool,
+    /// The function's architecture.
+    pub architecture: Architecture,
+    /// The function's package.
+    pub package: &'a Package,
+    /// The template's list of regions is older than AWS's.
+    pub skip_region_check: bool,
+}
+
+/// Computes the values: the defaults, then the deployed values, then what this run decides, then what the user sets.
+///
+/// # Errors
+/// Never; a reservation that cannot be computed is reported and left as it is.
+pub async fn values(cx: &Context, inputs: Inputs<'_>) -> BTreeMap<String, String> {
+    let Inputs { settings, template, observed, package, .. } = inputs;
+    let defaults = template.parameters.iter();
+    let mut values: BTreeMap<String, String> =
+        defaults.filter_map(|(name, default)| Some((name.clone(), default.clone()?))).collect();
+    values.insert("BucketPrefix".into(), names::bucket_prefix(cx.stack()));
+    if cx.local.is_some() {
+        // The local cloud and the function in it speak plain HTTP.
+        values.insert("TlsOnly".into(), "no".into());
+    }
+    if let Some(stack) = observed.stack.as_ref().filter(|_| inputs.is_update) {
+        values.extend(stack.parameters.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    values.insert("Architecture".into(), inputs.architecture.name().into());
+    values.insert("CodeBucket".into(), names::package_bucket(&observed.account, cx.region()));
+    values.insert("CodeKey".into(), names::package_key(cx.stack(), &package.sha256));
+    values.extend(settings.parameters.iter().cloned());
+    if inputs.skip_region_check {
+        values.insert(REGION_CHECK.to_owned(), "no".to_owned());
+    }
+    values.retain(|name, _| template.parameters.contains_key(name));
+    if values.get(RESERVED).is_some_and(|value| value == concurrency::AUTOMATIC) {
+        let reserved = reserve(cx, observed).await;
+        values.insert(RESERVED.to_owned(), reserved.to_string());
+    }
+    values
+}
+
+/// The concurrent executions to reserve for the function in this account and region. If that cannot be computed, the deployed reservation
+/// stays; -1 means none.
+async fn reserve(cx: &Context, observed: &Observed) -> i32 {
+    let held = observed.stack.as_ref().and_then(|stack| stack.parameters.get(RESERVED)?.parse::<i32>().ok());
+    match compute(cx, held).await {
+        Ok((concurrent_executions, requests_per_second)) => {
+            cx.events.emit(Event::ConcurrencyChosen { concurrent_executions, requests_per_second });
+            concurrent_executions
+        }
+        Err(reason) => {
+            cx.events.emit(Event::ConcurrencyUnknown { kept: held.filter(|held| *held >= 0), reason });
+            held.unwrap_or(-1)
+        }
+    }
+}
+
+async fn compute(cx: &Context, held: Option<i32>) -> std::result::Result<(i32, f64), NoReservation> {
+    let asked: Result<_> =
+        tokio::try_join!(quotas::detect_faces(&cx.clients, cx.region()), quotas::concurrency(&cx.clients));
+    let (rate, (_, unreserved)) =
+        asked.map_err(|error| NoReservation::Unreadable { error: format!("{error}: {}", error.causes.join(", ")) })?;
+    // What the function has reserved already is available to it.
+    let available = unreserved.saturating_add(held.unwrap_or_default().max(0));
+    Ok((concurrency::reserve(rate, available)?, rate.unwrap_or_default()))
+}

@@ -1,0 +1,153 @@
+//! All that is needed to act: the plan, and what it is executed with.
+
+use std::collections::BTreeMap;
+
+use crate::aws::bucket::Bucket;
+use crate::aws::change_set::{self, ChangeSet, Mode};
+use crate::aws::packages;
+use crate::context::Context;
+use crate::core::adopt::Adoption;
+use crate::core::event::{Event, NoExpress};
+use crate::core::first_step::Condition;
+use crate::core::hint::Hint;
+use crate::core::names;
+use crate::core::plan::{Operation, Plan};
+use crate::core::template::Template;
+use crate::error::{Error, Exit, Result};
+use crate::package::Package;
+use crate::steps::adopt;
+use crate::steps::preflight::Observed;
+use crate::steps::settings::Settings;
+
+/// All that is needed to act.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The state before the run.
+    pub observed: Observed,
+    /// The template to deploy.
+    pub template: Template,
+    /// Every parameter with its value.
+    pub parameters: BTreeMap<String, String>,
+    /// The function.
+    pub package: Package,
+    /// Where the package goes.
+    pub package_bucket: Bucket,
+    /// What will be done.
+    pub plan: Plan,
+    /// The change set that does it, if the stack exists or something is adopted.
+    pub change_set: Option<ChangeSet>,
+    /// What that change set imports; another one then follows it.
+    pub adoption: Option<Adoption>,
+}
+
+/// Makes the change set and sets the plan that it contains. With `upload`, the package is stored meanwhile.
+///
+/// # Errors
+/// CloudFormation cannot make it, the package cannot be stored, or a stopped update has nothing new to try.
+pub async fn make_change_set(
+    cx: &Context,
+    settings: &Settings,
+    prepared: &mut Prepared,
+    operation: Operation,
+    upload: bool,
+) -> Result<()> {
+    let client = &cx.clients.cloudformation;
+    let mut request = change_set::Request {
+        stack: cx.stack(),
+        template: prepared.adoption.as_ref().map_or(&prepared.template.body, |adoption| &adoption.body),
+        parameters: &prepared.parameters,
+        import_existing: prepared.adoption.is_some(),
+        create: operation == Operation::Create,
+        mode: match operation {
+            Operation::Update if settings.express => Mode::Express,
+            Operation::Update if settings.revert_drift => Mode::RevertDrift,
+            _ => Mode::Standard,
+        },
+    };
+    if !upload && operation == Operation::Update {
+        // `up` needs no sweeping: executing a change set removes all others. Only plans accumulate.
+        let _ = change_set::sweep(client, cx.stack()).await;
+    }
+    let storing = async { if upload { store(cx, prepared).await } else { Ok(()) } };
+    // Neither drops the other: an interrupted upload could leave a new bucket without its policy.
+    let (made, stored) = tokio::join!(change_set::create(client, &request), storing);
+    stored?;
+    let mut change_set = made?;
+    if request.mode == Mode::Express && change_set.changes.iter().any(|change| change.action.may_replace()) {
+        cx.events.emit(Event::ExpressUnavailable { reason: NoExpress::Replacement });
+        change_set::discard(client, &change_set.id).await;
+        request.mode = Mode::Standard;
+        change_set = change_set::create(client, &request).await?;
+    }
+    if request.mode == Mode::RevertDrift && !change_set.reverts_drift {
+        cx.events.emit(Event::DriftRevertUnsupported);
+    }
+    if change_set.nothing {
+        return match &prepared.observed.stack {
+            Some(stack) if Condition::of(&stack.status) == Some(Condition::UpdateFailed) => {
+                Err(Error::new(format!("stack `{}` stopped in the middle of an update (UPDATE_FAILED)", stack.name))
+                    .cause(
+                        "the template and the parameters have not changed since then, so there is nothing new to try",
+                    )
+                    .exit(Exit::Blocked)
+                    .hint("change a parameter or the function, then try again")
+                    .hint(
+                        Hint::shell([
+                            "aws",
+                            "cloudformation",
+                            "rollback-stack",
+                            "--region",
+                            cx.region(),
+                            "--stack-name",
+                            &stack.name,
+                        ])
+                        .then(" rolls it back, unless it was an update in express mode"),
+                    ))
+            }
+            _ => Ok(()),
+        };
+    }
+    prepared.plan = Plan::new(operation, change_set.changes.clone());
+    if let Some(adoption) = &prepared.adoption {
+        adopt::announce_later(&mut prepared.plan, adoption);
+    }
+    prepared.change_set = Some(change_set);
+    Ok(())
+}
+
+/// Stores the package in its bucket.
+///
+/// # Errors
+/// Any failure of the upload.
+pub async fn store(cx: &Context, prepared: &Prepared) -> Result<()> {
+    let key = names::package_key(cx.stack(), &prepared.package.sha256);
+    let stored = packages::store(
+        &cx.clients.s3,
+        &prepared.package_bucket,
+        &key,
+        &prepared.package.zip,
+        &prepared.observed.partition,
+        cx.region(),
+    )
+    .await?;
+    if stored.bucket_created {
+        cx.events.emit(Event::PackageBucketCreated { bucket: prepared.package_bucket.name.clone() });
+    }
+    cx.events.emit(Event::PackageStored { bucket: prepared.package_bucket.name.clone(), key });
+    Ok(())
+}
+
+/// Refuses a plan that removes or replaces the bucket or the table.
+///
+/// # Errors
+/// Data would be lost, and that was not allowed.
+pub fn check_data_loss(plan: &Plan, allowed: bool) -> Result<()> {
+    let lost = plan.data_loss();
+    if lost.is_empty() || allowed {
+        return Ok(());
+    }
+    let names: Vec<String> = lost.iter().map(|change| format!("`{}`", change.logical_id)).collect();
+    Err(Error::new(format!("this would remove or replace {} and lose its contents", names.join(" and ")))
+        .exit(Exit::Refused)
+        .hint("to proceed, add `--allow-data-loss` to `up`"))
+}

@@ -1,0 +1,95 @@
+//! The proof that nothing is left: each resource's own service is asked for it by name.
+
+use std::time::Duration;
+
+use crate::aws::pace::Pace;
+use crate::aws::stack::Resource;
+use crate::aws::{Clients, proof};
+use crate::context::Context;
+use crate::core::arns;
+use crate::core::event::Event;
+use crate::core::hint::Hint;
+use crate::core::status::ResourceStatus;
+use crate::error::{Error, Result};
+use crate::steps::preflight::Observed;
+
+/// A resource to ask for that is in no stack's list.
+#[must_use]
+pub fn resource(resource_type: &str, name: &str) -> Resource {
+    Resource {
+        logical_id: String::new(),
+        resource_type: resource_type.to_owned(),
+        physical_id: name.to_owned(),
+        status: ResourceStatus::Unknown(String::new()),
+    }
+}
+
+/// How often a service is asked, in about 75 seconds: a deletion can take a while to show, a minute for SQS according to its documentation.
+const QUESTIONS: usize = 85;
+
+/// Asks each resource's service whether it is gone, and reports each answer.
+///
+/// # Errors
+/// Something is still there, or a service cannot be asked.
+pub async fn prove_gone(cx: &Context, observed: &Observed, resources: &[Resource]) -> Result<()> {
+    let (mut checked, mut left) = (0, Vec::new());
+    for (resource, answer) in resources.iter().zip(ask(cx, resources).await?) {
+        let Some(gone) = answer else {
+            let (kind, name) = (resource.resource_type.clone(), resource.physical_id.clone());
+            cx.events.emit(Event::ProofImpossible { kind, name });
+            continue;
+        };
+        checked += 1;
+        let (kind, name) = (resource.resource_type.clone(), resource.physical_id.clone());
+        if !gone {
+            left.push(format!("{kind} `{name}`"));
+        }
+        let arn = arns::arn(&kind, &name, &observed.partition, cx.region(), &observed.account);
+        cx.events.emit(Event::Proof { kind, name, arn, gone });
+    }
+    if left.is_empty() {
+        cx.events.emit(Event::NothingLeft { checked });
+        return Ok(());
+    }
+    Err(Error::new(format!("still there after the removal: {}", left.join(", ")))
+        .hint(Hint::from("run ").then_command("down").then(" again")))
+}
+
+/// Asks until the resource is gone or it has asked often enough.
+async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bool>> {
+    let mut pace = Pace::new(Duration::from_millis(500), Duration::from_secs(5));
+    for _ in 1..QUESTIONS {
+        match proof::is_gone(clients, resource).await? {
+            Some(false) => pace.wait().await,
+            answer => return Ok(answer),
+        }
+    }
+    proof::is_gone(clients, resource).await
+}
+
+/// A part of the function is asked for by the function's name.
+fn addressed(resource: &Resource, all: &[Resource]) -> Resource {
+    let function = all.iter().find(|other| other.resource_type == "AWS::Lambda::Function");
+    match (resource.resource_type.as_str(), function) {
+        ("AWS::Lambda::EventInvokeConfig" | "AWS::Lambda::Permission", Some(function)) => {
+            Resource { physical_id: function.physical_id.clone(), ..resource.clone() }
+        }
+        _ => resource.clone(),
+    }
+}
+
+/// Asks for all of them in parallel; the answers are in their order.
+async fn ask(cx: &Context, resources: &[Resource]) -> Result<Vec<Option<bool>>> {
+    let asking: Vec<_> = resources
+        .iter()
+        .map(|resource| {
+            let (clients, resource) = (cx.clients.clone(), addressed(resource, resources));
+            tokio::spawn(async move { is_gone(&clients, &resource).await })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for asked in asking {
+        answers.push(asked.await.map_err(|error| Error::new("a question was interrupted").because(&error))??);
+    }
+    Ok(answers)
+}

@@ -1,0 +1,80 @@
+//! What an earlier run left of a stack that is gone.
+
+use crate::aws::packages;
+use crate::aws::proof;
+use crate::aws::stack::{self, Resource, Stack};
+use crate::context::Context;
+use crate::core::operation;
+use crate::error::{Error, Exit, Result};
+use crate::steps::clean::{self, Packages};
+use crate::steps::data::Data;
+use crate::steps::preflight::Observed;
+use crate::steps::proof::{prove_gone, resource};
+
+/// A deleted stack whose removal was interrupted, with what it held.
+#[derive(Debug)]
+pub struct Unfinished {
+    /// The stack, as its ARN still describes it.
+    pub stack: Stack,
+    /// Its resources.
+    pub resources: Vec<Resource>,
+}
+
+/// The stack that an earlier `down` deleted without finishing: the bucket or the table still exists and was not to be kept.
+///
+/// What was kept on purpose, or left by a deletion by other means, is only reported.
+///
+/// # Errors
+/// Something that CloudFormation could not delete, and left so that the stack could be deleted, still exists.
+pub async fn unfinished(cx: &Context) -> Result<Option<Unfinished>> {
+    let client = &cx.clients.cloudformation;
+    let Some(id) = stack::last_deleted(client, cx.stack()).await? else { return Ok(None) };
+    let (stack, resources, token) = tokio::try_join!(
+        stack::describe(client, &id),
+        stack::resources(client, &id),
+        stack::deletion_token(client, &id)
+    )?;
+    let Some((stack, account)) = stack.filter(Stack::is_ours).and_then(|stack| {
+        let account = stack.account()?.to_owned();
+        Some((stack, account))
+    }) else {
+        return Ok(None);
+    };
+    let skipped: Vec<_> = resources.iter().filter(|resource| resource.status.is_skipped()).cloned().collect();
+    let left = Data::of(&skipped, &account).existing(cx).await?;
+    if !left.is_empty() && token.is_some_and(|token| operation::was_to_remove_data(&token)) {
+        return Ok(Some(Unfinished { stack, resources }));
+    }
+    left.report_kept(cx).await?;
+    for resource in skipped.iter().filter(|resource| !resource.is_data()) {
+        if proof::is_gone(&cx.clients, resource).await? == Some(false) {
+            let Resource { resource_type, physical_id, .. } = resource;
+            return Err(Error::new(format!(
+                "stack `{}` is gone, but its {resource_type} `{physical_id}` still exists",
+                stack.name
+            ))
+            .cause("CloudFormation could not delete it, so something else uses it")
+            .hint("remove what uses it, then delete it with the AWS CLI or in the console"));
+        }
+    }
+    Ok(None)
+}
+
+/// Removes the packages of a stack that does not exist: one that was never created, or that was deleted without them.
+///
+/// # Errors
+/// Not confirmed, or a request fails.
+pub async fn forgotten_packages(cx: &Context, observed: &Observed) -> Result<Exit> {
+    let bucket = packages::bucket(&observed.account, cx.region());
+    let packages = packages::list(&cx.clients.s3, &bucket, &format!("{}/", cx.stack())).await?;
+    if packages.is_empty() {
+        return Ok(Exit::Success);
+    }
+    cx.confirm(&format!("remove the packages that it left in bucket `{}`?", bucket.name))?;
+    match clean::packages(cx, &bucket).await {
+        Packages::BucketGone => prove_gone(cx, observed, &[resource("AWS::S3::Bucket", &bucket.name)]).await?,
+        Packages::BucketKept => {}
+        Packages::Failed(error) => return Err(error),
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,213 @@
+//! The smoke test: proves that a deployed system works, and cleans up after itself.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::aws::function;
+use crate::aws::stack::Stack;
+use crate::clock;
+use crate::context::Context;
+use crate::core::event::{Event, SmokeStep};
+use crate::core::hint::Hint;
+use crate::core::smoke::{self, Row};
+use crate::error::{Error, Exit, Result};
+use crate::steps::picture::{self, Deployment, PictureResult, Upload};
+use crate::steps::preflight;
+
+/// How the smoke test is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Test all pictures instead of only the one with one face.
+    pub full: bool,
+    /// Seconds to wait for the rows of a picture.
+    pub timeout: u64,
+    /// Where to write the result as `JUnit` XML.
+    pub junit: Option<PathBuf>,
+}
+
+/// Seconds to wait for the rows of a picture, unless the user says otherwise.
+pub const TIMEOUT: u64 = 90;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { full: false, timeout: TIMEOUT, junit: None }
+    }
+}
+
+/// A picture of the test and the number of faces in it.
+struct Case {
+    name: &'static str,
+    file: &'static str,
+    bytes: &'static [u8],
+    faces: usize,
+}
+
+const ONE_FACE: Case =
+    Case { name: "one face", file: "face.jpg", bytes: include_bytes!("../../fixtures/face.jpg"), faces: 1 };
+const FULL: [Case; 3] = [
+    Case { name: "two faces", file: "two-faces.jpg", bytes: include_bytes!("../../fixtures/two-faces.jpg"), faces: 2 },
+    Case { name: "no face", file: "no-face.jpg", bytes: include_bytes!("../../fixtures/no-face.jpg"), faces: 0 },
+    Case { name: "a broken picture", file: "broken.jpg", bytes: b"this is not a picture", faces: 0 },
+];
+
+/// The number of uploads before the system counts as broken.
+const UPLOADS: u32 = 3;
+
+/// Tests the deployed stack.
+///
+/// # Errors
+/// There is no stack, or the system does not work.
+pub async fn run(cx: &Context, args: &Options) -> Result<Exit> {
+    match preflight::deployed(cx).await {
+        Ok(stack) => prove(cx, &stack, args).await,
+        Err(error) => Err(report(cx, args, &[], error)),
+    }
+}
+
+/// Proves that a deployed stack works.
+///
+/// # Errors
+/// The step that failed, with exit code 3; or the verdict cannot be written.
+pub async fn prove(cx: &Context, stack: &Stack, args: &Options) -> Result<Exit> {
+    let started = Instant::now();
+    let mut verdicts = Vec::new();
+    match steps(cx, stack, args, &mut verdicts).await {
+        Ok((pictures, rows)) => {
+            cx.events.emit(Event::SmokePassed { pictures, rows, seconds: started.elapsed().as_secs_f64() });
+            write(cx, args, &smoke::junit(&verdicts, None))?;
+            Ok(Exit::Success)
+        }
+        Err(error) => Err(report(cx, args, &verdicts, error.exit(Exit::Smoke))),
+    }
+}
+
+/// Writes the result of a test that failed. If that fails, too, the test's failure is still the one to report.
+fn report(cx: &Context, args: &Options, verdicts: &[(String, f64)], error: Error) -> Error {
+    let verdict = smoke::junit(verdicts, Some((error.message.as_str(), error.causes.join("; "))));
+    match write(cx, args, &verdict) {
+        Ok(()) => error,
+        Err(unwritten) => error.cause(format!("in addition, {}: {}", unwritten.message, unwritten.causes.join("; "))),
+    }
+}
+
+/// Writes the result to the given file, if there is one, and creates its folder.
+fn write(cx: &Context, args: &Options, verdict: &str) -> Result<()> {
+    let Some(path) = args.junit.as_ref().map(|path| cx.own_file(path)) else { return Ok(()) };
+    path.parent()
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| std::fs::write(&path, verdict))
+        .map_err(|error| Error::new(format!("cannot write `{}`", path.display())).because(&error))
+}
+
+async fn steps(
+    cx: &Context,
+    stack: &Stack,
+    args: &Options,
+    verdicts: &mut Vec<(String, f64)>,
+) -> Result<(usize, usize)> {
+    let mut done = |name: String, step: SmokeStep, since: Instant| {
+        let seconds = since.elapsed().as_secs_f64();
+        verdicts.push((name, seconds));
+        cx.events.emit(Event::SmokeStep { step, seconds });
+    };
+    let deployment = Deployment::of(stack)?;
+    let since = Instant::now();
+    let step = check_configuration(cx, stack, &deployment).await?;
+    done("configuration".to_owned(), step, since);
+    let cases = std::iter::once(&ONE_FACE).chain(FULL.iter().filter(|_| args.full));
+    let (mut pictures, mut rows) = (0, 0);
+    for case in cases {
+        let since = Instant::now();
+        let found = check_picture(cx, &deployment, case, Duration::from_secs(args.timeout)).await?;
+        let name = format!("picture with {}", case.name);
+        done(name, SmokeStep::Picture { picture: case.name, rows: found }, since);
+        pictures += 1;
+        rows += found;
+    }
+    Ok((pictures, rows))
+}
+
+/// Checks the live configuration: what Lambda and S3 report, not what the template says.
+async fn check_configuration(cx: &Context, stack: &Stack, deployment: &Deployment) -> Result<SmokeStep> {
+    let name = stack.output("FunctionName")?;
+    let bucket = &deployment.bucket;
+    let (live, notified) = tokio::try_join!(
+        function::configuration(&cx.clients.lambda, name),
+        function::notified_by(&cx.clients.s3, bucket)
+    )?;
+    let wrong = |what: String| {
+        Err(Error::new(format!("the live function `{name}` differs from what was deployed")).cause(what))
+    };
+    let architecture = stack.parameters.get("Architecture").map(String::as_str).unwrap_or_default();
+    if live.timeout < 10 {
+        return wrong(format!("its time-out is {} s, but a picture can take 10 s", live.timeout));
+    }
+    if live.architecture != architecture {
+        return wrong(format!("it runs on {} but was deployed for {architecture}", live.architecture));
+    }
+    if live.role != stack.output("RoleArn")? {
+        return wrong(format!("its role is `{}`", live.role));
+    }
+    if !notified.contains(&live.arn) {
+        return wrong(format!("bucket `{}` does not notify it", bucket.name));
+    }
+    Ok(SmokeStep::Configuration {
+        timeout: live.timeout,
+        memory: live.memory,
+        architecture: live.architecture,
+        bucket: bucket.name.clone(),
+    })
+}
+
+async fn check_picture(cx: &Context, deployment: &Deployment, case: &Case, patience: Duration) -> Result<usize> {
+    // Each is difficult in its own way: a space, a plus sign, a letter of two bytes in UTF-8.
+    let key = format!("{}provisioner-smoke/{}/håll i + {}", deployment.key_prefix, clock::now_millis(), case.file);
+    let mut uploads = Vec::new();
+    let finished = finish(cx, deployment, case, &key, patience, &mut uploads).await;
+    for upload in &uploads {
+        picture::clean_up(cx, deployment, &upload.picture).await?;
+    }
+    let (upload, rows) = finished?;
+    let complaints = smoke::complaints(&upload.picture, &rows, case.faces);
+    match complaints.split_first() {
+        None => Ok(rows.len()),
+        Some((first, rest)) => Err(rest.iter().fold(
+            Error::new(format!("the rows of the picture with {} are wrong", case.name)).cause(first),
+            Error::cause,
+        )),
+    }
+}
+
+/// Uploads the picture until the function has finished with it.
+///
+/// In the first seconds of a stack, its role or notification may not have reached all of AWS, so the event is lost or fails. Lambda would
+/// try again only after a minute, so another upload is faster. The same bytes give the same rows.
+async fn finish(
+    cx: &Context,
+    deployment: &Deployment,
+    case: &Case,
+    key: &str,
+    patience: Duration,
+    uploads: &mut Vec<Upload>,
+) -> Result<(Upload, Vec<Row>)> {
+    let mut last = None;
+    for _ in 0..UPLOADS {
+        let upload = picture::upload(cx, deployment, key.to_owned(), case.bytes.to_vec(), "image/jpeg").await?;
+        uploads.push(upload.clone());
+        match picture::wait(cx, deployment, &upload, patience / UPLOADS).await? {
+            PictureResult::Rows(rows) => return Ok((upload, rows)),
+            PictureResult::Without(_) if case.faces == 0 => return Ok((upload, Vec::new())),
+            PictureResult::Without(word) => {
+                return Err(Error::new(format!("the function reports `{word}` for the picture with {}", case.name)));
+            }
+            PictureResult::Late(line) => last = line,
+        }
+    }
+    let what = if case.faces == 0 { "no outcome in the log" } else { "no row in the table" };
+    let error = Error::new(format!("{what} {} s after the upload of `{key}`", patience.as_secs()));
+    Err(match last {
+        Some(line) => error.cause(format!("the function's log says: {line}")),
+        None => error.cause("the function's log is empty: the function was not started, or it cannot write its log"),
+    }
+    .hint(Hint::command("logs").then(" shows the function's log")))
+}

@@ -1,0 +1,60 @@
+//! A plan as lines.
+
+use std::fmt::Write as _;
+
+use super::{BAD, FAINT, GOOD, NOTE, done};
+use crate::core::plan::{Action, Change, Operation, Plan};
+
+pub(super) fn planned(plan: &Plan) -> String {
+    let what = match plan.operation {
+        Operation::None => return done("no changes"),
+        Operation::Create => "create the stack",
+        Operation::Update => "update the stack",
+        Operation::Recreate => "delete the remains of a failed creation, then create the stack",
+    };
+    let mut text = format!("plan: {what}");
+    if plan.changes.is_empty() {
+        let _ = write!(text, "\n  {NOTE}~{NOTE:#} only outputs, no resource");
+    }
+    for change in &plan.changes {
+        let _ = write!(text, "\n{}", planned_change(change));
+    }
+    text
+}
+
+fn planned_change(change: &Change) -> String {
+    let (sign, style, words) = match change.action {
+        Action::Add => ("+", GOOD, ""),
+        Action::Import if change.properties.is_empty() => (">", GOOD, " imported as it is"),
+        Action::Import => (">", GOOD, " imported as it is, then changed to match the template:"),
+        Action::Acknowledge => ("=", FAINT, " matches already"),
+        Action::Modify => ("~", NOTE, ""),
+        Action::MayReplace => ("±", BAD, " may be replaced"),
+        Action::Replace => ("±", BAD, " replaced"),
+        Action::Remove => ("-", BAD, " removed"),
+    };
+    let data = if change.loses_data() { format!(" {BAD}data would be lost{BAD:#}") } else { String::new() };
+    let policy = change.policy_action.as_ref().map(|policy| format!(" ({policy})")).unwrap_or_default();
+    let mut text = format!(
+        "  {style}{sign}{style:#} {} {FAINT}{}{FAINT:#}{words}{policy}{data}",
+        change.logical_id, change.resource_type
+    );
+    for property in &change.properties {
+        let arrow = match (&property.before, &property.after) {
+            (None, None) => String::new(),
+            (before, after) => format!(": {} → {}", value(before.as_deref()), value(after.as_deref())),
+        };
+        let forced = if property.recreates { " (forces a new resource)" } else { "" };
+        let _ = write!(text, "\n      {}{arrow}{forced}", property.path);
+    }
+    text
+}
+
+/// A property's value, shortened.
+pub(super) fn value(value: Option<&str>) -> String {
+    match value {
+        None => "(none)".into(),
+        Some(text) if text.chars().count() > 60 => format!("{}…", text.chars().take(60).collect::<String>()),
+        Some(text) => text.to_owned(),
+    }
+}

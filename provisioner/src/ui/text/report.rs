@@ -1,0 +1,124 @@
+//! Reports as lines: status, drift, checks, faces, regions, log.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::plan::value;
+use super::{BAD, FAINT, GOOD, NOTE, counted, done, noun};
+use crate::core::event::{CheckState, Drifted, RegionRow, STATUS_COUNTS, StatusReport};
+use crate::core::smoke::{Attribute, Row};
+
+/// Names and values in two columns.
+pub(super) fn pairs(pairs: &BTreeMap<String, String>) -> String {
+    pairs.iter().map(|(name, value)| format!("{name:<16} {value}")).collect::<Vec<_>>().join("\n")
+}
+
+pub(super) fn status(report: &StatusReport) -> String {
+    let mut text = format!("stack            {} {}\n", report.stack, report.status);
+    if !report.outputs.is_empty() {
+        let _ = writeln!(text, "{}", pairs(&report.outputs));
+    }
+    if let Some(sha256) = &report.deployed_sha256 {
+        let embedded = match &report.embedded_sha256 {
+            None => String::new(),
+            Some(embedded) if embedded == sha256 => ", the one embedded in this program".to_owned(),
+            Some(embedded) => format!("; the one embedded in this program is {embedded}"),
+        };
+        let _ = writeln!(text, "package          sha256 {sha256}{embedded}");
+    }
+    for (name, count, unit) in [("bucket", report.objects, "object"), ("table", report.rows, "row")] {
+        if let Some(count) = count {
+            let _ = writeln!(text, "{name:<16} {}", counted(count, STATUS_COUNTS, unit));
+        }
+    }
+    text
+}
+
+pub(super) fn drift(drifted: &[Drifted], unchecked: &[String]) -> String {
+    let mut text = if drifted.is_empty() { done("no drift") } else { "drift:".to_owned() };
+    for resource in drifted {
+        let what = if resource.deleted { " was deleted" } else { "" };
+        let _ = write!(
+            text,
+            "\n  {BAD}~{BAD:#} {} {FAINT}{} {}{FAINT:#}{what}",
+            resource.logical_id, resource.resource_type, resource.physical_id
+        );
+        for property in &resource.properties {
+            let (before, after) = (value(property.before.as_deref()), value(property.after.as_deref()));
+            let _ = write!(text, "\n      {}: deployed {before}, now {after}", property.path);
+        }
+    }
+    if !unchecked.is_empty() {
+        let _ = write!(text, "\n  {FAINT}not checked: {}{FAINT:#}", unchecked.join(", "));
+    }
+    text
+}
+
+pub(super) fn check(name: &str, state: CheckState, detail: &str, remedy: Option<&str>) -> String {
+    let sign = match state {
+        CheckState::Ok => format!("{GOOD}✓{GOOD:#}"),
+        CheckState::Note => format!("{NOTE}-{NOTE:#}"),
+        CheckState::Problem => format!("{BAD}✗{BAD:#}"),
+    };
+    let mut text = format!("{sign} {name:<14} {detail}");
+    if let Some(remedy) = remedy {
+        let _ = write!(text, "\n  {NOTE}hint:{NOTE:#} {remedy}");
+    }
+    text
+}
+
+pub(super) fn faces(file: &str, key: &str, rows: &[Row], outcome: Option<&str>) -> String {
+    let outcome = outcome.map_or_else(|| format!("{} {}", rows.len(), noun(rows.len(), "face")), ToOwned::to_owned);
+    let mut text = format!("{file} → {key}: {outcome}");
+    for (rank, row) in rows.iter().enumerate() {
+        let cell = |name: &str| match row.get(name) {
+            Some(Attribute::Text(text)) => text.clone(),
+            Some(Attribute::Number(digits)) => digits.clone(),
+            _ => "?".into(),
+        };
+        let _ = write!(
+            text,
+            "\n  {rank:>3}  age {:<7} {:<10} {:>6.6} %  {}",
+            cell("Age"),
+            cell("Emotion"),
+            cell("EmotionConfidence"),
+            cell("FaceID")
+        );
+    }
+    text
+}
+
+pub(super) fn regions(rows: &[RegionRow]) -> String {
+    rows.iter().map(region).collect::<Vec<_>>().join("\n")
+}
+
+fn region(row: &RegionRow) -> String {
+    let verdict = match (row.rekognition, row.nearest.as_slice()) {
+        (Some(true), _) => format!("{GOOD}yes{GOOD:#}"),
+        (None, _) => "unknown".to_owned(),
+        (Some(false), []) => "no".to_owned(),
+        (Some(false), near) => format!("no, use {}", near.join(" or ")),
+    };
+    let quota = row.requests_per_second.map(|rate| format!(", {rate} requests per second")).unwrap_or_default();
+    let opt_in = if row.rekognition != Some(false) && row.opt_in {
+        format!(" {FAINT}(enable the region first){FAINT:#}")
+    } else {
+        String::new()
+    };
+    format!("{:<16} {:<28} {verdict}{quota}{opt_in}", row.name, row.place)
+}
+
+/// The function's JSON line as `name=value` pairs; any other line as it is.
+pub(super) fn log(line: &str) -> String {
+    let Ok(document) = serde_json::from_str::<serde_json::Value>(line) else { return line.to_owned() };
+    let Some(fields) = document.as_object() else { return line.to_owned() };
+    fields
+        .iter()
+        .filter(|(name, _)| *name != "_aws")
+        .map(|(name, value)| match value {
+            serde_json::Value::String(text) => format!("{FAINT}{name}={FAINT:#}{text}"),
+            other => format!("{FAINT}{name}={FAINT:#}{other}"),
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}

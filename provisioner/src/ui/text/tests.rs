@@ -1,0 +1,311 @@
+//! Every event as a user sees it. A snapshot per channel shows wording side by side; the compiler keeps the list complete.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::*;
+use crate::core::concurrency::NoReservation;
+use crate::core::diagnosis::{Denied, Diagnosis, Kind as FailureKind};
+use crate::core::event::{CheckState, Drifted, RegionRow, StatusReport};
+use crate::core::invocation_record::NotARecord;
+use crate::core::operation::Kind;
+use crate::core::plan::{Action, Change, Operation, Plan, Property};
+use crate::core::smoke::{Attribute, Row};
+
+fn invocation() -> Invocation {
+    Invocation { stack: Some("faces".into()), region: Some("eu-west-1".into()), ..Invocation::default() }
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+fn pairs_of(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| (text(name), text(value))).collect()
+}
+
+fn resource_event(status: &str, reason: Option<&str>) -> Event {
+    Event::Resource {
+        event: StackEvent {
+            id: text("1"),
+            at: 0,
+            logical_id: text("Function"),
+            physical_id: None,
+            resource_type: text("AWS::Lambda::Function"),
+            status: status.into(),
+            reason: reason.map(text),
+            hook_result: None,
+            token: None,
+        },
+    }
+}
+
+fn plan() -> Plan {
+    let change = |action, logical_id: &str, resource_type: &str, properties| Change {
+        action,
+        logical_id: text(logical_id),
+        resource_type: text(resource_type),
+        policy_action: None,
+        properties,
+    };
+    let property = |path: &str, before: Option<&str>, after: Option<&str>, recreates| Property {
+        path: text(path),
+        before: before.map(text),
+        after: after.map(text),
+        recreates,
+    };
+    Plan::new(
+        Operation::Update,
+        vec![
+            change(
+                Action::Modify,
+                "Function",
+                "AWS::Lambda::Function",
+                vec![property("/Properties/Timeout", Some("10"), Some("20"), false)],
+            ),
+            change(
+                Action::Replace,
+                "Table",
+                "AWS::DynamoDB::Table",
+                vec![property("/Properties/TableName", Some("FaceData"), None, true)],
+            ),
+            change(Action::Add, "Alarm", "AWS::CloudWatch::Alarm", Vec::new()),
+            change(Action::Import, "Bucket", "AWS::S3::Bucket", Vec::new()),
+            change(Action::Remove, "Queue", "AWS::SQS::Queue", Vec::new()),
+        ],
+    )
+}
+
+fn diagnosis() -> Diagnosis {
+    Diagnosis {
+        logical_id: text("Role"),
+        resource_type: text("AWS::IAM::Role"),
+        reason: text("not authorized to perform: iam:CreateRole"),
+        kind: FailureKind::Denied,
+        denied: Some(Denied { action: text("iam:CreateRole"), resource: text("*") }),
+        advice: vec![text("tags: the role must be tagged")],
+        hook_result: None,
+        others: 2,
+    }
+}
+
+fn row() -> Row {
+    [
+        ("Age", Attribute::Text(text("22-30"))),
+        ("Emotion", Attribute::Text(text("HAPPY"))),
+        ("EmotionConfidence", Attribute::Number(text("98.765432"))),
+        ("FaceID", Attribute::Text(text("0123456789abcdef0123456789abcdef#000"))),
+    ]
+    .into_iter()
+    .map(|(name, value)| (text(name), value))
+    .collect()
+}
+
+/// Every variant, most of them once, and those with several wordings once for each.
+#[expect(clippy::too_many_lines, reason = "one entry per event")]
+fn every_event() -> Vec<Event> {
+    let (bucket, stack) = (|| text("pictures-1"), || text("faces"));
+    vec![
+        Event::Started { command: "up", version: "1.2.3", stack: stack(), local: true },
+        Event::LocalCloud { step: LocalStep::Waiting { lock: text("/cache/lock") } },
+        Event::LocalCloud { step: LocalStep::Installing { version: "1.5.33", with: "uv" } },
+        Event::LocalCloud { step: LocalStep::Installed { seconds: 12.34 } },
+        Event::LocalCloud { step: LocalStep::Replacing { ended: "the emulator" } },
+        Event::LocalCloud { step: LocalStep::Starting { port: 4566 } },
+        Event::LocalReady { endpoint: text("http://127.0.0.1:4566"), account: text("000000000000") },
+        Event::LocalStopped { was_running: true },
+        Event::LocalStopped { was_running: false },
+        Event::LocalKept,
+        Event::TargetAdding { target: "aarch64-unknown-linux-musl" },
+        Event::BuildStarted { target: "aarch64-unknown-linux-musl" },
+        Event::BuildProgress { crates: 12, latest: text("serde") },
+        Event::Packaged {
+            source: text("target/bootstrap"),
+            architecture: "arm64",
+            executable_bytes: 4_480_192,
+            zip_bytes: 2_069_146,
+            sha256: text("0123456789abcdef0123456789abcdef"),
+        },
+        Event::PackageWritten {
+            file: text("target/function.zip"),
+            executable_bytes: 4_480_192,
+            zip_bytes: 2_069_146,
+            sha256: text("0123456789abcdef0123456789abcdef"),
+        },
+        Event::Identity {
+            account: text("123456789012"),
+            arn: Some(text("arn:aws-us-gov:iam::123456789012:user/dev")),
+            partition: text("aws-us-gov"),
+        },
+        Event::ConcurrencyChosen { concurrent_executions: 1, requests_per_second: 0.5 },
+        Event::ConcurrencyUnknown { kept: Some(5), reason: NoReservation::UnknownQuota },
+        Event::ConcurrencyUnknown { kept: None, reason: NoReservation::NoRoom { wanted: 50, unreserved: 10 } },
+        Event::RegionChecked { rekognition: true, source: RegionSource::ServiceQuotas },
+        Event::PackageBucketCreated { bucket: bucket() },
+        Event::PackageStored { bucket: bucket(), key: text("faces/0123.zip") },
+        Event::PackagesRemoved { bucket: bucket(), objects: 1 },
+        Event::OldPackagesKept { bucket: bucket(), cause: text("cannot list bucket `pictures-1`") },
+        Event::ExpressUnavailable { reason: NoExpress::NewStack },
+        Event::ExpressUnavailable { reason: NoExpress::Replacement },
+        Event::DriftRevertUnsupported,
+        Event::NothingToAdopt { table: text("FaceData"), bucket: bucket() },
+        Event::NotificationReplaced { bucket: bucket(), targets: vec![text("arn:aws:sqs:eu-west-1:1:q")] },
+        Event::Planned { plan: plan() },
+        Event::Planned { plan: Plan::new(Operation::None, Vec::new()) },
+        Event::Planned { plan: Plan::new(Operation::Update, Vec::new()) },
+        Event::NoChanges { stack: stack() },
+        Event::Joined { stack: stack(), status: "UPDATE_IN_PROGRESS".into() },
+        Event::OperationStarted { operation: Kind::Rollback, stack: stack() },
+        resource_event("CREATE_IN_PROGRESS", None),
+        resource_event("CREATE_COMPLETE", None),
+        resource_event("CREATE_FAILED", Some("limit exceeded")),
+        resource_event("DELETE_SKIPPED", None),
+        Event::LeavingUpdate { stack: stack() },
+        Event::UpdateCancelled { stack: stack() },
+        Event::RollbackSkipped { resources: vec![text("Function"), text("Role")] },
+        Event::OperationEnded { stack: stack(), status: "CREATE_COMPLETE".into(), ok: true, seconds: 31.25 },
+        Event::OperationEnded { stack: stack(), status: "ROLLBACK_COMPLETE".into(), ok: false, seconds: 1.0 },
+        Event::Failed { diagnosis: diagnosis(), console: Some(text("https://console.aws.amazon.com/x")) },
+        Event::Outputs { outputs: pairs_of(&[("BucketName", "pictures-1"), ("TableName", "FaceData")]) },
+        Event::Status {
+            report: Box::new(StatusReport {
+                stack: stack(),
+                status: "UPDATE_COMPLETE".into(),
+                outputs: pairs_of(&[("BucketName", "pictures-1")]),
+                parameters: BTreeMap::new(),
+                deployed_sha256: Some(text("0123")),
+                embedded_sha256: Some(text("4567")),
+                objects: Some(1),
+                rows: Some(10_000),
+            }),
+        },
+        Event::SmokeStep {
+            step: SmokeStep::Configuration { timeout: 10, memory: 512, architecture: text("arm64"), bucket: bucket() },
+            seconds: 0.42,
+        },
+        Event::SmokeStep { step: SmokeStep::Picture { picture: "one face", rows: 1 }, seconds: 2.5 },
+        Event::SmokePassed { pictures: 1, rows: 1, seconds: 3.0 },
+        Event::WillRemove {
+            stack: stack(),
+            resources: 9,
+            bucket: Some(bucket()),
+            objects: 1,
+            table: Some(text("FaceData")),
+            rows: 100_000,
+            keep_data: false,
+        },
+        Event::Emptying { bucket: bucket(), removed: 1_000, of: Some(2_000) },
+        Event::Removed { kind: Kept::PackageBucket, name: text("packages-1") },
+        Event::PackageBucketKept { bucket: text("packages-1") },
+        Event::KeptData { kind: Kept::Bucket, name: bucket(), count: 3 },
+        Event::KeptData { kind: Kept::Table, name: text("FaceData"), count: 1 },
+        Event::Adoptable { bucket: Some(text("my bucket")), table: None },
+        Event::Proof { kind: text("AWS::S3::Bucket"), name: bucket(), arn: Some(text("arn:aws:s3:::x")), gone: true },
+        Event::Proof { kind: text("AWS::S3::Bucket"), name: bucket(), arn: None, gone: false },
+        Event::ProofImpossible { kind: text("AWS::X::Y"), name: text("z") },
+        Event::NothingLeft { checked: 9 },
+        Event::NoStack { stack: stack() },
+        Event::Drift { stack: stack(), drifted: Vec::new(), unchecked: vec![text("Permission")] },
+        Event::Drift {
+            stack: stack(),
+            drifted: vec![
+                Drifted {
+                    logical_id: text("Function"),
+                    resource_type: text("AWS::Lambda::Function"),
+                    physical_id: text("faces"),
+                    deleted: false,
+                    properties: vec![Property {
+                        path: text("/Timeout"),
+                        before: Some(text("10")),
+                        after: Some(text("3")),
+                        recreates: false,
+                    }],
+                },
+                Drifted {
+                    logical_id: text("Queue"),
+                    resource_type: text("AWS::SQS::Queue"),
+                    physical_id: text("q"),
+                    deleted: true,
+                    properties: Vec::new(),
+                },
+            ],
+            unchecked: Vec::new(),
+        },
+        Event::DriftUnknown,
+        Event::Check { name: "rust", state: CheckState::Ok, detail: text("rustc 1.95.0"), remedy: None },
+        Event::Check {
+            name: "region",
+            state: CheckState::Problem,
+            detail: text("eu-west-3 does not have Rekognition"),
+            remedy: Some(text("use `eu-central-1`")),
+        },
+        Event::Redriven { queue: text("q"), sent: 1, kept: 2 },
+        Event::MessageKept { reason: NotARecord::NoPayload },
+        Event::Detecting { done: 1, of: 3 },
+        Event::Faces { file: text("a.jpg"), key: text("in/a.jpg"), rows: vec![row()], outcome: None },
+        Event::Faces { file: text("b.jpg"), key: text("b.jpg"), rows: Vec::new(), outcome: Some(text("no_face")) },
+        Event::Regions {
+            regions: vec![
+                RegionRow {
+                    name: "eu-south-2",
+                    place: "Europe (Spain)",
+                    partition: "aws",
+                    rekognition: Some(true),
+                    opt_in: true,
+                    requests_per_second: Some(5.0),
+                    nearest: vec!["eu-south-2"],
+                },
+                RegionRow {
+                    name: "eu-west-3",
+                    place: "Europe (Paris)",
+                    partition: "aws",
+                    rekognition: Some(false),
+                    opt_in: false,
+                    requests_per_second: None,
+                    nearest: vec!["eu-central-1"],
+                },
+            ],
+            source: RegionSource::BuiltIn,
+        },
+        Event::Log { at: 0, line: text(r#"{"outcome":"stored","faces":1,"_aws":{}}"#) },
+        Event::Log { at: 0, line: text("START RequestId: 1") },
+        Event::Document { text: text("a document") },
+        Event::Error {
+            message: text("cannot read `x`"),
+            causes: vec![text("no such\nfile")],
+            hints: vec![text("check the path")],
+        },
+        Event::Result { ok: false, exit_code: 3 },
+    ]
+}
+
+#[test]
+fn every_event_as_a_user_sees_it() {
+    let mut shown = String::new();
+    for event in every_event() {
+        let name = serde_json::to_value(&event).expect("an event is JSON")["type"].as_str().expect("a type").to_owned();
+        let words = anstream::adapter::strip_str(&render(&event, &invocation(), false)).to_string();
+        let _ = writeln!(shown, "{:?} {name}\n{}\n", channel(&event), words.replace('\n', "\n  | "));
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn the_list_has_every_event() {
+    // The variants by name, from the source of the enum.
+    let source = include_str!("../../core/event.rs");
+    let body =
+        source.split_once("pub enum Event {").and_then(|(_, rest)| rest.split_once("\n}\n")).expect("the enum").0;
+    let declared: Vec<&str> = body
+        .lines()
+        .filter_map(|line| line.strip_prefix("    ")?.split([' ', ',', '{']).next())
+        .filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase()))
+        .collect();
+    let listed: Vec<String> = every_event()
+        .iter()
+        .map(|event| format!("{event:?}").split([' ', '{']).next().unwrap_or_default().to_owned())
+        .collect();
+    for name in declared {
+        assert!(listed.iter().any(|listed| listed == name), "`every_event` lacks {name}");
+    }
+}
