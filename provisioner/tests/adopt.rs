@@ -105,11 +105,7 @@ fn what_down_keeps_up_takes_back() {
     assert!(!gone(&down).contains(&"AWS::DynamoDB::Table".to_owned()));
 
     let refused = local.run(&["up"], 4);
-    assert!(
-        refused.of_type("error")[0]["hints"].to_string().contains("`--adopt`, added to `up`"),
-        "{}",
-        refused.stdout
-    );
+    assert!(refused.of_type("error")[0]["hints"].to_string().contains("add `--adopt` to `up`"), "{}", refused.stdout);
 
     let plan = local.run(&["plan", "--adopt"], 0);
     assert_eq!(imports(&plan), ["Bucket", "Table"]);
@@ -226,7 +222,7 @@ async fn a_versioned_bucket_goes_with_all_that_is_in_it() {
     let redrive = local.run(&["redrive"], 1);
     let redriven = &redrive.of_type("redriven")[0];
     assert_eq!((&redriven["sent"], &redriven["kept"]), (&1.into(), &1.into()), "{redriven}");
-    assert!(redrive.of_type("warning")[0]["message"].to_string().contains("it is not JSON"));
+    assert_eq!(redrive.of_type("message_kept")[0]["reason"], "not_json");
     let again = local.run(&["redrive"], 1);
     let redriven = &again.of_type("redriven")[0];
     assert_eq!((&redriven["sent"], &redriven["kept"]), (&0.into(), &1.into()), "what was left is found again at once");
@@ -252,7 +248,8 @@ async fn a_versioned_bucket_goes_with_all_that_is_in_it() {
             "AWS::SQS::Queue",
         ]
     );
-    let unasked: Vec<_> = down.of_type("warning").into_iter().filter(|w| w.to_string().contains("Alarm")).collect();
+    let unasked: Vec<_> =
+        down.of_type("proof_impossible").into_iter().filter(|w| w.to_string().contains("Alarm")).collect();
     assert_eq!(unasked.len(), 4, "this emulator cannot be asked for alarms, and that is said");
 }
 

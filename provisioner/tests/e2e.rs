@@ -104,7 +104,7 @@ fn an_update_goes_through_a_change_set_and_data_is_guarded() {
     local.run(&["down", "--keep-data"], 0);
     let clash = local.run(&["up", "--no-smoke"], 4);
     assert!(
-        clash.of_type("error")[0]["message"].as_str().expect("a message").contains("table `FaceData` exists"),
+        clash.of_type("error")[0]["message"].as_str().expect("a message").contains("table `FaceData` already exists"),
         "{}",
         clash.stdout
     );

@@ -22,32 +22,31 @@ async fn reserve(script: Script) -> (Run, String) {
 }
 
 #[tokio::test]
-async fn the_quota_of_the_region_limits_the_copies() {
+async fn the_quota_of_the_region_limits_the_concurrent_executions() {
     let (run, value) = reserve(quotas(Some(5.0), 1_000)).await;
     assert_eq!(value, "5");
     let chosen = run.event("concurrency_chosen");
-    assert_eq!((&chosen["copies"], &chosen["requests_a_second"]), (&5.into(), &5.0.into()));
+    assert_eq!((&chosen["concurrent_executions"], &chosen["requests_per_second"]), (&5.into(), &5.0.into()));
 }
 
 #[tokio::test]
-async fn a_small_account_gets_no_limit_and_hears_why() {
+async fn without_room_or_quota_there_is_no_reservation() {
     for (script, said) in [
-        (quotas(Some(5.0), 10), "10 are not reserved"),
-        (quotas(None, 1_000), "no quota of DetectFaces"),
+        (quotas(Some(5.0), 10), "no_room"),
+        (quotas(None, 1_000), "unknown_quota"),
         (
             quotas(Some(5.0), 1_000).fault("ListServiceQuotas", (0, 9), (400, "AccessDeniedException", "no")),
-            "cannot read the quotas",
+            "unreadable",
         ),
     ] {
         let (run, value) = reserve(script).await;
         assert_eq!(value, "-1");
-        let warning = run.event("warning");
-        assert!(warning["message"].as_str().is_some_and(|text| text.contains(said)), "{warning}");
+        assert_eq!(run.event("concurrency_unknown")["reason"]["name"], said);
     }
 }
 
 #[tokio::test]
-async fn a_limit_that_stands_stays_where_the_quota_cannot_be_read() {
+async fn an_existing_reservation_stays_if_the_quota_is_unknown() {
     let mut script = Script { status: Some("CREATE_COMPLETE"), ..quotas(None, 1_000) };
     script.deployed = vec![("ReservedConcurrency", "5")];
     let cloud = Cloud::start(script).await;

@@ -1,6 +1,6 @@
 //! `down` where somebody was there before it, where it is refused, and where others still use what it would remove.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::cloud::{Cloud, Script, at};
 use super::run::{Run, provisioner};
@@ -31,7 +31,7 @@ async fn a_deletion_under_way_is_joined_and_finished() {
     assert_eq!(cloud.count("DeleteStack"), 0, "one deletion is enough");
     assert_eq!(run.event("will_remove")["bucket"], "pictures");
     assert_eq!(
-        run.event("nothing_left")["asked"],
+        run.event("nothing_left")["checked"],
         4,
         "stack, bucket, table and the bucket for packages: {}",
         run.stdout
@@ -55,8 +55,12 @@ async fn the_bucket_for_packages_stays_where_others_use_it() {
     script.others_packages = true;
     let (run, _) = down(script).await;
     run.ended(0);
-    assert!(run.event("kept")["name"].as_str().is_some_and(|name| name.starts_with("provisioner-artefacts-")));
-    assert_eq!(run.event("nothing_left")["asked"], 3, "what stays is not asked for");
+    assert!(
+        run.event("package_bucket_kept")["bucket"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("provisioner-artefacts-"))
+    );
+    assert_eq!(run.event("nothing_left")["checked"], 3, "what stays is not asked for");
 }
 
 #[tokio::test]
@@ -102,11 +106,12 @@ async fn what_was_kept_on_purpose_is_named_and_left() {
         let (run, cloud) = down(left_behind(token)).await;
         run.ended(0);
         assert_eq!(run.event("kept_data")["name"], "pictures");
-        let back = format!(
-            "`provisioner up --adopt --parameter BucketName=pictures --region eu-west-1 --endpoint-url {}` takes them back",
-            cloud.endpoint
+        let back = run.event("adoptable");
+        assert_eq!(
+            (&back["bucket"], &back["table"]),
+            (&"pictures".into(), &Value::Null),
+            "only unusual names are given"
         );
-        assert_eq!(run.event("document")["text"], back, "only what is not found by its usual name is named");
         for call in ["DeleteTable", "DeleteObjects", "DeleteBucket"] {
             assert_eq!(cloud.count(call), 0, "{call} after {token}");
         }
@@ -160,7 +165,7 @@ async fn what_is_gone_already_is_proved_too() {
     script.tables.clear();
     let (run, cloud) = down(script).await;
     run.ended(0);
-    assert_eq!(run.event("nothing_left")["asked"], 4, "{}", run.stdout);
+    assert_eq!(run.event("nothing_left")["checked"], 4, "{}", run.stdout);
     assert_eq!(cloud.count("DeleteTable"), 0);
 }
 
@@ -171,7 +176,7 @@ async fn packages_of_a_stack_that_never_came_about_are_removed() {
     run.ended(0);
     run.event("no_stack");
     assert_eq!(run.event("packages_removed")["objects"], 1);
-    assert_eq!(run.event("nothing_left")["asked"], 1);
+    assert_eq!(run.event("nothing_left")["checked"], 1);
     assert_eq!((cloud.count("DeleteObjects"), cloud.count("DeleteBucket")), (1, 1));
 
     let cloud = Cloud::start(forgotten()).await;
@@ -187,8 +192,8 @@ async fn the_way_back_names_a_table_that_up_would_not_look_for() {
     script.buckets.insert(script.resources[0].2.to_owned());
     script.tables.insert("Faces".to_owned());
     let (run, _) = down(script).await;
-    let text = run.event("document")["text"].to_string();
-    assert!(text.contains("up --adopt --parameter TableName=Faces --region"), "{text}");
+    let back = run.event("adoptable");
+    assert_eq!((&back["bucket"], &back["table"]), (&Value::Null, &"Faces".into()));
 }
 
 #[tokio::test]
@@ -209,7 +214,7 @@ async fn what_cloudformation_could_not_remove_is_not_forgotten() {
     script.roles = vec!["faces-role"];
     let (run, _) = down(script).await;
     run.ended(1);
-    assert!(run.error().contains("is gone, but not its AWS::IAM::Role `faces-role`"), "{}", run.error());
+    assert!(run.error().contains("is gone, but its AWS::IAM::Role `faces-role` still exists"), "{}", run.error());
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn two_interrupts_cancel_an_update() {
     interrupt(&child);
     let mut lines = tokio::io::BufReader::new(child.stdout.take().expect("stdout")).lines();
     while let Some(line) = lines.next_line().await.expect("a line") {
-        if line.contains("press Ctrl-C again") {
+        if line.contains("leaving_update") {
             break;
         }
     }

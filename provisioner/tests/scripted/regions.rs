@@ -16,7 +16,7 @@ fn rows(run: &Run) -> Vec<(String, Value, Value)> {
     let rows = run.event("regions")["regions"].clone();
     let row = |row: &Value| {
         let name = row["name"].as_str().unwrap_or_default().to_owned();
-        (name, row["rekognition"].clone(), row["requests_a_second"].clone())
+        (name, row["rekognition"].clone(), row["requests_per_second"].clone())
     };
     rows.as_array().expect("rows").iter().map(row).collect()
 }
@@ -42,7 +42,7 @@ async fn live_regions_come_with_the_quota_of_the_account() {
     let text = provisioner(&cloud, &["regions", "--live"]).await.stdout;
     let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
     assert!(line("us-east-1").ends_with(" unknown"), "{text}");
-    assert!(line("eu-west-3").ends_with(" yes, 5 requests a second"), "{text}");
+    assert!(line("eu-west-3").ends_with(" yes, 5 requests per second"), "{text}");
     assert!(cloud.calls().iter().all(|call| !call.parameters[super::cloud::REGION].starts_with("us-gov-")));
 }
 
@@ -61,7 +61,7 @@ async fn a_region_that_gained_rekognition_is_used() {
     let cloud = Cloud::start(quotas(vec!["eu-west-3"], Vec::new())).await;
     let run = provisioner(&cloud, &[&UPDATE[..], &["--region", "eu-west-3"]].concat()).await;
     run.ended(0);
-    assert_eq!(run.event("region_checked")["source"], "Service Quotas");
+    assert_eq!(run.event("region_checked")["source"], "service_quotas");
     let create = cloud.calls().into_iter().find(|call| call.name == "CreateStack").expect("a create");
     let (name, _) = create.parameters.iter().find(|(_, value)| *value == "RegionCheck").expect("the parameter");
     // The template's own list is older than AWS's answer.
