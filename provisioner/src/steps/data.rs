@@ -69,11 +69,12 @@ impl Data {
         for kept in self.count_kept(cx).await? {
             cx.events.emit(kept);
         }
-        let template = template::read(template::BUILT_IN).expect("the built-in template can be read");
-        let usual_table = template.parameters["TableName"].as_ref();
+        let usual_table = template::read(template::BUILT_IN)
+            .ok()
+            .and_then(|template| template.parameters.get("TableName").cloned().flatten());
         let usual_bucket = |bucket: &Bucket| names::picture_bucket(cx.stack(), &bucket.owner, cx.region());
         let bucket = self.buckets.iter().find(|bucket| bucket.name != usual_bucket(bucket));
-        let table = self.tables.iter().find(|table| Some(*table) != usual_table);
+        let table = self.tables.iter().find(|table| Some(*table) != usual_table.as_ref());
         cx.events.emit(Event::Adoptable { bucket: bucket.map(|bucket| bucket.name.clone()), table: table.cloned() });
         Ok(())
     }
