@@ -4,20 +4,15 @@
 
 mod plan;
 mod report;
+mod words;
 
-use std::fmt::{Display, Write as _};
-
-use anstyle::{AnsiColor, Style};
+use std::fmt::Write as _;
 
 use crate::core::diagnosis::{Diagnosis, StackEvent};
 use crate::core::event::{DOWN_COUNTS, Event, Kept, LocalStep, NoExpress, RegionSource, SmokeStep};
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
-
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const NOTE: Style = AnsiColor::Yellow.on_default();
-const FAINT: Style = Style::new().dimmed();
+use words::{BAD, FAINT, GOOD, NOTE, counted, done, noun, size};
 
 /// Where an event goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -323,10 +318,6 @@ pub(super) fn render(event: &Event, invocation: &Invocation, verbose: bool) -> S
     }
 }
 
-fn done(text: impl Display) -> String {
-    format!("{GOOD}✓{GOOD:#} {text}")
-}
-
 fn local_step(step: &LocalStep) -> String {
     let step = match step {
         LocalStep::Waiting { lock } => format!("waiting for another command that holds {lock}"),
@@ -396,23 +387,6 @@ fn failed(diagnosis: &Diagnosis, console: Option<&str>, invocation: &Invocation)
         let _ = write!(text, "\n  {FAINT}{console}{FAINT:#}");
     }
     text
-}
-
-/// A count with its noun; `limit` is where counting stopped.
-fn counted(count: usize, limit: usize, unit: &str) -> String {
-    if count < limit { format!("{count} {}", noun(count, unit)) } else { format!("{limit} or more {unit}s") }
-}
-
-/// The noun in the number that the count asks for.
-fn noun(count: usize, singular: &str) -> String {
-    if count == 1 { singular.to_owned() } else { format!("{singular}s") }
-}
-
-/// Bytes in powers of ten, with one decimal.
-fn size(bytes: usize) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "one decimal of a megabyte is shown")]
-    let bytes = bytes as f64;
-    if bytes >= 1e6 { format!("{:.1} MB", bytes / 1e6) } else { format!("{:.1} kB", bytes / 1e3) }
 }
 
 #[cfg(test)]

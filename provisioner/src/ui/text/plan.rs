@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{BAD, FAINT, GOOD, NOTE, done};
+use super::words::{BAD, FAINT, GOOD, NOTE, done};
 use crate::core::plan::{Action, Change, Operation, Plan};
 
 pub(super) fn planned(plan: &Plan) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::plan::value;
-use super::{BAD, FAINT, GOOD, NOTE, counted, done, noun};
+use super::words::{BAD, FAINT, GOOD, NOTE, counted, done, noun};
 use crate::core::event::{CheckState, Drifted, RegionRow, STATUS_COUNTS, StatusReport};
 use crate::core::smoke::{Attribute, Row};
 
