@@ -5,11 +5,10 @@
 use aws_sdk_rekognition::operation::detect_faces::DetectFacesError;
 use aws_sdk_rekognition::types::{Attribute, FaceDetail, Image, S3Object};
 
-use crate::event::Upload;
+use crate::context::Context;
+use crate::notification::Notification;
 use crate::object::Object;
-use crate::outcome::{Failure, Outcome, Step, failure};
-use crate::progress::Progress;
-use crate::services::Services;
+use crate::outcome::{Failure, Outcome, failure};
 
 /// Error codes that mean the picture is at fault. `InvalidParameterException` is one of them because the picture is the
 /// only parameter that varies.
@@ -19,30 +18,26 @@ const UNUSABLE: [&str; 3] = ["ImageTooLargeException", "InvalidImageFormatExcept
 pub(crate) const UNREADABLE: &str = "InvalidS3ObjectException";
 
 /// Returns the faces in the inspected object, at least one. Anything else is an outcome, returned as an error.
-pub(crate) async fn faces(
-    upload: &Upload,
-    object: &Object,
-    services: &Services,
-    progress: &Progress,
-) -> Result<Vec<FaceDetail>, Outcome> {
+pub(crate) async fn faces(cx: Context<'_>, upload: &Notification, object: &Object) -> Result<Vec<FaceDetail>, Outcome> {
     let source =
         S3Object::builder().bucket(&upload.bucket).name(&upload.key).set_version(object.version.clone()).build();
-    let reply = services
+    let reply = cx
+        .services
         .rekognition
         .detect_faces()
         .image(Image::builder().s3_object(source).build())
         .attributes(Attribute::AgeRange)
         .attributes(Attribute::Emotions)
         .customize()
-        .interceptor(progress.begin::<DetectFacesError>(Step::Detect))
+        .interceptor(cx.progress.begin::<DetectFacesError>(cx.step))
         .send()
         .await
-        .map_err(|error| classify(failure(Step::Detect, &error)))?;
+        .map_err(|error| classify(failure(cx.step, &error)))?;
     match reply.face_details {
         Some(faces) if faces.is_empty() => Err(Outcome::NoFace),
         Some(faces) => Ok(faces),
         None => Err(Outcome::Failed(Failure {
-            step: Step::Detect,
+            step: cx.step,
             code: "InvalidReply".to_owned(),
             message: "the reply has no `FaceDetails`".to_owned(),
             retryable: true,

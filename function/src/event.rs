@@ -1,110 +1,172 @@
-//! Decodes S3 event documents into uploads, as leniently as is safe.
+//! Decodes events into notifications, as leniently as is safe.
 //!
-//! Invariant: a malformed record never affects another one, and a key is decoded exactly once.
+//! An event is an S3 notification, S3's test event, an `aws.s3` event of EventBridge, an SNS message that contains one
+//! of these, or an SQS batch whose messages contain any of these.
+//!
+//! Invariant: a malformed record never affects another one. A key is decoded exactly once if S3 sent it and never if
+//! EventBridge did.
 
-use aws_lambda_events::event::s3::S3EventRecord;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use percent_encoding::percent_decode;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::notification::{Change, Malformed, Notification};
 
 /// The maximum number of records in an event. S3 sends one. Each record costs memory and a log line, hence the limit.
 const MAX_RECORDS: usize = 1_000;
 
-/// One record of an event: what happened to which object.
+/// The maximum number of messages that an event is nested in: for example EventBridge in SNS in SQS is nested in two.
+const MAX_WRAPPERS: usize = 3;
+
+/// A decoded event.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Upload {
-    /// The name of the event if the record has one, for example `ObjectCreated:Put`.
-    pub name: Option<String>,
-    /// The region of the event if the record has one.
-    pub region: Option<String>,
-    /// The bucket's name.
-    pub bucket: String,
-    /// The object's key, decoded.
-    pub key: String,
-    /// The object's version. `None` if the bucket is not versioned or the version is called `null`.
-    pub version: Option<String>,
-    /// The object's entity tag without quotes.
-    pub etag: Option<String>,
-    /// The time of the event if the record has one that can be parsed.
-    pub time: Option<DateTime>,
+pub struct Event {
+    /// The records in the order of the event.
+    pub records: Vec<Record>,
+    /// Whether the event is an SQS batch, which can fail in part.
+    pub is_batch: bool,
 }
 
-impl Upload {
-    /// Whether an object was created. A record without a name counts as a creation.
-    pub(crate) fn is_creation(&self) -> bool {
-        let name = self.name.as_deref().unwrap_or("ObjectCreated:");
-        name.trim_start_matches("s3:").starts_with("ObjectCreated:")
+/// One record of an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The SQS message that contains the record.
+    pub message_id: Option<String>,
+    /// What the record says.
+    pub notification: Result<Notification, Malformed>,
+}
+
+/// Decodes an event. An event that is malformed as a whole has one malformed record.
+#[must_use]
+pub fn decode(event: &Value) -> Event {
+    let messages = event["Records"].as_array().filter(|records| records.first().is_some_and(is_message));
+    let Some(messages) = messages else {
+        let record = |notification| Record { message_id: None, notification };
+        let records = limited(notifications(event, 0), 0).into_iter().map(record).collect();
+        return Event { records, is_batch: false };
+    };
+    let mut records = Vec::new();
+    for message in messages {
+        let message_id = text(&message["messageId"], "messageId").ok().flatten();
+        let notifications = limited(wrapped(&message["body"], "body", 0), records.len());
+        records.extend(
+            notifications.into_iter().map(|notification| Record { message_id: message_id.clone(), notification }),
+        );
+    }
+    Event { records, is_batch: true }
+}
+
+fn is_message(record: &Value) -> bool {
+    record["eventSource"] == "aws:sqs"
+}
+
+/// Replaces records that exceed the limit by one malformed record. `before` records came before them.
+fn limited(records: Vec<Result<Notification, Malformed>>, before: usize) -> Vec<Result<Notification, Malformed>> {
+    let count = before + records.len();
+    if count > MAX_RECORDS { vec![Err(Malformed::TooMany { count, limit: MAX_RECORDS })] } else { records }
+}
+
+/// Decodes a document that is nested in `wrappers` messages.
+fn notifications(document: &Value, wrappers: usize) -> Vec<Result<Notification, Malformed>> {
+    match &document["Records"] {
+        Value::Array(records) => {
+            let decode = |record: &Value| match &record["Sns"] {
+                Value::Object(_) => wrapped(&record["Sns"]["Message"], "Sns.Message", wrappers),
+                _ => vec![s3_record(record)],
+            };
+            records.iter().flat_map(decode).collect()
+        }
+        // S3 sends this when a notification is configured.
+        _ if document["Event"] == "s3:TestEvent" => Vec::new(),
+        // SNS puts its messages into SQS in this form.
+        _ if document["Type"] == "Notification" => wrapped(&document["Message"], "Message", wrappers),
+        _ if document["source"] == "aws.s3" => vec![eventbridge_event(document)],
+        _ => vec![Err(Malformed::Unrecognized)],
     }
 }
 
-/// Why a record can never be processed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
-    /// The document has no list of records and is not a test event.
-    #[error("the event is not an S3 notification")]
-    NoRecords,
-    /// The document has too many records.
-    #[error("the event has {0} records, more than {MAX_RECORDS}")]
-    TooMany(usize),
-    /// A member that identifies the object is missing or has the wrong type.
-    #[error("the record's `{0}` is missing or has the wrong type")]
-    Member(&'static str),
-    /// The decoded key is not UTF-8.
-    #[error("the record's key is not valid UTF-8")]
-    Key,
-}
-
-/// Decodes the records of an event. S3's test event, sent when a notification is configured, has none.
-pub fn decode(event: &Value) -> Result<Vec<Result<Upload, Malformed>>, Malformed> {
-    match &event["Records"] {
-        Value::Array(records) if records.len() > MAX_RECORDS => Err(Malformed::TooMany(records.len())),
-        Value::Array(records) => Ok(records.iter().map(upload).collect()),
-        _ if event["Event"] == "s3:TestEvent" => Ok(Vec::new()),
-        _ => Err(Malformed::NoRecords),
+/// Decodes the document in the text of a message that is itself nested in `wrappers` messages.
+fn wrapped(message: &Value, name: &'static str, wrappers: usize) -> Vec<Result<Notification, Malformed>> {
+    if wrappers == MAX_WRAPPERS {
+        return vec![Err(Malformed::TooDeep(MAX_WRAPPERS))];
+    }
+    let Some(message) = message.as_str() else { return vec![Err(Malformed::Member(name))] };
+    match serde_json::from_str(message) {
+        Ok(document) => notifications(&document, wrappers + 1),
+        Err(_) => vec![Err(Malformed::NotJson)],
     }
 }
 
-fn upload(record: &Value) -> Result<Upload, Malformed> {
-    let S3EventRecord { event_name: name, aws_region: region, s3, .. } =
-        serde_json::from_value(essence(record)?).map_err(|_| Malformed::Member("s3"))?;
-    let encoded = filled(s3.object.key).ok_or(Malformed::Member("s3.object.key"))?;
-    Ok(Upload {
-        name: filled(name),
-        region: filled(region),
-        bucket: filled(s3.bucket.name).ok_or(Malformed::Member("s3.bucket.name"))?,
+/// Decodes a record of an S3 notification. Members that only describe the event may be missing or unusual.
+fn s3_record(record: &Value) -> Result<Notification, Malformed> {
+    let object = &record["s3"]["object"];
+    let encoded = required(&object["key"], "s3.object.key")?;
+    Ok(Notification {
+        change: record["eventName"].as_str().map_or(Change::Created, change),
+        region: lenient(&record["awsRegion"]),
+        bucket: required(&record["s3"]["bucket"]["name"], "s3.bucket.name")?,
         key: decode_key(&encoded)?,
-        version: filled(s3.object.version_id).filter(|version| version != "null"),
-        etag: s3.object.e_tag.map(|etag| unquoted(&etag).to_owned()).filter(|etag| !etag.is_empty()),
-        time: record["eventTime"].as_str().and_then(|time| DateTime::from_str(time, Format::DateTimeWithOffset).ok()),
+        version: text(&object["versionId"], "s3.object.versionId")?,
+        etag: etag(&object["eTag"], "s3.object.eTag")?,
+        time: time(&record["eventTime"]),
     })
 }
 
-/// The relevant part of a record, in the form that `aws_lambda_events` requires. That crate rejects a record without a
-/// `userIdentity` or with an unusual `eventTime`, and neither is a reason to lose a picture. Members that identify the
-/// object must have the right type, so that a wrong type is an error rather than another object.
-fn essence(record: &Value) -> Result<Value, Malformed> {
-    let (bucket, object) = (&record["s3"]["bucket"], &record["s3"]["object"]);
-    let hint = |name: &str| record[name].as_str();
-    let text = |value: &Value, name: &'static str| match value {
-        Value::Null | Value::String(_) => Ok(value.clone()),
-        _ => Err(Malformed::Member(name)),
-    };
-    Ok(json!({
-        "eventName": hint("eventName"),
-        "awsRegion": hint("awsRegion"),
-        "eventTime": "1970-01-01T00:00:00Z",
-        "userIdentity": {},
-        "requestParameters": {},
-        "s3": {
-            "object": {
-                "key": text(&object["key"], "s3.object.key")?,
-                "versionId": text(&object["versionId"], "s3.object.versionId")?,
-                "eTag": text(&object["eTag"], "s3.object.eTag")?,
-            },
-            "bucket": { "name": text(&bucket["name"], "s3.bucket.name")? },
+/// Decodes an event of EventBridge, whose members have names of their own.
+fn eventbridge_event(event: &Value) -> Result<Notification, Malformed> {
+    let object = &event["detail"]["object"];
+    Ok(Notification {
+        change: match event["detail-type"].as_str() {
+            Some("Object Created") => Change::Created,
+            Some("Object Deleted") => Change::Removed,
+            _ => Change::Other,
         },
-    }))
+        region: lenient(&event["region"]),
+        bucket: required(&event["detail"]["bucket"]["name"], "detail.bucket.name")?,
+        key: required(&object["key"], "detail.object.key")?,
+        version: text(&object["version-id"], "detail.object.version-id")?,
+        etag: etag(&object["etag"], "detail.object.etag")?,
+        time: time(&event["time"]),
+    })
+}
+
+/// What an S3 event name means. A name is empty only in events that other programs send to report an upload.
+fn change(name: &str) -> Change {
+    let name = name.trim_start_matches("s3:");
+    let is = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    if name.is_empty() || is(&["ObjectCreated:"]) {
+        Change::Created
+    } else if is(&["ObjectRemoved:", "LifecycleExpiration:"]) {
+        Change::Removed
+    } else {
+        Change::Other
+    }
+}
+
+/// A string that may be missing or empty. A wrong type is an error, so that it never identifies another object.
+fn text(value: &Value, name: &'static str) -> Result<Option<String>, Malformed> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+        _ => Err(Malformed::Member(name)),
+    }
+}
+
+fn required(value: &Value, name: &'static str) -> Result<String, Malformed> {
+    text(value, name)?.ok_or(Malformed::Member(name))
+}
+
+fn etag(value: &Value, name: &'static str) -> Result<Option<String>, Malformed> {
+    Ok(text(value, name)?.map(|etag| unquoted(&etag).to_owned()).filter(|etag| !etag.is_empty()))
+}
+
+fn lenient(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn time(value: &Value) -> Option<DateTime> {
+    DateTime::from_str(value.as_str()?, Format::DateTimeWithOffset).ok()
 }
 
 /// Decodes `+` to a space first and then `%XX`, once. A `%` that does not start an escape sequence is kept.
@@ -118,135 +180,5 @@ pub(crate) fn unquoted(etag: &str) -> &str {
     etag.trim_start_matches("W/").trim_matches('"')
 }
 
-fn filled(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(change: impl FnOnce(&mut Value)) -> Value {
-        let mut record = json!({
-            "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-west-1",
-            "eventTime": "2026-11-23T10:20:30.456Z", "eventName": "ObjectCreated:Put",
-            "userIdentity": { "principalId": "AWS:X" }, "requestParameters": { "sourceIPAddress": "192.0.2.1" },
-            "responseElements": { "x-amz-request-id": "1" },
-            "s3": {
-                "s3SchemaVersion": "1.0", "configurationId": "faces",
-                "bucket": { "name": "pictures", "ownerIdentity": { "principalId": "X" }, "arn": "arn:aws:s3:::pictures" },
-                "object": { "key": "a.jpg", "size": 1024, "eTag": "0123", "versionId": "v", "sequencer": "00" },
-            },
-        });
-        change(&mut record);
-        record
-    }
-
-    fn only(record: Value) -> Result<Upload, Malformed> {
-        decode(&Value::from_iter([("Records", vec![record])])).unwrap().remove(0)
-    }
-
-    #[test]
-    fn a_complete_record_is_decoded() {
-        assert_eq!(
-            only(record(|_| ())).unwrap(),
-            Upload {
-                name: Some("ObjectCreated:Put".into()),
-                region: Some("eu-west-1".into()),
-                bucket: "pictures".into(),
-                key: "a.jpg".into(),
-                version: Some("v".into()),
-                etag: Some("0123".into()),
-                time: Some(DateTime::from_millis(1_795_429_230_456)),
-            }
-        );
-    }
-
-    #[test]
-    fn keys_are_decoded_once() {
-        let check = |encoded: &str, expected: &str| {
-            assert_eq!(only(record(|r| r["s3"]["object"]["key"] = encoded.into())).unwrap().key, expected);
-        };
-        check("plain.jpg", "plain.jpg");
-        check("a+b.jpg", "a b.jpg");
-        check("a%2Bb.jpg", "a+b.jpg");
-        check("a%252Bb.jpg", "a%2Bb.jpg");
-        check("%C3%BC/%F0%9F%98%80.png", "ü/😀.png");
-        check("100%.jpg", "100%.jpg");
-        check("a%00b", "a\0b");
-    }
-
-    #[test]
-    fn irrelevant_members_may_be_missing_or_unusual() {
-        let check = |change: fn(&mut Value)| assert_eq!(only(record(change)).unwrap().key, "a.jpg");
-        check(|r| r["eventVersion"] = "2.9".into());
-        check(|r| r["userIdentity"] = Value::Null);
-        check(|r| drop(r.as_object_mut().unwrap().remove("userIdentity")));
-        check(|r| r["requestParameters"] = json!([1]));
-        check(|r| r["responseElements"] = json!({ "a": 1 }));
-        check(|r| r["s3"]["object"]["sequencer"] = 7.into());
-        check(|r| r["s3"]["object"]["size"] = "huge".into());
-        check(|r| r["s3"]["bucket"]["ownerIdentity"] = 3.into());
-        check(|r| r["glacierEventData"] = json!({ "new": true }));
-        check(|r| r["eventName"] = 1.into());
-    }
-
-    #[test]
-    fn a_time_that_cannot_be_parsed_is_ignored() {
-        let check = |time: Value, expected: Option<i64>| {
-            let upload = only(record(|r| r["eventTime"] = time)).unwrap();
-            assert_eq!(upload.time.map(|time| time.secs()), expected);
-        };
-        check("2026-11-23T10:20:30Z".into(), Some(1_795_429_230));
-        check("2026-11-23T11:20:30+01:00".into(), Some(1_795_429_230));
-        check("yesterday".into(), None);
-        check(1_795_429_230.into(), None);
-        check(Value::Null, None);
-    }
-
-    #[test]
-    fn an_unversioned_object_has_only_an_entity_tag() {
-        let check = |version: Value, etag: Value, expected: (Option<&str>, Option<&str>)| {
-            let upload = only(record(|r| {
-                r["s3"]["object"]["versionId"] = version;
-                r["s3"]["object"]["eTag"] = etag;
-            }))
-            .unwrap();
-            assert_eq!((upload.version.as_deref(), upload.etag.as_deref()), expected);
-        };
-        check(Value::Null, "0123".into(), (None, Some("0123")));
-        check("".into(), "\"0123\"".into(), (None, Some("0123")));
-        check("null".into(), "W/\"0123\"".into(), (None, Some("0123")));
-        check("v".into(), Value::Null, (Some("v"), None));
-        check(Value::Null, "\"\"".into(), (None, None));
-    }
-
-    #[test]
-    fn members_that_identify_the_object_must_be_valid() {
-        let check = |change: fn(&mut Value), expected: Malformed| {
-            assert_eq!(only(record(change)), Err(expected));
-        };
-        check(|r| r["s3"] = Value::Null, Malformed::Member("s3.object.key"));
-        check(|r| *r = "text".into(), Malformed::Member("s3.object.key"));
-        check(|r| r["s3"]["object"]["key"] = 5.into(), Malformed::Member("s3.object.key"));
-        check(|r| r["s3"]["object"]["key"] = "".into(), Malformed::Member("s3.object.key"));
-        check(|r| r["s3"]["object"]["versionId"] = 5.into(), Malformed::Member("s3.object.versionId"));
-        check(|r| r["s3"]["object"]["eTag"] = json!(["0123"]), Malformed::Member("s3.object.eTag"));
-        check(|r| r["s3"]["bucket"]["name"] = Value::Null, Malformed::Member("s3.bucket.name"));
-        check(|r| r["s3"]["object"]["key"] = "%FF%FE.jpg".into(), Malformed::Key);
-    }
-
-    #[test]
-    fn a_document_is_a_list_of_records_or_a_test_event() {
-        let check = |event: Value, expected: Result<usize, Malformed>| {
-            assert_eq!(decode(&event).map(|records| records.len()), expected);
-        };
-        check(json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "pictures" }), Ok(0));
-        check(json!({ "Records": [] }), Ok(0));
-        check(json!({ "Records": [record(|_| ()), 5, record(|_| ())] }), Ok(3));
-        check(json!({ "Records": {} }), Err(Malformed::NoRecords));
-        check(json!({}), Err(Malformed::NoRecords));
-        check(json!([1, 2]), Err(Malformed::NoRecords));
-        check(Value::Null, Err(Malformed::NoRecords));
-    }
-}
+mod tests;

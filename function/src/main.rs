@@ -80,11 +80,10 @@ async fn serve(settings: &Settings, services: &Services) -> Result<(), Error> {
     .await
 }
 
-/// Converts a report to a response, or to an error that contains the same document so that Lambda retries the event.
+/// Converts a report to a response, or to an error that contains all records so that Lambda retries the event.
 fn respond(report: &Report) -> Result<Value, Diagnostic> {
-    let document = report.document();
     match report.error_type() {
-        None => Ok(document),
-        Some(kind) => Err(Diagnostic { error_type: kind.to_owned(), error_message: document.to_string() }),
+        None => Ok(report.response()),
+        Some(kind) => Err(Diagnostic { error_type: kind.to_owned(), error_message: report.document().to_string() }),
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! Invariant: only the version or the entity tag that the event names is accepted.
 
-use aws_sdk_s3::operation::head_object::HeadObjectError;
+use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::types::StorageClass;
 use aws_smithy_types::DateTime;
 
-use crate::event::{Upload, unquoted};
-use crate::outcome::{Outcome, Step, failure};
-use crate::progress::Progress;
-use crate::services::Services;
+use crate::context::Context;
+use crate::event::unquoted;
+use crate::notification::Notification;
+use crate::outcome::{Outcome, failure};
 
 /// The largest object that Rekognition reads from S3, in bytes.
 const LARGEST: i64 = 15 * 1024 * 1024;
@@ -25,10 +25,17 @@ pub(crate) struct Object {
     pub(crate) modified: Option<DateTime>,
 }
 
+impl Object {
+    /// Whether the version identifies the bytes. The version called `null` can be overwritten.
+    pub(crate) fn is_immutable(&self) -> bool {
+        self.version.as_deref().is_some_and(|version| version != "null")
+    }
+}
+
 /// Inspects the object of `upload`. Returns an outcome as an error if there is no need to call Rekognition.
-pub(crate) async fn inspect(upload: &Upload, services: &Services, progress: &Progress) -> Result<Object, Outcome> {
+pub(crate) async fn inspect(cx: Context<'_>, upload: &Notification) -> Result<Object, Outcome> {
     let (version, etag) = (upload.version.as_deref(), upload.etag.as_deref());
-    let head = head(upload, version, etag, Step::Head, services, progress).await?;
+    let head = head(cx, upload, version, etag).await?;
     let unusable = |code: &str| Err(Outcome::Unusable { code: code.to_owned() });
     match head.content_length {
         Some(..=0) if upload.key.ends_with('/') => return unusable("Folder"),
@@ -46,28 +53,23 @@ pub(crate) async fn inspect(upload: &Upload, services: &Services, progress: &Pro
     })
 }
 
-/// Confirms that the object has not changed since it was inspected. A version cannot change, so this matters only for
-/// objects without one.
-pub(crate) async fn confirm(
-    upload: &Upload,
-    object: &Object,
-    services: &Services,
-    progress: &Progress,
-) -> Result<(), Outcome> {
+/// Confirms that the object has not changed since it was inspected. An immutable one cannot change.
+pub(crate) async fn confirm(cx: Context<'_>, upload: &Notification, object: &Object) -> Result<(), Outcome> {
     let (version, etag) = (object.version.as_deref(), object.etag.as_deref());
-    head(upload, version, etag, Step::Confirm, services, progress).await.map(drop)
+    head(cx, upload, version, etag).await.map(drop)
 }
 
 async fn head(
-    upload: &Upload,
+    cx: Context<'_>,
+    upload: &Notification,
     version: Option<&str>,
     etag: Option<&str>,
-    step: Step,
-    services: &Services,
-    progress: &Progress,
-) -> Result<aws_sdk_s3::operation::head_object::HeadObjectOutput, Outcome> {
-    let condition = if version.is_none() { etag.map(|etag| format!("\"{etag}\"")) } else { None };
-    services
+) -> Result<HeadObjectOutput, Outcome> {
+    let condition = match version {
+        None | Some("null") => etag.map(|etag| format!("\"{etag}\"")),
+        Some(_) => None,
+    };
+    cx.services
         .s3
         .head_object()
         .bucket(&upload.bucket)
@@ -75,7 +77,7 @@ async fn head(
         .set_version_id(version.map(str::to_owned))
         .set_if_match(condition)
         .customize()
-        .interceptor(progress.begin::<HeadObjectError>(step))
+        .interceptor(cx.progress.begin::<HeadObjectError>(cx.step))
         .send()
         .await
         .map_err(|error| {
@@ -84,7 +86,7 @@ async fn head(
                 // The version is a delete marker.
                 Some(405) => Outcome::Skipped { code: "Deleted" },
                 Some(412) => Outcome::Skipped { code: "Replaced" },
-                _ => Outcome::Failed(failure(step, &error)),
+                _ => Outcome::Failed(failure(cx.step, &error)),
             }
         })
 }

@@ -4,13 +4,11 @@
 //! errors.
 
 use std::fmt;
-use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use serde_json::{Map, Value, json};
 
 /// A step in the processing of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,90 +98,8 @@ impl Outcome {
     }
 }
 
-/// The outcome of one record, and what may be reported about its object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordReport {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// The prefix of its rows' `FaceID`, if the object could be identified.
-    pub id: Option<String>,
-    /// The key's extension, if it is a common one.
-    pub extension: Option<String>,
-    /// Bucket and key, if the settings allow reporting them.
-    pub object: Option<(String, String)>,
-    /// The duration of the record.
-    pub took: Duration,
-    /// The duration of face detection, including retries.
-    pub detect_took: Option<Duration>,
-}
-
-impl RecordReport {
-    /// The members that log line and response have in common.
-    pub(crate) fn members(&self) -> Map<String, Value> {
-        let mut members = Map::new();
-        let mut set = |name: &str, value: Value| {
-            members.insert(name.to_owned(), value);
-        };
-        set("outcome", self.outcome.name().into());
-        set("statusCode", self.outcome.status().into());
-        for (name, text) in [("id", &self.id), ("extension", &self.extension)] {
-            if let Some(text) = text {
-                set(name, text.as_str().into());
-            }
-        }
-        if let Some((bucket, key)) = &self.object {
-            set("bucket", bucket.as_str().into());
-            set("key", key.as_str().into());
-        }
-        match &self.outcome {
-            Outcome::Stored { faces } => set("faces", (*faces).into()),
-            Outcome::NoFace => set("faces", 0.into()),
-            Outcome::Unusable { code } => set("code", code.as_str().into()),
-            Outcome::Skipped { code } => set("code", (*code).into()),
-            Outcome::Failed(failure) => {
-                set("code", failure.code.as_str().into());
-                set("step", failure.step.to_string().into());
-                set("message", failure.message.as_str().into());
-                set("retryable", failure.retryable.into());
-            }
-        }
-        members
-    }
-}
-
-/// The outcome of an event.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// One entry per record, in the order of the event.
-    pub records: Vec<RecordReport>,
-}
-
-impl Report {
-    /// The highest status among the records, or 200 if there are none.
-    #[must_use]
-    pub fn status(&self) -> u16 {
-        self.records.iter().map(|record| record.outcome.status()).max().unwrap_or(200)
-    }
-
-    /// The response: `{"statusCode": highest, "body": {"records": [...]}}`.
-    #[must_use]
-    pub fn document(&self) -> Value {
-        let records: Vec<_> = self.records.iter().map(|record| Value::from(record.members())).collect();
-        json!({ "statusCode": self.status(), "body": { "records": records } })
-    }
-
-    /// The error type with which the invocation must fail, so that Lambda retries the event or sends it to the failure
-    /// queue.
-    #[must_use]
-    pub fn error_type(&self) -> Option<&'static str> {
-        let mut failures = self.records.iter().filter_map(|record| match &record.outcome {
-            Outcome::Failed(failure) => Some(failure.retryable),
-            _ => None,
-        });
-        let first = failures.next()?;
-        Some(if first || failures.any(|retryable| retryable) { "RetryableFailure" } else { "PermanentFailure" })
-    }
-}
+/// The code of a record that ran out of time without an error of its own.
+pub(crate) const OUT_OF_TIME: &str = "OutOfTime";
 
 /// Codes of temporary errors. Some have status 400, others 500.
 const TEMPORARY: [&str; 22] = [
@@ -312,49 +228,5 @@ mod tests {
         let response = HttpResponse::new(StatusCode::try_from(200).unwrap(), SdkBody::empty());
         check(Error::response_error("rubbish", response), ("InvalidReply", true));
         check(Error::construction_failure("bad header"), ("InvalidRequest", false));
-    }
-
-    fn report(outcomes: &[Outcome]) -> Report {
-        let record = |outcome: &Outcome| RecordReport {
-            outcome: outcome.clone(),
-            id: Some("00ff".into()),
-            extension: Some("jpg".into()),
-            object: None,
-            took: Duration::from_millis(5),
-            detect_took: None,
-        };
-        Report { records: outcomes.iter().map(record).collect() }
-    }
-
-    fn failed(retryable: bool) -> Outcome {
-        let (code, message) = ("Code".to_owned(), "details".to_owned());
-        Outcome::Failed(Failure { step: Step::Detect, code, message, retryable })
-    }
-
-    #[test]
-    fn the_highest_status_is_reported() {
-        let check = |outcomes: &[Outcome], expected: (u16, Option<&str>)| {
-            let report = report(outcomes);
-            assert_eq!((report.status(), report.error_type()), expected);
-        };
-        let (stored, skipped) = (Outcome::Stored { faces: 1 }, Outcome::Skipped { code: "Gone" });
-        let unusable = Outcome::Unusable { code: "Folder".into() };
-        check(&[], (200, None));
-        check(&[stored.clone(), skipped], (200, None));
-        check(&[stored.clone(), Outcome::NoFace], (400, None));
-        check(&[unusable, stored.clone()], (400, None));
-        check(&[Outcome::NoFace, failed(false)], (500, Some("PermanentFailure")));
-        check(&[failed(false), stored, failed(true)], (500, Some("RetryableFailure")));
-    }
-
-    #[test]
-    fn the_response_contains_every_record() {
-        let report = report(&[Outcome::Stored { faces: 2 }, failed(true)]);
-        let expected = json!({ "statusCode": 500, "body": { "records": [
-            { "outcome": "stored", "statusCode": 200, "id": "00ff", "extension": "jpg", "faces": 2 },
-            { "outcome": "failed", "statusCode": 500, "id": "00ff", "extension": "jpg",
-              "code": "Code", "step": "detect", "message": "details", "retryable": true },
-        ] } });
-        assert_eq!(report.document(), expected);
     }
 }

@@ -12,7 +12,7 @@ use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::outcome::{Failure, Step, without_code};
+use crate::outcome::{Failure, OUT_OF_TIME, Step, without_code};
 
 /// The current step of a record and the result of its last attempt, shared with the SDK interceptors.
 #[derive(Clone, Debug)]
@@ -24,11 +24,13 @@ struct State {
     attempts: u32,
     last_error: Option<String>,
     detect_took: Option<Duration>,
+    id: Option<String>,
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State { step: Step::Event, attempts: 0, last_error: None, detect_took: None })))
+        let state = State { step: Step::Event, attempts: 0, last_error: None, detect_took: None, id: None };
+        Self(Arc::new(Mutex::new(state)))
     }
 
     /// Begins a step. The returned interceptor must be added to its request.
@@ -46,10 +48,19 @@ impl Progress {
         self.state().detect_took
     }
 
+    /// Remembers the ID of the object.
+    pub(crate) fn identified_as(&self, id: &str) {
+        self.state().id = Some(id.to_owned());
+    }
+
+    pub(crate) fn id(&self) -> Option<String> {
+        self.state().id.clone()
+    }
+
     /// The failure of a record that ran out of time.
     pub(crate) fn out_of_time(&self) -> Failure {
         let state = self.state();
-        let code = state.last_error.clone().unwrap_or_else(|| "Timeout".to_owned());
+        let code = state.last_error.clone().unwrap_or_else(|| OUT_OF_TIME.to_owned());
         let attempts = state.attempts;
         let message = format!("the invocation ran out of time (attempts completed: {attempts})");
         Failure { step: state.step, code, message, retryable: true }

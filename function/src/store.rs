@@ -7,37 +7,31 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 
 use crate::cancellation::{is_temporary, reasons};
-use crate::outcome::{Failure, Step, failure};
-use crate::progress::Progress;
-use crate::record::Item;
-use crate::services::Services;
+use crate::context::Context;
+use crate::outcome::{Failure, failure};
+use crate::row::Item;
 
-/// Writes `items` to `table`: several rows in one transaction, a single row with `PutItem`, which costs half as much.
-pub(crate) async fn write(
-    table: &str,
-    mut items: Vec<Item>,
-    services: &Services,
-    progress: &Progress,
-) -> Result<(), Failure> {
-    let dynamodb = &services.dynamodb;
+/// Writes `items` to the table: several rows in one transaction, a single row with `PutItem`, which costs half as much.
+pub(crate) async fn write(cx: Context<'_>, mut items: Vec<Item>) -> Result<(), Failure> {
+    let (dynamodb, table) = (&cx.services.dynamodb, &cx.settings.table);
     if items.len() == 1 {
-        let hook = progress.begin::<PutItemError>(Step::Store);
+        let hook = cx.progress.begin::<PutItemError>(cx.step);
         let call = dynamodb.put_item().table_name(table).set_item(items.pop());
-        return call.customize().interceptor(hook).send().await.map(drop).map_err(|error| failure(Step::Store, &error));
+        return call.customize().interceptor(hook).send().await.map(drop).map_err(|error| failure(cx.step, &error));
     }
     let puts = items.into_iter().map(|item| Put::builder().table_name(table).set_item(Some(item)).build());
     let puts: Result<Vec<_>, _> =
         puts.map(|put| put.map(|put| TransactWriteItem::builder().put(put).build())).collect();
     let puts = puts.map_err(|error| Failure {
-        step: Step::Store,
+        step: cx.step,
         code: "InvalidRequest".to_owned(),
         message: error.to_string(),
         retryable: false,
     })?;
-    let hook = progress.begin::<TransactWriteItemsError>(Step::Store);
+    let hook = cx.progress.begin::<TransactWriteItemsError>(cx.step);
     let call = dynamodb.transact_write_items().set_transact_items(Some(puts));
     call.customize().interceptor(hook).send().await.map(drop).map_err(|error| {
-        let failure = failure(Step::Store, &error);
+        let failure = failure(cx.step, &error);
         match error.as_service_error().and_then(reasons) {
             Some(reasons) if !reasons.is_empty() => {
                 let parts = reasons.iter().map(|reason| [reason.code(), reason.message()].into_iter().flatten());

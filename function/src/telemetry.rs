@@ -10,7 +10,8 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::{Map, Value, json};
 
-use crate::outcome::{Outcome, RecordReport, Report};
+use crate::outcome::Outcome;
+use crate::report::{RecordReport, Report};
 use crate::settings::Settings;
 
 /// The namespace of the metrics in CloudWatch.

@@ -12,6 +12,7 @@ use function::{Outcome, Report};
 use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRunner};
 use serde_json::{Value, json};
+use support::sources::{Source, Wrapper, batch};
 use support::{Act, Cloud, Gate, Service, event, face, record};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, Semaphore};
@@ -54,6 +55,9 @@ fn odd() -> impl Strategy<Value = Value> {
         "-Infinity",
         "\u{0}",
         "ObjectRemoved:Delete",
+        "Notification",
+        "aws.s3",
+        "aws:sqs",
         "us-east-1",
         "1970-01-01T00:00:00Z",
         "@1e999@",
@@ -77,7 +81,7 @@ fn odd() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Any JSON, with a preference for the member names of S3 events.
+/// Any JSON, with a preference for the member names of events.
 fn any_json() -> impl Strategy<Value = Value> {
     let names = [
         "Records",
@@ -92,6 +96,15 @@ fn any_json() -> impl Strategy<Value = Value> {
         "awsRegion",
         "eventName",
         "eventTime",
+        "eventSource",
+        "messageId",
+        "body",
+        "Sns",
+        "Type",
+        "Message",
+        "source",
+        "detail",
+        "detail-type",
     ];
     let name = prop_oneof![4 => prop::sample::select(names.to_vec()).prop_map(str::to_owned), 1 => ".{0,8}"];
     odd().prop_recursive(6, 64, 6, move |inner| {
@@ -158,11 +171,11 @@ fn collect(value: &Value, pointer: String, pointers: &mut Vec<String>) {
 
 /// Checks what holds for every report.
 fn sound(event: &Value, report: &Report, cloud: &Cloud) -> Result<(), TestCaseError> {
-    let records = event["Records"].as_array().map(Vec::len);
-    let expected = records.unwrap_or(usize::from(event["Event"] != "s3:TestEvent"));
+    let expected = function::event::decode(event).records.len();
     prop_assert_eq!(report.records.len(), expected);
     let failed = report.records.iter().any(|record| matches!(record.outcome, Outcome::Failed(_)));
-    prop_assert_eq!((report.status() == 500, report.error_type().is_some()), (failed, failed));
+    let returned = report.response()["batchItemFailures"].as_array().is_some_and(|messages| !messages.is_empty());
+    prop_assert_eq!((report.status() == 500, report.error_type().is_some() || returned), (failed, failed));
     let lines = function::telemetry::lines(report, "request", &cloud.settings, std::time::SystemTime::UNIX_EPOCH);
     prop_assert_eq!(lines.lines().count(), expected);
     for line in lines.lines() {
@@ -201,7 +214,44 @@ fn any_change_to_a_real_event_produces_a_report() {
         versioned["s3"]["object"]["versionId"] = "v1".into();
         event(&[record("a.jpg"), versioned])
     };
-    handle_any(&changes().prop_map(move |changes| apply(real(), &changes)));
+    let messages = || {
+        let (s3, eventbridge) = (Source::S3.upload("a.jpg"), Source::EventBridge.upload("b.jpg"));
+        batch([&Wrapper::Envelope.wrap(&s3), &eventbridge, &Wrapper::Sns.wrap(&s3)])
+    };
+    let events = prop_oneof![Just(real()), Just(messages()), Just(Source::EventBridge.upload("a.jpg"))];
+    handle_any(&(events, changes()).prop_map(|(event, changes)| apply(event, &changes)));
+}
+
+/// Any key that S3 accepts.
+fn any_key() -> impl Strategy<Value = String> {
+    let key = prop_oneof![".{1,40}", "[a-z+%/. ]{1,12}", "(%[0-9A-F]{2}|\\+){1,4}", Just("ü/a+b %2B.jpg".to_owned())];
+    key.prop_filter("a key has at most 1,024 bytes", |key| key.len() <= 1_024)
+}
+
+/// Keys are decoded exactly once in S3's notifications and never in events of EventBridge, however they are wrapped.
+#[test]
+fn any_wrapping_of_an_upload_leads_to_its_object() {
+    let wrappers = prop::collection::vec(prop::sample::select(vec![Wrapper::Sns, Wrapper::Envelope]), 0..4);
+    let source = prop::sample::select(vec![Source::S3, Source::EventBridge]);
+    let runtime = runtime();
+    let cloud = runtime.block_on(Cloud::hasty());
+    check(&(source, any_key(), wrappers, any::<bool>()), 1, |(source, key, mut wrappers, queued)| {
+        cloud.forget();
+        wrappers.extend(queued.then_some(Wrapper::Sqs));
+        let event = wrappers.iter().fold(source.upload(&key), |document, wrapper| wrapper.wrap(&document));
+        let report = runtime.block_on(cloud.handle(&event, TIME));
+        prop_assert_eq!(report.is_batch, queued);
+        let state = cloud.state();
+        if wrappers.len() <= 3 {
+            prop_assert_eq!(&report.records[0].outcome, &Outcome::Stored { faces: 1 });
+            prop_assert_eq!(state.rows.values().next().map(|row| row["Key"]["S"].as_str()), Some(Some(key.as_str())));
+        } else {
+            let Outcome::Failed(failure) = &report.records[0].outcome else { panic!("{report:?}") };
+            prop_assert_eq!(failure.code.as_str(), "MalformedRecord");
+            prop_assert!(state.calls.is_empty());
+        }
+        Ok(())
+    });
 }
 
 #[test]

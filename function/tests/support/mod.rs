@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses a different part")]
 
 pub(crate) mod runtime_api;
+pub(crate) mod sources;
 pub(crate) mod tls;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -4,13 +4,11 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_rekognition::types::{BoundingBox, FaceDetail};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use sha2::{Digest, Sha256};
 
 /// A row: attribute names and values.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -21,7 +19,7 @@ const MAX_FACES: usize = 100;
 /// What all rows of one object have in common.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source<'a> {
-    /// The prefix of every `FaceID` of the object: see [`id`].
+    /// The prefix of every `FaceID` of the object: see [`crate::name::id`].
     pub(crate) id: &'a str,
     pub(crate) bucket: &'a str,
     pub(crate) key: &'a str,
@@ -29,27 +27,6 @@ pub(crate) struct Source<'a> {
     pub(crate) time: Option<DateTime>,
     /// The time in seconds since the Unix epoch after which DynamoDB deletes the rows.
     pub(crate) expires_at: Option<i64>,
-}
-
-/// Identifies the bytes of an object among all bytes stored under its key: the version or, if there is none, the entity
-/// tag.
-pub(crate) fn content(version: Option<&str>, etag: Option<&str>) -> Option<String> {
-    version.map(str::to_owned).or_else(|| etag.map(|etag| format!("etag:{etag}")))
-}
-
-/// The ID of an object: 32 hexadecimal digits. Each part is hashed after its length, so that no two objects hash the
-/// same bytes.
-pub(crate) fn id(partition: &str, bucket: &str, key: &str, content: &str) -> String {
-    let mut hash = Sha256::new();
-    for part in ["v1", partition, bucket, key, content] {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    let mut id = String::new();
-    for byte in &hash.finalize()[..16] {
-        let _ = write!(id, "{byte:02x}");
-    }
-    id
 }
 
 impl Source<'_> {
@@ -165,28 +142,6 @@ mod tests {
             AttributeValue::S(text) | AttributeValue::N(text) => Some(text),
             _ => None,
         }
-    }
-
-    #[test]
-    fn different_objects_have_different_ids() {
-        let this = id("aws", "pictures", "a b+ü.jpg", "v1");
-        assert_eq!(this.len(), 32);
-        assert!(this.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
-        let check = |other: String| assert_ne!(this, other);
-        check(id("aws", "pictures", "a b+ü.jpg", "v2"));
-        check(id("aws", "pictures", "a b+ü.jpg", "etag:v1"));
-        check(id("aws", "pictures", "a b+ü.jp", "gv1"));
-        check(id("aws", "picturesa", " b+ü.jpg", "v1"));
-        check(id("aws-cn", "pictures", "a b+ü.jpg", "v1"));
-    }
-
-    #[test]
-    fn the_id_is_the_documented_hash() {
-        // From Python: hashlib.sha256(b"".join(len(p).to_bytes(8) + p for p in [b"v1", b"aws", b"b", b"k", b"etag:e"]))
-        let content = content(None, Some("e")).unwrap();
-        assert_eq!(id("aws", "b", "k", &content), "6cb7bac396b7bc38b15cea57d2ca2f6a");
-        assert_eq!(super::content(Some("v"), Some("e")).as_deref(), Some("v"));
-        assert_eq!(super::content(None, None), None);
     }
 
     #[test]
