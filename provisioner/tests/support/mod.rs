@@ -72,6 +72,13 @@ impl Run {
 /// The program with nothing of this machine's AWS settings: no profile, no credentials, no metadata service.
 pub(crate) fn provisioner(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_provisioner"));
+    isolate(&mut command, home);
+    command.current_dir(home);
+    command
+}
+
+/// Takes this machine's settings out of a command's environment.
+pub(crate) fn isolate(command: &mut Command, home: &Path) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("AWS_")
@@ -83,11 +90,10 @@ pub(crate) fn provisioner(home: &Path) -> Command {
         }
     }
     command
+        .env_remove("COLUMNS")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_CONFIG_FILE", home.join("no-config"))
-        .env("AWS_SHARED_CREDENTIALS_FILE", home.join("no-credentials"))
-        .current_dir(home);
-    command
+        .env("AWS_SHARED_CREDENTIALS_FILE", home.join("no-credentials"));
 }
 
 pub(crate) fn run(command: &mut Command) -> Run {
