@@ -1,4 +1,5 @@
-//! Keeps the architecture true: who may name what, and a detector of dependency cycles between files.
+//! Keeps the architecture true: no dependency cycle between files, the layers that the documentation draws, and who may
+//! name what.
 //!
 //! The checks read the sources. They cover both crates unless they concern only this one.
 
@@ -53,6 +54,15 @@ fn function_has_no_dependency_cycles() {
     assert_no_cycles("function");
 }
 
+#[test]
+fn dependencies_follow_the_layers_that_the_documentation_draws() {
+    let sources = sources("provisioner");
+    let found = layers::disagreements(&Graph::of("provisioner", &sources), &layers::parse(&sources["lib.rs"]));
+    assert!(found.is_empty(), "the documentation of the crate draws other layers:\n{}", found.join("\n"));
+    let page = fs::read_to_string(folder("provisioner").join("docs/architecture.md")).expect("architecture.md");
+    assert_eq!(layers::drawing(&page), layers::drawing(&sources["lib.rs"]), "architecture.md draws other layers");
+}
+
 /// Fails if code (not a comment) of `provisioner` contains one of these words in a file that `forbidden` selects.
 #[track_caller]
 fn nowhere(words: &[&str], forbidden: impl Fn(&str) -> bool) {
@@ -78,20 +88,6 @@ fn core_is_pure() {
         &["tokio", "std::fs", "std::env", "std::time", "std::net", "std::process", "SystemTime", "Instant::now"],
         |file| file.starts_with("core/"),
     );
-}
-
-#[test]
-fn dependencies_point_one_way() {
-    nowhere(&["crate::ui", "crate::cli", "crate::commands", "crate::steps", "crate::local"], |file| {
-        file.starts_with("aws/")
-    });
-    nowhere(&["crate::aws", "crate::cli", "crate::commands", "crate::steps", "crate::local"], |file| {
-        file.starts_with("ui/")
-    });
-    nowhere(&["crate::aws", "crate::cli", "crate::commands", "crate::steps", "crate::ui"], |file| {
-        file.starts_with("local/")
-    });
-    nowhere(&["crate::commands"], |file| file.starts_with("steps/"));
 }
 
 #[test]

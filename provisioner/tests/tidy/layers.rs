@@ -8,9 +8,7 @@ use crate::cycles::Graph;
 
 /// The layer of each top-level module, from the line `main → … → {aws, ui}`. A layer may depend on those after it.
 pub(crate) fn parse(documentation: &str) -> BTreeMap<String, usize> {
-    let mut drawings = documentation.lines().map(str::trim).filter(|line| line.starts_with("main → "));
-    let drawing = drawings.next().expect("a line that draws the layers, beginning with `main → `");
-    assert!(drawings.next().is_none(), "two lines draw the layers");
+    let drawing = drawing(documentation);
     let mut layers = BTreeMap::new();
     for (layer, modules) in drawing.split(" → ").enumerate() {
         let modules = modules.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(modules);
@@ -19,6 +17,15 @@ pub(crate) fn parse(documentation: &str) -> BTreeMap<String, usize> {
         }
     }
     layers
+}
+
+/// The line of a page, or of a crate's documentation, that draws the layers.
+pub(crate) fn drawing(documentation: &str) -> &str {
+    let lines = documentation.lines().map(|line| line.trim_start_matches("//!").trim());
+    let mut drawings = lines.filter(|line| line.starts_with("main → "));
+    let drawing = drawings.next().expect("a line that draws the layers, beginning with `main → `");
+    assert!(drawings.next().is_none(), "two lines draw the layers");
+    drawing
 }
 
 /// What the code and the drawing do not agree on. `lib.rs` only declares the modules, so it is in no layer.
