@@ -110,12 +110,3 @@ fn files_stay_readable() {
         }
     }
 }
-
-#[test]
-fn provisioner_follows_the_layers_that_its_documentation_draws() {
-    let sources = sources("provisioner");
-    let drawn: String =
-        sources["lib.rs"].lines().map(|line| format!("{}\n", line.trim_start_matches("//! "))).collect();
-    let found = layers::disagreements(&Graph::of("provisioner", &sources), &layers::parse(&drawn));
-    assert!(found.is_empty(), "the code and the drawing in lib.rs disagree:\n{}", found.join("\n"));
-}

@@ -1,3 +1,5 @@
+//! Tests of the decoder: documents as S3, SNS, SQS, and EventBridge send them, and damaged ones.
+
 use serde_json::json;
 
 use super::*;

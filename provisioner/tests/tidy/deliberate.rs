@@ -106,6 +106,22 @@ fn a_path_through_a_module_depends_on_the_file_that_it_ends_in_and_on_re_exports
 }
 
 #[test]
+fn a_function_and_a_module_may_share_a_name() {
+    let files = |user| {
+        [
+            ("lib.rs", "mod report; mod user; use user::User; fn report() {}"),
+            ("report.rs", "pub struct Report;"),
+            ("user.rs", user),
+        ]
+    };
+    assert!(graph(&files("use crate::report::Report; pub struct User;")).cycles().is_empty());
+    assert_eq!(
+        graph(&files("use crate::report; pub struct User;")).cycles().concat(),
+        ["lib.rs:1 (user::User) → user.rs:1 (crate::report) → lib.rs"]
+    );
+}
+
+#[test]
 fn a_cycle_of_three_files_is_shown_with_its_lines() {
     let files = [
         ("lib.rs", "pub mod a; mod b; mod c; mod d;"),

@@ -189,7 +189,10 @@ impl Crate {
             _ => {}
         }
         if let Some(names) = here.names.get(first) {
-            for name in names {
+            // A function and a module may share a name, and only the module can lead further.
+            let leads_on = |name: &&Name| matches!(name, Name::Module(_));
+            let only_modules = !rest.is_empty() && names.iter().any(|name| leads_on(&name));
+            for name in names.iter().filter(|name| !only_modules || leads_on(name)) {
                 match name {
                     Name::Module(child) => reached.extend(self.walk(*child, rest, files, depth)),
                     Name::Item => _ = files.insert(here.file),
