@@ -99,6 +99,24 @@ fn links_within_the_repository_lead_somewhere() {
 }
 
 #[test]
+fn source_files_that_the_documentation_names_exist() {
+    let named = Regex::new(r"`([a-z0-9_/]+\.(?:rs|yaml))`").expect("a pattern");
+    let folders = ["", "provisioner", "provisioner/src", "function/src", "templates"].map(|folder| root().join(folder));
+    for page in pages() {
+        let text = fs::read_to_string(&page).expect("a page");
+        for name in named.captures_iter(&text).map(|found| found[1].to_owned()) {
+            // Those without a folder are named beside a crate's own, such as `benches/compare.rs`.
+            let beside = page.with_file_name(&name).exists();
+            assert!(
+                beside || folders.iter().any(|folder| folder.join(&name).exists()),
+                "{}: no `{name}`",
+                page.display()
+            );
+        }
+    }
+}
+
+#[test]
 fn usage_names_every_command_and_option() {
     let usage = read("provisioner/docs/usage.md");
     let mut missing = Vec::new();
