@@ -3,7 +3,7 @@
 //! Invariant: a reply without a list of faces is an error, never an empty list.
 
 use aws_sdk_rekognition::operation::detect_faces::DetectFacesError;
-use aws_sdk_rekognition::types::{Attribute, FaceDetail, Image, S3Object};
+use aws_sdk_rekognition::types::{FaceDetail, Image, S3Object};
 
 use crate::context::Context;
 use crate::notification::Notification;
@@ -26,8 +26,7 @@ pub(crate) async fn faces(cx: Context<'_>, upload: &Notification, object: &Objec
         .rekognition
         .detect_faces()
         .image(Image::builder().s3_object(source).build())
-        .attributes(Attribute::AgeRange)
-        .attributes(Attribute::Emotions)
+        .set_attributes(Some(cx.settings.attributes.requested()))
         .customize()
         .interceptor(cx.progress.begin::<DetectFacesError>(cx.step))
         .send()

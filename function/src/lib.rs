@@ -18,6 +18,7 @@ pub mod services;
 pub mod settings;
 pub mod telemetry;
 
+mod attributes;
 mod cancellation;
 mod connection;
 mod context;

@@ -21,6 +21,9 @@ pub(crate) async fn process(cx: Context<'_>, notification: &Notification) -> Out
         let message = format!("the event comes from {region}, but the function runs in {}", cx.settings.region);
         return rejected("WrongRegion", message);
     }
+    if !has_extension(&notification.key, &cx.settings.extensions) {
+        return Outcome::Skipped { code: "OtherExtension" };
+    }
     match upload(cx, notification).await {
         Ok(faces) => Outcome::Stored { faces },
         Err(outcome) => outcome,
@@ -30,6 +33,13 @@ pub(crate) async fn process(cx: Context<'_>, notification: &Notification) -> Out
 /// An event that can never be processed.
 pub(crate) fn rejected(code: &str, message: String) -> Outcome {
     Outcome::Failed(Failure { step: Step::Event, code: code.to_owned(), message, retryable: false })
+}
+
+/// Whether the settings allow processing this key. The key may have more than one dot, as may the extension.
+fn has_extension(key: &str, extensions: &[String]) -> bool {
+    let key = key.to_ascii_lowercase();
+    let has = |extension: &String| key.strip_suffix(extension.as_str()).is_some_and(|name| name.ends_with('.'));
+    extensions.is_empty() || extensions.iter().any(has)
 }
 
 /// Returns the number of rows written, or any other outcome as an error.
@@ -58,6 +68,7 @@ async fn upload(cx: Context<'_>, upload: &Notification) -> Result<usize, Outcome
         version: object.version.as_deref(),
         time: Some(time),
         expires_at: cx.settings.retention_days.map(|days| expiry(time, days)),
+        attributes: &cx.settings.attributes,
     };
     let start = Instant::now();
     let faces = detect::faces(cx.at(Step::Detect), upload, &object).await;
@@ -79,4 +90,26 @@ async fn upload(cx: Context<'_>, upload: &Notification) -> Result<usize, Outcome
 
 fn expiry(time: DateTime, days: u32) -> i64 {
     time.secs().saturating_add(i64::from(days) * 24 * 60 * 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_keys_with_the_given_extensions_are_processed() {
+        let check = |key: &str, extensions: &[&str], expected: bool| {
+            let extensions: Vec<_> = extensions.iter().map(|&extension| extension.to_owned()).collect();
+            assert_eq!(has_extension(key, &extensions), expected, "{key} {extensions:?}");
+        };
+        check("a.txt", &[], true);
+        check("a.jpg", &["jpg", "png"], true);
+        check("b/A.PNG", &["jpg", "png"], true);
+        check("a.jpg.txt", &["jpg"], false);
+        check("ajpg", &["jpg"], false);
+        check("jpg", &["jpg"], false);
+        check("a.tar.gz", &["tar.gz"], true);
+        check("ü.jpg", &["jpg"], true);
+        check("a/", &["jpg"], false);
+    }
 }

@@ -6,9 +6,11 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_rekognition::types::{BoundingBox, FaceDetail};
+use aws_sdk_rekognition::types::{Attribute, BoundingBox, FaceDetail};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+
+use crate::attributes::Attributes;
 
 /// A row: attribute names and values.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -27,6 +29,8 @@ pub(crate) struct Source<'a> {
     pub(crate) time: Option<DateTime>,
     /// The time in seconds since the Unix epoch after which DynamoDB deletes the rows.
     pub(crate) expires_at: Option<i64>,
+    /// The face attributes that the rows have.
+    pub(crate) attributes: &'a Attributes,
 }
 
 impl Source<'_> {
@@ -51,7 +55,7 @@ impl Source<'_> {
             ("Emotion", Some(AttributeValue::S(emotion))),
             ("EmotionConfidence", emotion_confidence.map(number)),
             ("Confidence", finite(face.confidence).map(number)),
-            ("BoundingBox", face.bounding_box.as_ref().and_then(map)),
+            ("BoundingBox", face.bounding_box.as_ref().and_then(sides)),
             ("FaceCount", Some(number(count))),
             ("Bucket", Some(AttributeValue::S(self.bucket.to_owned()))),
             ("Key", Some(AttributeValue::S(self.key.to_owned()))),
@@ -59,7 +63,57 @@ impl Source<'_> {
             ("EventTime", time.map(AttributeValue::S)),
             ("ExpiresAt", self.expires_at.map(number)),
         ];
-        attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+        let mut item: Item =
+            attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        self.add_further(&mut item, face);
+        item
+    }
+
+    /// Adds the requested attributes other than age range and emotions. An attribute is absent if Rekognition did not
+    /// return it.
+    fn add_further(&self, item: &mut Item, face: &FaceDetail) {
+        let mut add = |attribute: Attribute, name: &str, value: Option<AttributeValue>, confidence: Option<f32>| {
+            if let Some(value) = value.filter(|_| self.attributes.include(&attribute)) {
+                item.insert(name.to_owned(), value);
+                if let Some(confidence) = finite(confidence) {
+                    item.insert(format!("{name}Confidence"), number(confidence));
+                }
+            }
+        };
+        // The types of these members have nothing in common but their fields.
+        macro_rules! flags {
+            ($($attribute:ident: $name:literal, $member:ident;)*) => {$(
+                if let Some(found) = &face.$member {
+                    add(Attribute::$attribute, $name, Some(AttributeValue::Bool(found.value)), found.confidence);
+                }
+            )*};
+        }
+        flags! {
+            Smile: "Smile", smile;
+            Eyeglasses: "Eyeglasses", eyeglasses;
+            Sunglasses: "Sunglasses", sunglasses;
+            Beard: "Beard", beard;
+            Mustache: "Mustache", mustache;
+            EyesOpen: "EyesOpen", eyes_open;
+            MouthOpen: "MouthOpen", mouth_open;
+            FaceOccluded: "FaceOccluded", face_occluded;
+        }
+        if let Some(gender) = &face.gender {
+            let value = gender.value.as_ref().map(|value| AttributeValue::S(value.as_str().to_owned()));
+            add(Attribute::Gender, "Gender", value, gender.confidence);
+        }
+        if let Some(direction) = &face.eye_direction {
+            let angles = [("Yaw", direction.yaw), ("Pitch", direction.pitch), ("Confidence", direction.confidence)];
+            add(Attribute::EyeDirection, "EyeDirection", map(angles), None);
+        }
+        if let Some(pose) = &face.pose {
+            let angles = [("Roll", pose.roll), ("Yaw", pose.yaw), ("Pitch", pose.pitch)];
+            add(Attribute::All, "Pose", map(angles), None);
+        }
+        if let Some(quality) = &face.quality {
+            let values = [("Brightness", quality.brightness), ("Sharpness", quality.sharpness)];
+            add(Attribute::All, "Quality", map(values), None);
+        }
     }
 }
 
@@ -100,11 +154,15 @@ fn emotion(face: &FaceDetail) -> (String, Option<f32>) {
         .map_or_else(|| ("UNKNOWN".to_owned(), None), |(name, confidence)| (name.to_owned(), Some(confidence)))
 }
 
-fn map(area: &BoundingBox) -> Option<AttributeValue> {
-    let sides = [("Left", area.left), ("Top", area.top), ("Width", area.width), ("Height", area.height)];
-    let sides: HashMap<_, _> =
-        sides.into_iter().filter_map(|(name, side)| Some((name.to_owned(), number(finite(side)?)))).collect();
-    (!sides.is_empty()).then_some(AttributeValue::M(sides))
+fn sides(area: &BoundingBox) -> Option<AttributeValue> {
+    map([("Left", area.left), ("Top", area.top), ("Width", area.width), ("Height", area.height)])
+}
+
+/// A map of the numbers that there are, if any.
+fn map<const N: usize>(numbers: [(&str, Option<f32>); N]) -> Option<AttributeValue> {
+    let numbers: HashMap<_, _> =
+        numbers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), number(finite(value)?)))).collect();
+    (!numbers.is_empty()).then_some(AttributeValue::M(numbers))
 }
 
 /// DynamoDB does not support NaN, infinity, or negative zero.
@@ -118,18 +176,28 @@ fn number(value: impl ToString + Copy) -> AttributeValue {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_rekognition::types::{AgeRange, Emotion, EmotionName};
+    use std::sync::LazyLock;
+
+    use aws_sdk_rekognition::types::{
+        AgeRange, Emotion, EmotionName, EyeDirection, Eyeglasses, Gender, GenderType, ImageQuality, Landmark, Pose,
+        Smile,
+    };
 
     use super::*;
 
-    const SOURCE: Source<'_> = Source {
-        id: "00112233445566778899aabbccddeeff",
-        bucket: "pictures",
-        key: "a b+ü.jpg",
-        version: Some("v1"),
-        time: None,
-        expires_at: None,
-    };
+    static REQUIRED: LazyLock<Attributes> = LazyLock::new(Attributes::default);
+
+    fn source(attributes: &Attributes) -> Source<'_> {
+        Source {
+            id: "00112233445566778899aabbccddeeff",
+            bucket: "pictures",
+            key: "a b+ü.jpg",
+            version: Some("v1"),
+            time: None,
+            expires_at: None,
+            attributes,
+        }
+    }
 
     fn face(area: (f32, f32, f32, f32)) -> FaceDetail {
         let (left, top, width, height) = area;
@@ -155,7 +223,7 @@ mod tests {
             .emotions(emotion("HAPPY", 99.5))
             .confidence(99.875)
             .build();
-        let source = Source { time: Some(DateTime::from_secs(0)), expires_at: Some(86_400), ..SOURCE };
+        let source = Source { time: Some(DateTime::from_secs(0)), expires_at: Some(86_400), ..source(&REQUIRED) };
         let n = |text: &str| AttributeValue::N(text.to_owned());
         let s = |text: &str| AttributeValue::S(text.to_owned());
         let sides = [("Left", "-0.125"), ("Top", "0.25"), ("Width", "0.5"), ("Height", "1.5")];
@@ -182,11 +250,48 @@ mod tests {
 
     #[test]
     fn a_face_without_members_has_a_row() {
-        let items = SOURCE.items(vec![FaceDetail::builder().build()]);
+        let items = source(&REQUIRED).items(vec![FaceDetail::builder().build()]);
         assert_eq!(text(&items[0], "Age"), Some("UNKNOWN"));
         assert_eq!(text(&items[0], "Emotion"), Some("UNKNOWN"));
         for absent in ["AgeLow", "EmotionConfidence", "Confidence", "BoundingBox", "EventTime", "ExpiresAt"] {
             assert!(!items[0].contains_key(absent), "{absent}");
+        }
+    }
+
+    #[test]
+    fn further_attributes_are_stored_if_they_are_requested() {
+        let face = FaceDetail::builder()
+            .gender(Gender::builder().value(GenderType::Female).confidence(99.5).build())
+            .smile(Smile::builder().value(true).confidence(87.5).build())
+            .eyeglasses(Eyeglasses::builder().confidence(f32::NAN).build())
+            .eye_direction(EyeDirection::builder().yaw(-1.5).pitch(2.5).confidence(50.0).build())
+            .pose(Pose::builder().roll(1.0).yaw(2.0).build())
+            .quality(ImageQuality::builder().brightness(80.0).sharpness(90.0).build())
+            .landmarks(Landmark::builder().x(0.5).y(0.5).build())
+            .build();
+        let n = |text: &str| AttributeValue::N(text.to_owned());
+        let map = |members: &[(&str, &str)]| {
+            AttributeValue::M(members.iter().map(|(name, text)| ((*name).to_owned(), n(text))).collect())
+        };
+        let gender = [("Gender", AttributeValue::S("Female".to_owned())), ("GenderConfidence", n("99.5"))];
+        let smile = [("Smile", AttributeValue::Bool(true)), ("SmileConfidence", n("87.5"))];
+        let rest = [
+            ("Eyeglasses", AttributeValue::Bool(false)),
+            ("EyeDirection", map(&[("Yaw", "-1.5"), ("Pitch", "2.5"), ("Confidence", "50")])),
+            ("Pose", map(&[("Roll", "1"), ("Yaw", "2")])),
+            ("Quality", map(&[("Brightness", "80"), ("Sharpness", "90")])),
+        ];
+        let all = [&gender[..], &smile[..], &rest[..]].concat();
+        for (list, expected) in
+            [("", vec![]), ("GENDER", gender.to_vec()), ("SMILE,BEARD", smile.to_vec()), ("ALL", all)]
+        {
+            let attributes = Attributes::parse(list).unwrap();
+            let mut item = source(&attributes).items(vec![face.clone()]).remove(0);
+            for name in ["FaceID", "Age", "Emotion", "FaceCount", "Bucket", "Key", "VersionId"] {
+                item.remove(name).unwrap();
+            }
+            let expected: Item = expected.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            assert_eq!(item, expected, "{list}");
         }
     }
 
@@ -246,7 +351,7 @@ mod tests {
 
     #[test]
     fn the_number_of_rows_fits_a_transaction() {
-        let items = SOURCE.items(vec![face((0.0, 0.0, 0.1, 0.1)); 101]);
+        let items = source(&REQUIRED).items(vec![face((0.0, 0.0, 0.1, 0.1)); 101]);
         assert_eq!(items.len(), 100);
         assert_eq!(text(&items[99], "FaceCount"), Some("100"));
     }

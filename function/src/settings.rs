@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use aws_sdk_s3::config::Credentials;
 
+pub use crate::attributes::Attributes;
+
 /// All settings of the function.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -17,6 +19,11 @@ pub struct Settings {
     pub bucket: Option<String>,
     /// Days after the event until a row expires (`RETENTION_DAYS`). Rows never expire if it is empty or 0.
     pub retention_days: Option<u32>,
+    /// The extensions of the keys that are processed, in lower case and without dots (`EXTENSIONS`, separated by
+    /// commas). All keys are processed if it is empty.
+    pub extensions: Vec<String>,
+    /// The face attributes that are requested and stored (`ATTRIBUTES`, separated by commas).
+    pub attributes: Attributes,
     /// Whether logs and errors may contain bucket names and keys (`LOG_KEYS=true`).
     pub log_keys: bool,
     /// Which diagnostics of the libraries are logged (`RUST_LOG`). The line for each record is always logged.
@@ -119,7 +126,9 @@ impl Settings {
             table: required("TABLE_NAME")?,
             bucket: optional("BUCKET_NAME"),
             retention_days: optional("RETENTION_DAYS").map(|value| retention(&value)).transpose()?.flatten(),
-            log_keys: optional("LOG_KEYS").map(flag).transpose()?.unwrap_or(false),
+            extensions: optional("EXTENSIONS").map(|list| extensions(&list)).unwrap_or_default(),
+            attributes: optional("ATTRIBUTES").map(attributes).transpose()?.unwrap_or_default(),
+            log_keys: flag("LOG_KEYS", optional("LOG_KEYS"))?,
             log_filter: optional("RUST_LOG").unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
             region: optional("AWS_REGION")
                 .map_or_else(|| required("AWS_DEFAULT_REGION"), Ok)
@@ -169,12 +178,26 @@ fn retention(value: &str) -> Result<Option<u32>, SettingsError> {
     }
 }
 
-fn flag(value: String) -> Result<bool, SettingsError> {
+fn flag(name: &'static str, value: Option<String>) -> Result<bool, SettingsError> {
+    let Some(value) = value else { return Ok(false) };
     match value.to_ascii_lowercase().as_str() {
         "true" | "yes" | "1" => Ok(true),
         "false" | "no" | "0" => Ok(false),
-        _ => Err(SettingsError::Invalid { name: "LOG_KEYS", value, expected: "`true` or `false`" }),
+        _ => Err(SettingsError::Invalid { name, value, expected: "`true` or `false`" }),
     }
+}
+
+fn extensions(list: &str) -> Vec<String> {
+    let extensions = list.split(',').map(|extension| extension.trim().trim_start_matches('.').to_ascii_lowercase());
+    extensions.filter(|extension| !extension.is_empty()).collect()
+}
+
+fn attributes(value: String) -> Result<Attributes, SettingsError> {
+    Attributes::parse(&value).ok_or(SettingsError::Invalid {
+        name: "ATTRIBUTES",
+        value,
+        expected: "names of Rekognition's face attributes, separated by commas",
+    })
 }
 
 #[cfg(test)]
@@ -215,9 +238,25 @@ mod tests {
         );
         check(&[("LOG_KEYS", "maybe")], "`LOG_KEYS` is `maybe`, expected `true` or `false`");
         check(
+            &[("ATTRIBUTES", "SMILE,SHOE_SIZE")],
+            "`ATTRIBUTES` is `SMILE,SHOE_SIZE`, expected names of Rekognition's face attributes, separated by commas",
+        );
+        check(
             &[("RETENTION_DAYS", "-1")],
             "`RETENTION_DAYS` is `-1`, expected a number of days, or 0 to keep rows forever",
         );
+    }
+
+    #[test]
+    fn extensions_are_lower_case_and_have_no_dots() {
+        let check = |value: &str, expected: &[&str]| {
+            assert_eq!(read(&[("EXTENSIONS", value)]).unwrap().extensions, expected);
+        };
+        check("", &[]);
+        check(" , ", &[]);
+        check("jpg", &["jpg"]);
+        check(" .JPG, jpeg,,png ", &["jpg", "jpeg", "png"]);
+        check("tar.gz", &["tar.gz"]);
     }
 
     #[test]

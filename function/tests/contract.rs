@@ -42,6 +42,37 @@ async fn one_face_is_one_row() {
 }
 
 #[tokio::test]
+async fn requested_attributes_are_stored() {
+    let mut cloud = Cloud::start().await;
+    cloud.settings.attributes = function::settings::Attributes::parse("GENDER,FACE_OCCLUDED").unwrap();
+    let mut face = face(0.5, "HAPPY");
+    face["Gender"] = json!({ "Value": "Female", "Confidence": 99.5 });
+    face["FaceOccluded"] = json!({ "Value": true, "Confidence": 98.25 });
+    face["Smile"] = json!({ "Value": true, "Confidence": 97 });
+    cloud.state().faces = json!([face]);
+    cloud.upload().await;
+    let state = cloud.state();
+    assert_eq!(state.calls[1].2["Attributes"], json!(["AGE_RANGE", "EMOTIONS", "GENDER", "FACE_OCCLUDED"]));
+    let row = state.rows.values().next().unwrap();
+    assert_eq!((&row["Gender"], &row["GenderConfidence"]), (&json!({ "S": "Female" }), &json!({ "N": "99.5" })));
+    assert_eq!(
+        (&row["FaceOccluded"], &row["FaceOccludedConfidence"]),
+        (&json!({ "BOOL": true }), &json!({ "N": "98.25" }))
+    );
+    assert!(row.get("Smile").is_none());
+}
+
+#[tokio::test]
+async fn keys_with_other_extensions_are_skipped_before_any_request() {
+    let mut cloud = Cloud::start().await;
+    cloud.settings.extensions = vec!["png".to_owned()];
+    let report = cloud.handle(&event(&[record("a.jpg"), record("b.PNG")]), Duration::from_secs(30)).await;
+    assert_eq!(outcome(&report), &Outcome::Skipped { code: "OtherExtension" });
+    assert_eq!(report.records[1].outcome, Outcome::Stored { faces: 1 });
+    assert_eq!(cloud.calls(Service::Rekognition), 1);
+}
+
+#[tokio::test]
 async fn several_faces_are_one_transaction() {
     let cloud = Cloud::start().await;
     cloud.state().faces = json!([face(0.25, "SAD"), face(0.5, "HAPPY")]);
