@@ -2,27 +2,35 @@
 //!
 //! Invariant: only the version or the entity tag that the event names is accepted.
 
+use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::types::StorageClass;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::DateTime;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::context::Context;
 use crate::event::unquoted;
 use crate::notification::Notification;
-use crate::outcome::{Outcome, failure};
+use crate::outcome::{Failure, Outcome, failure};
 
 /// The largest object that Rekognition reads from S3, in bytes.
 const LARGEST: i64 = 15 * 1024 * 1024;
 
-/// An object that can be sent to Rekognition.
-#[derive(Clone, Debug)]
+/// An inspected object.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Object {
-    /// The version that Rekognition must read, if the bucket is versioned: from the event, otherwise from S3.
+    /// The version that must be read, if the bucket is versioned: from the event, otherwise from S3.
     pub(crate) version: Option<String>,
     /// The entity tag that must not change until the rows are written: from the event, otherwise from S3.
     pub(crate) etag: Option<String>,
     /// When the object was last modified.
     pub(crate) modified: Option<DateTime>,
+    /// The KMS key that the object is encrypted with.
+    pub(crate) kms_key: Option<String>,
+    /// Why Rekognition cannot process the object.
+    pub(crate) defect: Option<&'static str>,
 }
 
 impl Object {
@@ -32,31 +40,61 @@ impl Object {
     }
 }
 
-/// Inspects the object of `upload`. Returns an outcome as an error if there is no need to call Rekognition.
+/// Inspects the object of `upload`.
 pub(crate) async fn inspect(cx: Context<'_>, upload: &Notification) -> Result<Object, Outcome> {
-    let (version, etag) = (upload.version.as_deref(), upload.etag.as_deref());
-    let head = head(cx, upload, version, etag).await?;
-    let unusable = |code: &str| Err(Outcome::Unusable { code: code.to_owned() });
-    match head.content_length {
-        Some(..=0) if upload.key.ends_with('/') => return unusable("Folder"),
-        Some(..=0) => return unusable("EmptyObject"),
-        Some(size) if size > LARGEST => return unusable("ObjectTooLarge"),
-        _ => {}
-    }
-    if matches!(head.storage_class, Some(StorageClass::Glacier | StorageClass::DeepArchive)) {
-        return unusable("ArchivedObject");
-    }
+    let (version, etag) = (upload.version.clone(), upload.etag.clone());
+    let head = match head(cx, upload, version.as_deref(), etag.as_deref()).await? {
+        Head::Found(head) => head,
+        Head::CustomerKey => {
+            return Ok(Object { version, etag, defect: Some("EncryptedWithCustomerKey"), ..Object::default() });
+        }
+    };
+    let defect = match head.content_length {
+        Some(..=0) if upload.key.ends_with('/') => Some("Folder"),
+        Some(..=0) => Some("EmptyObject"),
+        Some(size) if size > LARGEST => Some("ObjectTooLarge"),
+        _ if matches!(head.storage_class, Some(StorageClass::Glacier | StorageClass::DeepArchive)) => {
+            Some("ArchivedObject")
+        }
+        _ => None,
+    };
     Ok(Object {
-        version: upload.version.clone().or(head.version_id.filter(|version| !version.is_empty() && version != "null")),
-        etag: upload.etag.clone().or(head.e_tag.map(|etag| unquoted(&etag).to_owned()).filter(|etag| !etag.is_empty())),
+        version: version.or(head.version_id.filter(|version| !version.is_empty() && version != "null")),
+        etag: etag.or(head.e_tag.map(|etag| unquoted(&etag).to_owned()).filter(|etag| !etag.is_empty())),
         modified: head.last_modified,
+        kms_key: head.ssekms_key_id,
+        defect,
     })
 }
 
 /// Confirms that the object has not changed since it was inspected. An immutable one cannot change.
 pub(crate) async fn confirm(cx: Context<'_>, upload: &Notification, object: &Object) -> Result<(), Outcome> {
-    let (version, etag) = (object.version.as_deref(), object.etag.as_deref());
-    head(cx, upload, version, etag).await.map(drop)
+    head(cx, upload, object.version.as_deref(), object.etag.as_deref()).await.map(drop)
+}
+
+/// Adds the KMS key to the failure of a request that read `object`, unless the key is certainly not the reason. S3
+/// itself says more about the reason than Rekognition, which only says that it cannot read the object.
+pub(crate) async fn explain(cx: Context<'_>, upload: &Notification, object: &Object, failure: Failure) -> Failure {
+    let Some(key) = &object.kms_key else { return failure };
+    let failure = match first_byte(cx, upload, object.version.as_deref(), object.etag.as_deref()).await {
+        Err(error) => {
+            let reason = crate::outcome::failure(failure.step, &error);
+            if reason.code != "AccessDenied" && !reason.code.starts_with("KMS.") {
+                return failure;
+            }
+            Failure { step: failure.step, ..reason }
+        }
+        Ok(_) => failure,
+    };
+    let hint = format!("the object is encrypted with the KMS key `{key}`; add it to the parameter `PictureKeys`");
+    Failure { message: format!("{}; {hint}", failure.message), ..failure }
+}
+
+/// S3's description of an object.
+enum Head {
+    Found(Box<HeadObjectOutput>),
+    /// Only the owner of a key that AWS does not have can read the object (SSE-C).
+    CustomerKey,
 }
 
 async fn head(
@@ -64,29 +102,81 @@ async fn head(
     upload: &Notification,
     version: Option<&str>,
     etag: Option<&str>,
-) -> Result<HeadObjectOutput, Outcome> {
-    let condition = match version {
-        None | Some("null") => etag.map(|etag| format!("\"{etag}\"")),
-        Some(_) => None,
-    };
-    cx.services
+) -> Result<Head, Outcome> {
+    let reply = cx
+        .services
         .s3
         .head_object()
         .bucket(&upload.bucket)
         .key(&upload.key)
         .set_version_id(version.map(str::to_owned))
-        .set_if_match(condition)
+        .set_if_match(condition(version, etag))
         .customize()
         .interceptor(cx.progress.begin::<HeadObjectError>(cx.step))
         .send()
+        .await;
+    let error = match reply {
+        Ok(head) => return Ok(Head::Found(Box::new(head))),
+        Err(error) => error,
+    };
+    if status(&error) != Some(400) {
+        return Err(outcome(cx, &error));
+    }
+    // A reply to HEAD has no body, so only another request can tell what is wrong.
+    match first_byte(cx, upload, version, etag).await {
+        Ok(_) => Err(outcome(cx, &error)),
+        Err(error) if needs_customer_key(&error) => Ok(Head::CustomerKey),
+        Err(error) => Err(outcome(cx, &error)),
+    }
+}
+
+async fn first_byte(
+    cx: Context<'_>,
+    upload: &Notification,
+    version: Option<&str>,
+    etag: Option<&str>,
+) -> Result<GetObjectOutput, SdkError<GetObjectError, HttpResponse>> {
+    cx.services
+        .s3
+        .get_object()
+        .bucket(&upload.bucket)
+        .key(&upload.key)
+        .range("bytes=0-0")
+        .set_version_id(version.map(str::to_owned))
+        .set_if_match(condition(version, etag))
+        .customize()
+        .interceptor(cx.progress.begin::<GetObjectError>(cx.step))
+        .send()
         .await
-        .map_err(|error| {
-            match error.raw_response().map(|response| response.status().as_u16()) {
-                Some(404) => Outcome::Skipped { code: "Gone" },
-                // The version is a delete marker.
-                Some(405) => Outcome::Skipped { code: "Deleted" },
-                Some(412) => Outcome::Skipped { code: "Replaced" },
-                _ => Outcome::Failed(failure(cx.step, &error)),
-            }
-        })
+}
+
+/// The entity tag to require, unless the version identifies the bytes.
+fn condition(version: Option<&str>, etag: Option<&str>) -> Option<String> {
+    let etag = etag.filter(|_| matches!(version, None | Some("null")));
+    etag.map(|etag| format!("\"{etag}\""))
+}
+
+fn needs_customer_key(error: &SdkError<GetObjectError, HttpResponse>) -> bool {
+    // S3's code says no more than that the request is invalid.
+    error.as_service_error().is_some_and(|error| {
+        error.code() == Some("InvalidRequest")
+            && error.message().is_some_and(|message| message.contains("Server Side Encryption"))
+    })
+}
+
+fn outcome<E>(cx: Context<'_>, error: &SdkError<E, HttpResponse>) -> Outcome
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match status(error) {
+        Some(404) => Outcome::Skipped { code: "Gone" },
+        // The version is a delete marker.
+        Some(405) => Outcome::Skipped { code: "Deleted" },
+        Some(412) => Outcome::Skipped { code: "Replaced" },
+        _ => Outcome::Failed(failure(cx.step, error)),
+    }
+}
+
+fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
+    error.raw_response().map(|response| response.status().as_u16())
 }

@@ -102,8 +102,11 @@ impl Outcome {
 pub(crate) const OUT_OF_TIME: &str = "OutOfTime";
 
 /// Codes of temporary errors. Some have status 400, others 500.
-const TEMPORARY: [&str; 22] = [
+const TEMPORARY: [&str; 24] = [
     "BandwidthLimitExceeded",
+    // The environment of the function has outlived its credentials. Another one has newer credentials.
+    "ExpiredToken",
+    "ExpiredTokenException",
     "InternalError",
     "InternalFailure",
     "InternalServerError",

@@ -57,6 +57,9 @@ async fn upload(cx: Context<'_>, upload: &Notification) -> Result<usize, Outcome
         content = name::content(object.version.as_deref(), object.etag.as_deref());
         id = content.as_deref().map(identify);
     }
+    if let Some(code) = object.defect {
+        return Err(Outcome::Unusable { code: code.to_owned() });
+    }
     let id = id
         .as_deref()
         .ok_or_else(|| rejected("Nameless", "neither the event nor S3 gave a version or an entity tag".to_owned()))?;
@@ -71,7 +74,7 @@ async fn upload(cx: Context<'_>, upload: &Notification) -> Result<usize, Outcome
         attributes: &cx.settings.attributes,
     };
     let start = Instant::now();
-    let faces = detect::faces(cx.at(Step::Detect), upload, &object).await;
+    let mut faces = detect::faces(cx.at(Step::Detect), upload, &object).await;
     cx.progress.detected_in(start.elapsed());
     // Rekognition accepts no entity tag. Without a version, its reply may therefore be about newer bytes than those
     // inspected. It also returns the same error for a deleted object and for an object that it may not read.
@@ -81,6 +84,12 @@ async fn upload(cx: Context<'_>, upload: &Notification) -> Result<usize, Outcome
     };
     if doubtful {
         object::confirm(cx.at(Step::Confirm), upload, &object).await?;
+    }
+    if let Err(Outcome::Failed(failure)) = faces {
+        faces = Err(Outcome::Failed(match failure.code.as_str() {
+            detect::UNREADABLE => object::explain(cx.at(Step::Detect), upload, &object, failure).await,
+            _ => failure,
+        }));
     }
     let items = source.items(faces?);
     let count = items.len();

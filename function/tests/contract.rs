@@ -136,6 +136,59 @@ async fn the_reply_of_rekognition_determines_the_outcome() {
     }
 }
 
+const SSE_C: Act = Act::S3Error(
+    400,
+    "InvalidRequest",
+    "The object was stored using a form of Server Side Encryption. The correct parameters must be provided.",
+);
+
+/// A reply to HEAD has no body, so a GET of the first byte tells what is wrong.
+#[tokio::test]
+async fn a_bad_request_is_explained_by_a_second_request() {
+    for (act, expected) in [
+        (SSE_C, ("unusable", "EncryptedWithCustomerKey", Value::Null)),
+        (Act::S3Error(400, "ExpiredToken", "The provided token has expired."), ("failed", "ExpiredToken", json!(true))),
+        (Act::S3Error(400, "InvalidArgument", "Invalid version id"), ("failed", "InvalidArgument", json!(false))),
+        (Act::S3Error(400, "InvalidRequest", "Missing header"), ("failed", "InvalidRequest", json!(false))),
+        (Act::Delete, ("skipped", "Gone", Value::Null)),
+        (Act::Overwrite("first"), ("failed", "Http400", json!(false))),
+    ] {
+        let cloud = Cloud::start().await;
+        cloud.next(Service::S3, [Act::Error(400, ""), act]);
+        let document = cloud.upload().await.document();
+        let record = &document["body"]["records"][0];
+        let found = (&record["outcome"], &record["code"], &record["retryable"]);
+        assert_eq!(found, (&json!(expected.0), &json!(expected.1), &expected.2));
+        let state = cloud.state();
+        assert_eq!(state.calls[1].1, "GET /pictures/a%20b%2B%C3%BC.jpg?x-id=GetObject HTTP/1.1");
+        assert_eq!(state.calls.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn an_error_about_a_kms_key_names_the_key_and_the_parameter() {
+    const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1";
+    let denied = Act::S3Error(403, "AccessDenied", "not authorized to perform: kms:Decrypt");
+    let disabled = Act::S3Error(400, "KMS.DisabledException", "the key is disabled");
+    let hint = format!("; the object is encrypted with the KMS key `{KEY}`; add it to the parameter `PictureKeys`");
+    for (key, reply, expected) in [
+        (Some(KEY), denied, ("AccessDenied", format!("not authorized to perform: kms:Decrypt{hint}"))),
+        (Some(KEY), disabled, ("KMS.DisabledException", format!("the key is disabled{hint}"))),
+        (Some(KEY), Act::Overwrite("first"), ("InvalidS3ObjectException", format!("details{hint}"))),
+        (Some(KEY), SSE_C, ("InvalidS3ObjectException", "details".to_owned())),
+        (None, SSE_C, ("InvalidS3ObjectException", "details".to_owned())),
+    ] {
+        let cloud = Cloud::start().await;
+        cloud.state().kms_key = key;
+        cloud.next(Service::Rekognition, [Act::Error(400, "InvalidS3ObjectException")]);
+        cloud.next(Service::S3, [Act::Overwrite("first"), Act::Overwrite("first"), reply]);
+        let report = cloud.upload().await;
+        let Outcome::Failed(failure) = outcome(&report) else { panic!("{report:?}") };
+        assert_eq!((failure.code.as_str(), &failure.message), (expected.0, &expected.1));
+        assert_eq!((failure.retryable, cloud.calls(Service::S3)), (false, 2 + usize::from(key.is_some())));
+    }
+}
+
 #[tokio::test]
 async fn a_deleted_or_replaced_object_is_skipped() {
     for (service, act, expected) in [

@@ -84,19 +84,20 @@ async fn a_reply_without_a_list_of_faces_is_an_error() {
 
 #[tokio::test]
 async fn a_permanent_error_is_not_retried() {
-    for (service, act, code) in [
-        (Service::S3, Act::Error(403, ""), "AccessDenied"),
-        (Service::S3, Act::Error(400, ""), "Http400"),
-        (Service::Rekognition, Act::Error(400, "AccessDeniedException"), "AccessDeniedException"),
-        (Service::DynamoDb, Act::Error(400, "ResourceNotFoundException"), "ResourceNotFoundException"),
-        (Service::DynamoDb, Act::Error(400, "ValidationException"), "ValidationException"),
+    for (service, act, code, requests) in [
+        (Service::S3, Act::Error(403, ""), "AccessDenied", 1),
+        // A GET asks what is wrong.
+        (Service::S3, Act::Error(400, ""), "Http400", 2),
+        (Service::Rekognition, Act::Error(400, "AccessDeniedException"), "AccessDeniedException", 1),
+        (Service::DynamoDb, Act::Error(400, "ResourceNotFoundException"), "ResourceNotFoundException", 1),
+        (Service::DynamoDb, Act::Error(400, "ValidationException"), "ValidationException", 1),
     ] {
         let cloud = Cloud::start().await;
         cloud.always(service, act);
         let report = cloud.upload().await;
         let Outcome::Failed(failure) = &report.records[0].outcome else { panic!("{report:?}") };
         assert_eq!((failure.code.as_str(), failure.retryable), (code, false));
-        assert_eq!((report.error_type(), cloud.calls(service)), (Some("PermanentFailure"), 1));
+        assert_eq!((report.error_type(), cloud.calls(service)), (Some("PermanentFailure"), requests));
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) const SERVICES: [Service; 3] = [Service::S3, Service::Rekognition, Se
 pub(crate) enum Act {
     /// Replies with an error in AWS's format, with this status and code.
     Error(u16, &'static str),
+    /// Replies with an error in the format of S3, with this status, code, and message.
+    S3Error(u16, &'static str, &'static str),
     /// Replies with this status and body.
     Status(u16, Value),
     /// Cancels the transaction for this reason.
@@ -70,6 +72,7 @@ pub(crate) struct State {
     pub(crate) etag: Option<&'static str>,
     pub(crate) version: Option<&'static str>,
     pub(crate) size: u64,
+    pub(crate) kms_key: Option<&'static str>,
     pub(crate) faces: Value,
     /// The number of connections opened, including TLS connections.
     pub(crate) connections: usize,
@@ -101,6 +104,7 @@ impl State {
             etag: Some("first"),
             version: None,
             size: 5000,
+            kms_key: None,
             faces: json!([face(0.5, "HAPPY")]),
             connections: 0,
         }))
@@ -312,6 +316,9 @@ async fn serve(mut stream: BufReader<impl AsyncRead + AsyncWrite + Unpin>, state
             Some(Act::Error(status, code)) => {
                 http(status, "", &json!({ "__type": format!("aws#{code}"), "message": "details" }).to_string())
             }
+            Some(Act::S3Error(status, code, message)) => {
+                http(status, "", &format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"))
+            }
             Some(Act::Status(status, body)) => http(status, "", &body.to_string()),
             Some(Act::Canceled(reason)) => {
                 let reasons = json!([{ "Code": "None" }, { "Code": reason, "Message": "details" }]);
@@ -367,8 +374,15 @@ fn reply(state: &mut State, service: Service, operation: &str, condition: Option
             (Some(etag), _) => {
                 let version =
                     state.version.map(|version| format!("x-amz-version-id: {version}\r\n")).unwrap_or_default();
-                let size = state.size;
-                format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nETag: \"{etag}\"\r\n{version}\r\n")
+                let kms_key =
+                    state.kms_key.map(|key| format!("x-amz-server-side-encryption-aws-kms-key-id: {key}\r\n"));
+                let headers = format!("ETag: \"{etag}\"\r\n{version}{}", kms_key.unwrap_or_default());
+                if operation.starts_with("HEAD") {
+                    let size = state.size;
+                    format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n{headers}\r\n")
+                } else {
+                    http(200, &headers, "x")
+                }
             }
         },
         Service::Rekognition => {
