@@ -18,6 +18,9 @@ use crate::outcome::{Failure, Outcome, failure};
 /// The largest object that Rekognition reads from S3, in bytes.
 const LARGEST: i64 = 15 * 1024 * 1024;
 
+/// The largest picture that Rekognition accepts in a request, in bytes.
+const LARGEST_SENT: i64 = 5 * 1024 * 1024;
+
 /// An inspected object.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Object {
@@ -53,6 +56,9 @@ pub(crate) async fn inspect(cx: Context<'_>, upload: &Notification) -> Result<Ob
         Some(..=0) if upload.key.ends_with('/') => Some("Folder"),
         Some(..=0) => Some("EmptyObject"),
         Some(size) if size > LARGEST => Some("ObjectTooLarge"),
+        Some(size) if size > LARGEST_SENT && cx.settings.rekognition_region.is_some() => {
+            Some("TooLargeForAnotherRegion")
+        }
         _ if matches!(head.storage_class, Some(StorageClass::Glacier | StorageClass::DeepArchive)) => {
             Some("ArchivedObject")
         }
@@ -72,20 +78,43 @@ pub(crate) async fn confirm(cx: Context<'_>, upload: &Notification, object: &Obj
     head(cx, upload, object.version.as_deref(), object.etag.as_deref()).await.map(drop)
 }
 
-/// Adds the KMS key to the failure of a request that read `object`, unless the key is certainly not the reason. S3
-/// itself says more about the reason than Rekognition, which only says that it cannot read the object.
+/// Reads the object that was inspected.
+pub(crate) async fn bytes(cx: Context<'_>, upload: &Notification, object: &Object) -> Result<Vec<u8>, Outcome> {
+    let reply = get(cx, upload, object.version.as_deref(), object.etag.as_deref(), None).await;
+    let body = reply.map_err(|error| match outcome(cx, &error) {
+        Outcome::Failed(failure) if is_about_key(&failure) => Outcome::Failed(name_key(failure, object)),
+        outcome => outcome,
+    })?;
+    let body = body.body.collect().await.map_err(|error| {
+        let (code, message) = ("InvalidReply".to_owned(), error.to_string());
+        Outcome::Failed(Failure { step: cx.step, code, message, retryable: true })
+    })?;
+    Ok(body.to_vec())
+}
+
+/// Explains why Rekognition could not read the object that was inspected. Rekognition itself gives no reason, but S3
+/// does. If the reason can be a KMS key, the failure names it.
 pub(crate) async fn explain(cx: Context<'_>, upload: &Notification, object: &Object, failure: Failure) -> Failure {
+    if object.kms_key.is_none() {
+        return failure;
+    }
+    let (version, etag) = (object.version.as_deref(), object.etag.as_deref());
+    match get(cx, upload, version, etag, Some(FIRST_BYTE)).await {
+        Ok(_) => name_key(failure, object),
+        Err(error) => match crate::outcome::failure(cx.step, &error) {
+            reason if is_about_key(&reason) => name_key(reason, object),
+            _ => failure,
+        },
+    }
+}
+
+/// Whether a request to read an object may have failed because of its KMS key.
+fn is_about_key(failure: &Failure) -> bool {
+    failure.code == "AccessDenied" || failure.code.starts_with("KMS.")
+}
+
+fn name_key(failure: Failure, object: &Object) -> Failure {
     let Some(key) = &object.kms_key else { return failure };
-    let failure = match first_byte(cx, upload, object.version.as_deref(), object.etag.as_deref()).await {
-        Err(error) => {
-            let reason = crate::outcome::failure(failure.step, &error);
-            if reason.code != "AccessDenied" && !reason.code.starts_with("KMS.") {
-                return failure;
-            }
-            Failure { step: failure.step, ..reason }
-        }
-        Ok(_) => failure,
-    };
     let hint = format!("the object is encrypted with the KMS key `{key}`; add it to the parameter `PictureKeys`");
     Failure { message: format!("{}; {hint}", failure.message), ..failure }
 }
@@ -123,25 +152,28 @@ async fn head(
         return Err(outcome(cx, &error));
     }
     // A reply to HEAD has no body, so only another request can tell what is wrong.
-    match first_byte(cx, upload, version, etag).await {
+    match get(cx, upload, version, etag, Some(FIRST_BYTE)).await {
         Ok(_) => Err(outcome(cx, &error)),
         Err(error) if needs_customer_key(&error) => Ok(Head::CustomerKey),
         Err(error) => Err(outcome(cx, &error)),
     }
 }
 
-async fn first_byte(
+const FIRST_BYTE: &str = "bytes=0-0";
+
+async fn get(
     cx: Context<'_>,
     upload: &Notification,
     version: Option<&str>,
     etag: Option<&str>,
+    range: Option<&str>,
 ) -> Result<GetObjectOutput, SdkError<GetObjectError, HttpResponse>> {
     cx.services
         .s3
         .get_object()
         .bucket(&upload.bucket)
         .key(&upload.key)
-        .range("bytes=0-0")
+        .set_range(range.map(str::to_owned))
         .set_version_id(version.map(str::to_owned))
         .set_if_match(condition(version, etag))
         .customize()

@@ -17,6 +17,8 @@ pub enum Step {
     Event,
     /// Ask S3 for the object's size, version, and entity tag.
     Head,
+    /// Read the picture, if Rekognition cannot do so itself.
+    Read,
     /// Ask Rekognition for the faces.
     Detect,
     /// Ask S3 whether the object is still the one that Rekognition should have seen.
@@ -30,6 +32,7 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Self::Event => "event",
             Self::Head => "head",
+            Self::Read => "read",
             Self::Detect => "detect",
             Self::Confirm => "confirm",
             Self::Store => "store",

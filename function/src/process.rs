@@ -2,7 +2,7 @@
 //!
 //! Invariant: a record can be canceled at any time. Another delivery of its event then completes the work.
 
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use aws_smithy_types::DateTime;
 
@@ -73,25 +73,8 @@ async fn upload(cx: Context<'_>, upload: &Notification) -> Result<usize, Outcome
         expires_at: cx.settings.retention_days.map(|days| expiry(time, days)),
         attributes: &cx.settings.attributes,
     };
-    let start = Instant::now();
-    let mut faces = detect::faces(cx.at(Step::Detect), upload, &object).await;
-    cx.progress.detected_in(start.elapsed());
-    // Rekognition accepts no entity tag. Without a version, its reply may therefore be about newer bytes than those
-    // inspected. It also returns the same error for a deleted object and for an object that it may not read.
-    let doubtful = match &faces {
-        Err(Outcome::Failed(failure)) => failure.code == detect::UNREADABLE,
-        _ => !object.is_immutable(),
-    };
-    if doubtful {
-        object::confirm(cx.at(Step::Confirm), upload, &object).await?;
-    }
-    if let Err(Outcome::Failed(failure)) = faces {
-        faces = Err(Outcome::Failed(match failure.code.as_str() {
-            detect::UNREADABLE => object::explain(cx.at(Step::Detect), upload, &object, failure).await,
-            _ => failure,
-        }));
-    }
-    let items = source.items(faces?);
+    let faces = detect::faces(cx.at(Step::Detect), upload, &object).await?;
+    let items = source.items(faces);
     let count = items.len();
     store::write(cx.at(Step::Store), items).await.map_err(Outcome::Failed)?;
     Ok(count)

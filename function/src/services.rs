@@ -66,6 +66,10 @@ fn servers(settings: &Settings) -> Vec<Uri> {
         // Only these partitions have Rekognition.
         matches!(settings.partition(), "aws" | "aws-us-gov").then(|| format!("https://{host}.{region}.amazonaws.com"))
     };
+    let rekognition = || match &settings.rekognition_region {
+        Some(region) => Some(format!("https://rekognition.{region}.amazonaws.com")),
+        None => aws("rekognition"),
+    };
     let s3 = || match bucket.as_deref()? {
         // A wildcard certificate does not match a bucket name with dots.
         dotted if dotted.contains('.') => aws("s3"),
@@ -74,7 +78,7 @@ fn servers(settings: &Settings) -> Vec<Uri> {
     let urls = [
         endpoints.s3.clone().or_else(s3),
         endpoints.dynamodb.clone().or_else(|| aws("dynamodb")),
-        endpoints.rekognition.clone().or_else(|| aws("rekognition")),
+        endpoints.rekognition.clone().or_else(rekognition),
     ];
     let mut servers: Vec<Uri> = urls.into_iter().filter_map(|url| url?.parse().ok()).collect();
     // An emulator is one server for all services, or for all but Rekognition.
@@ -126,7 +130,10 @@ fn s3(settings: &Settings, pool: &Pool) -> aws_sdk_s3::Client {
 }
 
 fn rekognition(settings: &Settings, pool: &Pool) -> aws_sdk_rekognition::Client {
-    let config = configure!(aws_sdk_rekognition, settings, pool, rekognition, settings.patience.detect);
+    let mut config = configure!(aws_sdk_rekognition, settings, pool, rekognition, settings.patience.detect);
+    if let Some(region) = &settings.rekognition_region {
+        config = config.region(Region::new(region.clone()));
+    }
     aws_sdk_rekognition::Client::from_conf(config.build())
 }
 
@@ -165,10 +172,11 @@ mod tests {
         }
     }
 
-    fn settings(region: &str, bucket: &str) -> Settings {
+    fn settings(region: &str, bucket: &str, rekognition: &str) -> Settings {
         let settings = Settings::read(|name| match name {
             "AWS_REGION" => Some(region.to_owned()),
             "BUCKET_NAME" => Some(bucket.to_owned()),
+            "REKOGNITION_REGION" => Some(rekognition.to_owned()),
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => Some("512".to_owned()),
             "TABLE_NAME" | "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("any".to_owned()),
             "AWS_LAMBDA_FUNCTION_NAME" | "AWS_LAMBDA_FUNCTION_VERSION" => Some("1".to_owned()),
@@ -179,13 +187,14 @@ mod tests {
 
     #[tokio::test]
     async fn connections_are_opened_to_the_servers_that_requests_use() {
-        for (region, bucket) in [
-            ("eu-west-1", "pictures"),
-            ("us-east-1", "pictures"),
-            ("us-gov-west-1", "pictures"),
-            ("eu-west-1", "my.pictures"),
+        for (region, bucket, rekognition) in [
+            ("eu-west-1", "pictures", ""),
+            ("us-east-1", "pictures", ""),
+            ("us-gov-west-1", "pictures", ""),
+            ("eu-west-1", "my.pictures", ""),
+            ("eu-north-1", "pictures", "eu-central-1"),
         ] {
-            let settings = settings(region, bucket);
+            let settings = settings(region, bucket, rekognition);
             let (services, seen) = (Services::new(&settings).unwrap(), Seen::default());
             macro_rules! send {
                 ($service:ident, $call:expr) => {
@@ -202,6 +211,6 @@ mod tests {
             assert_eq!(ahead.iter().map(server).collect::<Vec<_>>(), used);
         }
         // This region has no Rekognition.
-        assert!(servers(&settings("cn-north-1", "pictures")).is_empty());
+        assert!(servers(&settings("cn-north-1", "pictures", "")).is_empty());
     }
 }

@@ -30,6 +30,8 @@ pub struct Settings {
     pub log_filter: String,
     /// The region that the function runs in (`AWS_REGION`).
     pub region: String,
+    /// The region whose Rekognition detects the faces, if it is another one (`REKOGNITION_REGION`).
+    pub rekognition_region: Option<String>,
     /// The function's name, a dimension of its metrics (`AWS_LAMBDA_FUNCTION_NAME`).
     pub function_name: String,
     /// The credentials that sign the requests (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`).
@@ -122,6 +124,19 @@ impl Settings {
             let (name, expected) = ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "a number of megabytes");
             return Err(SettingsError::Invalid { name, value: memory, expected });
         }
+        let region = optional("AWS_REGION")
+            .map_or_else(|| required("AWS_DEFAULT_REGION"), Ok)
+            .map_err(|_| SettingsError::Missing("AWS_REGION"))?;
+        let rekognition_region = optional("REKOGNITION_REGION").filter(|other| *other != region);
+        if let Some(other) = rekognition_region.as_ref().filter(|other| partition(other) != partition(&region)) {
+            let (name, expected) = ("REKOGNITION_REGION", "a region in the partition of `AWS_REGION`");
+            return Err(SettingsError::Invalid { name, value: other.clone(), expected });
+        }
+        let mut patience = Patience::default();
+        if rekognition_region.is_some() {
+            // The picture itself travels to that region.
+            patience.detect = Duration::from_secs(8);
+        }
         Ok(Self {
             table: required("TABLE_NAME")?,
             bucket: optional("BUCKET_NAME"),
@@ -130,9 +145,8 @@ impl Settings {
             attributes: optional("ATTRIBUTES").map(attributes).transpose()?.unwrap_or_default(),
             log_keys: flag("LOG_KEYS", optional("LOG_KEYS"))?,
             log_filter: optional("RUST_LOG").unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
-            region: optional("AWS_REGION")
-                .map_or_else(|| required("AWS_DEFAULT_REGION"), Ok)
-                .map_err(|_| SettingsError::Missing("AWS_REGION"))?,
+            region,
+            rekognition_region,
             function_name: required("AWS_LAMBDA_FUNCTION_NAME")?,
             credentials: Credentials::new(
                 required("AWS_ACCESS_KEY_ID")?,
@@ -147,23 +161,27 @@ impl Settings {
                 dynamodb: endpoint("DYNAMODB"),
             },
             ca_bundle: optional("AWS_CA_BUNDLE").map(PathBuf::from),
-            patience: Patience::default(),
+            patience,
         })
     }
 
     /// The partition of the region, as it appears in ARNs.
     #[must_use]
     pub fn partition(&self) -> &'static str {
-        const BY_PREFIX: [(&str, &str); 6] = [
-            ("cn-", "aws-cn"),
-            ("us-gov-", "aws-us-gov"),
-            ("us-iso-", "aws-iso"),
-            ("us-isob-", "aws-iso-b"),
-            ("us-isof-", "aws-iso-f"),
-            ("eusc-", "aws-eusc"),
-        ];
-        BY_PREFIX.iter().find(|(prefix, _)| self.region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
+        partition(&self.region)
     }
+}
+
+fn partition(region: &str) -> &'static str {
+    const BY_PREFIX: [(&str, &str); 6] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("us-isof-", "aws-iso-f"),
+        ("eusc-", "aws-eusc"),
+    ];
+    BY_PREFIX.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
 }
 
 fn retention(value: &str) -> Result<Option<u32>, SettingsError> {
@@ -277,6 +295,21 @@ mod tests {
         assert_eq!(endpoints.rekognition.as_deref(), Some("http://faces"));
         assert_eq!(endpoints.dynamodb.as_deref(), Some("http://all"));
         assert!(read(&[]).unwrap().endpoints.s3.is_none());
+    }
+
+    #[test]
+    fn rekognition_may_be_in_another_region_of_the_partition() {
+        let check = |region: &str, other: &str, expected: Result<Option<&str>, &str>| {
+            let settings = read(&[("AWS_REGION", region), ("REKOGNITION_REGION", other)]);
+            let found = settings.as_ref().map(|settings| settings.rekognition_region.as_deref());
+            assert_eq!(found.map_err(String::as_str), expected);
+        };
+        check("eu-north-1", "", Ok(None));
+        check("eu-west-1", "eu-west-1", Ok(None));
+        check("eu-north-1", "eu-central-1", Ok(Some("eu-central-1")));
+        check("us-gov-east-1", "us-gov-west-1", Ok(Some("us-gov-west-1")));
+        let error = "`REKOGNITION_REGION` is `us-east-1`, expected a region in the partition of `AWS_REGION`";
+        check("us-gov-east-1", "us-east-1", Err(error));
     }
 
     #[test]

@@ -101,14 +101,27 @@ async fn a_version_is_requested_explicitly() {
 
 #[tokio::test]
 async fn an_object_that_cannot_be_a_picture_is_not_sent_to_rekognition() {
-    for (key, size, expected) in
-        [("a.jpg", 0, "EmptyObject"), ("album/", 0, "Folder"), ("a.jpg", 15 * 1024 * 1024 + 1, "ObjectTooLarge")]
-    {
-        let cloud = Cloud::start().await;
+    let (sent, read) = (5 * 1024 * 1024, 15 * 1024 * 1024);
+    for (key, size, other_region, expected) in [
+        ("a.jpg", 0, false, Some("EmptyObject")),
+        ("album/", 0, false, Some("Folder")),
+        ("album/", 1, false, None),
+        ("a.jpg", 1, false, None),
+        ("a.jpg", read, false, None),
+        ("a.jpg", read + 1, false, Some("ObjectTooLarge")),
+        ("a.jpg", sent, true, None),
+        ("a.jpg", sent + 1, true, Some("TooLargeForAnotherRegion")),
+        ("a.jpg", read + 1, true, Some("ObjectTooLarge")),
+    ] {
+        let mut cloud = Cloud::start().await;
+        cloud.settings.rekognition_region = other_region.then(|| "eu-central-1".to_owned());
         cloud.state().size = size;
         let report = cloud.handle(&event(&[record(key)]), Duration::from_secs(30)).await;
-        assert_eq!(outcome(&report), &Outcome::Unusable { code: expected.to_owned() });
-        assert_eq!((report.status(), report.error_type(), cloud.calls(Service::Rekognition)), (400, None, 0));
+        let unusable = |code: &str| Outcome::Unusable { code: code.to_owned() };
+        assert_eq!(outcome(&report), &expected.map_or(Outcome::Stored { faces: 1 }, unusable), "{key} {size}");
+        let expected = if expected.is_some() { (400, 0) } else { (200, 1) };
+        assert_eq!((report.status(), cloud.calls(Service::Rekognition)), expected);
+        assert_eq!(report.error_type(), None);
     }
 }
 
@@ -186,6 +199,41 @@ async fn an_error_about_a_kms_key_names_the_key_and_the_parameter() {
         let Outcome::Failed(failure) = outcome(&report) else { panic!("{report:?}") };
         assert_eq!((failure.code.as_str(), &failure.message), (expected.0, &expected.1));
         assert_eq!((failure.retryable, cloud.calls(Service::S3)), (false, 2 + usize::from(key.is_some())));
+    }
+}
+
+#[tokio::test]
+async fn the_picture_itself_is_sent_to_another_region() {
+    let mut cloud = Cloud::start().await;
+    cloud.settings.rekognition_region = Some("eu-central-1".to_owned());
+    assert_eq!(outcome(&cloud.upload().await), &Outcome::Stored { faces: 1 });
+    let state = cloud.state();
+    let operations: Vec<_> = state.calls.iter().map(|(_, operation, _)| operation.as_str()).collect();
+    let object = "/pictures/a%20b%2B%C3%BC.jpg";
+    let (head, get) = (format!("HEAD {object} HTTP/1.1"), format!("GET {object}?x-id=GetObject HTTP/1.1"));
+    assert_eq!(operations, [&head, &get, "RekognitionService.DetectFaces", "DynamoDB_20120810.PutItem"]);
+    assert_eq!(state.calls[2].2["Image"], json!({ "Bytes": "eA==" }));
+}
+
+#[tokio::test]
+async fn only_the_inspected_bytes_are_sent_to_another_region() {
+    const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1";
+    for (act, expected) in [
+        (Act::Overwrite("second"), ("skipped", "Replaced")),
+        (Act::Delete, ("skipped", "Gone")),
+        (Act::S3Error(403, "AccessDenied", "not authorized to perform: kms:Decrypt"), ("failed", "AccessDenied")),
+    ] {
+        let mut cloud = Cloud::start().await;
+        cloud.settings.rekognition_region = Some("eu-central-1".to_owned());
+        cloud.state().kms_key = Some(KEY);
+        cloud.next(Service::S3, [Act::Overwrite("first"), act]);
+        let document = cloud.upload().await.document();
+        let record = &document["body"]["records"][0];
+        assert_eq!((record["outcome"].as_str(), record["code"].as_str()), (Some(expected.0), Some(expected.1)));
+        if let Some(message) = record["message"].as_str() {
+            assert!(message.ends_with(&format!("`{KEY}`; add it to the parameter `PictureKeys`")), "{message}");
+        }
+        assert_eq!(cloud.calls(Service::Rekognition), 0);
     }
 }
 
