@@ -6,6 +6,8 @@ use std::time::Duration;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::Builder;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
+use aws_sdk_cloudformation::error::SdkError;
+use aws_sdk_cloudformation::operation::create_change_set::CreateChangeSetError;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
     Capability, ChangeAction, ChangeSetStatus, ChangeSetType, DeploymentConfig, DeploymentConfigMode, DeploymentMode,
@@ -15,7 +17,7 @@ use aws_sdk_cloudformation::types::{
 use super::describe_events;
 use super::error::{code, explain};
 use super::pace::Pace;
-use super::stack::{owner_tag, refused, to_sdk};
+use super::stack::{parameters_to_sdk, refused, tags_to_sdk};
 use crate::clock;
 use crate::core::diagnosis::diagnose;
 use crate::core::hint::Hint;
@@ -24,6 +26,9 @@ use crate::error::{Error, Exit, Result};
 
 /// The names of this tool's change sets begin so; whatever begins so and is old was left by a run that was interrupted.
 pub const PREFIX: &str = "provisioner-";
+
+/// The names of change sets that a plan file refers to begin with this; they are never swept.
+const SAVED_PREFIX: &str = "provisioner-plan-";
 
 /// What a change set is made of.
 #[derive(Clone, Debug)]
@@ -38,6 +43,12 @@ pub struct Request<'a> {
     pub import_existing: bool,
     /// Create the stack rather than change it.
     pub create: bool,
+    /// Every tag of the stack; CloudFormation removes those that are missing.
+    pub tags: &'a BTreeMap<String, String>,
+    /// The service role that CloudFormation acts with.
+    pub role: Option<&'a str>,
+    /// It belongs to a plan in a file, so it must outlive this run.
+    pub saved: bool,
     /// How it is to be done.
     pub mode: Mode,
 }
@@ -73,7 +84,8 @@ pub struct ChangeSet {
 /// # Errors
 /// The request fails, or CloudFormation cannot make a change set of it; the failed one is removed again.
 pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet> {
-    let name = format!("{PREFIX}{}", clock::now_millis());
+    let prefix = if request.saved { SAVED_PREFIX } else { PREFIX };
+    let name = format!("{prefix}{}-{}", clock::now_millis(), std::process::id());
     // The SDK takes a full list of change sets for throttling; asking for half a minute would not shorten it.
     let attempt = |attempts: u32| {
         let express = (request.mode == Mode::Express).then(|| {
@@ -86,14 +98,16 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
             .change_set_name(&name)
             .change_set_type(if request.create { ChangeSetType::Create } else { ChangeSetType::Update })
             .template_body(request.template)
-            .set_parameters(Some(to_sdk(request.parameters)))
+            .set_parameters(Some(parameters_to_sdk(request.parameters)))
             .capabilities(Capability::CapabilityIam)
             .import_existing_resources(request.import_existing)
             // That a name is taken already is what the validation objects to, and what an import is about.
             .set_disable_validation(request.import_existing.then_some(true))
             .set_deployment_config(express)
             .set_deployment_mode((request.mode == Mode::RevertDrift).then_some(DeploymentMode::RevertDrift))
-            .tags(owner_tag())
+            .set_tags(Some(tags_to_sdk(request.tags)))
+            .set_role_arn(request.role.map(ToOwned::to_owned))
+            .client_token(&name)
             .customize()
             .config_override(Builder::default().retry_config(RetryConfig::standard().with_max_attempts(attempts)))
             .send()
@@ -107,22 +121,14 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
     if again {
         reply = attempt(6).await;
     }
-    let reply = reply.map_err(|error| {
-        let limit = code(&error) == Some("LimitExceededException");
-        let explained = refused(format!("cannot make a change set for stack `{}`", request.stack), &error);
-        if limit {
-            explained.exit(Exit::Blocked).hint(Hint::from("delete some that nobody needs: ").then_shell([
-                "aws",
-                "cloudformation",
-                "list-change-sets",
-                "--stack-name",
-                request.stack,
-            ]))
-        } else {
-            explained
+    let (id, stack_id) = match reply {
+        Ok(reply) => {
+            (reply.id.unwrap_or_else(|| name.clone()), reply.stack_id.unwrap_or_else(|| request.stack.to_owned()))
         }
-    })?;
-    let (id, stack_id) = (reply.id.unwrap_or(name), reply.stack_id.unwrap_or_else(|| request.stack.to_owned()));
+        // The name is unique to this run, so the reply to an earlier attempt was lost.
+        Err(error) if code(&error) == Some("AlreadyExistsException") => find(client, request.stack, &name).await?,
+        Err(error) => return Err(not_made(request, &error)),
+    };
     let pages = wait(client, &id, request.stack).await?;
     let last = pages.last();
     let reverts_drift = last.and_then(DescribeChangeSetOutput::deployment_mode) == Some(&DeploymentMode::RevertDrift);
@@ -161,6 +167,29 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
         .map(from_sdk)
         .collect();
     Ok(ChangeSet { id, stack_id, changes, nothing: false, reverts_drift })
+}
+
+/// The ARNs of a change set and of its stack, by its name.
+async fn find(client: &Client, stack: &str, name: &str) -> Result<(String, String)> {
+    let reply = client.describe_change_set().stack_name(stack).change_set_name(name).send().await;
+    let reply =
+        reply.map_err(|error| explain(format!("cannot describe the change set for stack `{stack}`"), &error))?;
+    Ok((reply.change_set_id.unwrap_or_default(), reply.stack_id.unwrap_or_else(|| stack.to_owned())))
+}
+
+fn not_made(request: &Request<'_>, error: &SdkError<CreateChangeSetError>) -> Error {
+    let limit = code(error) == Some("LimitExceededException");
+    let explained = refused(format!("cannot create a change set for stack `{}`", request.stack), error);
+    if !limit {
+        return explained;
+    }
+    explained.exit(Exit::Blocked).hint(Hint::from("delete some that nobody needs: ").then_shell([
+        "aws",
+        "cloudformation",
+        "list-change-sets",
+        "--stack-name",
+        request.stack,
+    ]))
 }
 
 /// Starts a change set. A failed update rolls back; data resources that it made stay only if the stack does.
@@ -210,7 +239,10 @@ pub async fn sweep(client: &Client, stack: &str) -> Result<usize> {
             summary.execution_status(),
             Some(ExecutionStatus::Available | ExecutionStatus::Unavailable | ExecutionStatus::Obsolete)
         );
-        idle && is_ours(summary.change_set_name()) && u64::try_from(made).is_ok_and(|made| made + STALE_AFTER <= now)
+        let saved = summary.change_set_name().is_some_and(|name| name.starts_with(SAVED_PREFIX));
+        idle && !saved
+            && is_ours(summary.change_set_name())
+            && u64::try_from(made).is_ok_and(|made| made + STALE_AFTER <= now)
     });
     let mut swept = 0;
     for id in stale.filter_map(|summary| summary.change_set_id()) {

@@ -16,7 +16,7 @@ use crate::clock;
 use crate::core::diagnosis::{self, StackEvent};
 use crate::core::operation::{Origin, TOKEN};
 use crate::core::status::{ResourceStatus, StackStatus};
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 
 /// How an operation ended.
 #[derive(Clone, Debug)]
@@ -29,8 +29,8 @@ pub struct Ended {
     pub events: Vec<StackEvent>,
 }
 
-/// So many polls may find the stack as it was before CloudFormation has begun what it was asked to do.
-const LATE_START: usize = 5;
+/// How many polls, in about a minute, may find no sign that an accepted operation has begun.
+const POLLS_BEFORE_BEGIN: usize = 100;
 
 /// A clock that is a little ahead of the endpoint's makes no event of the operation seem older than it.
 const SLACK_MILLIS: i64 = 1_000;
@@ -44,10 +44,13 @@ pub fn begin() -> Origin {
 /// As [`begin`], with a word in its token for whoever looks at it later.
 #[must_use]
 pub fn begin_as(word: &str) -> Origin {
-    Origin::Ours {
-        token: format!("{TOKEN}{word}{}-{}", clock::now().as_nanos(), std::process::id()),
-        began: clock::now_millis() - SLACK_MILLIS,
-    }
+    Origin::Ours { token: token(word), began: clock::now_millis() - SLACK_MILLIS }
+}
+
+/// A new `ClientRequestToken`, with a word in it for whoever looks at it later.
+#[must_use]
+pub fn token(word: &str) -> String {
+    format!("{TOKEN}{word}{}-{}", clock::now().as_nanos(), std::process::id())
 }
 
 /// An operation that runs already.
@@ -94,8 +97,17 @@ pub async fn to_the_end(
                 let status = stack.as_ref().map_or(StackStatus::DeleteComplete, |stack| stack.status.clone());
                 let running = status.is_in_progress();
                 // The first replies can be older than the operation.
-                begun |= running || stack.is_none() || !history.events.is_empty() || waited >= LATE_START;
+                let gone = stack.is_none() && !matches!(origin, Origin::NewStack);
+                begun |= running || gone || !history.events.is_empty();
                 waited += 1;
+                if !begun && waited > POLLS_BEFORE_BEGIN {
+                    return Err(Error::new(format!(
+                        "the operation on stack `{stack_id}` was accepted but did not begin"
+                    ))
+                    .cause(format!("the stack is still in {status}, and no event carries the operation's token"))
+                    .exit(Exit::Blocked)
+                    .hint("run the same command again; it continues from the current state"));
+                }
                 if begun && !running {
                     // The event that names the reason can be later than the status.
                     history.read(client, stack_id, &mut report).await;

@@ -226,38 +226,70 @@ pub async fn deletion_token(client: &Client, stack_id: &str) -> Result<Option<St
     Ok(page.stack_events().first().and_then(|event| event.client_request_token()).map(ToOwned::to_owned))
 }
 
+/// What a stack is created from.
+#[derive(Clone, Copy, Debug)]
+pub struct Creation<'a> {
+    /// The stack's name.
+    pub name: &'a str,
+    /// The template's text.
+    pub template: &'a str,
+    /// Every parameter.
+    pub parameters: &'a BTreeMap<String, String>,
+    /// Every tag.
+    pub tags: &'a BTreeMap<String, String>,
+    /// The service role that CloudFormation acts with, instead of the caller's permissions.
+    pub role: Option<&'a str>,
+    /// The `ClientRequestToken`, unique to this run.
+    pub token: &'a str,
+}
+
 /// Starts the creation of a stack and returns its ARN. A failed creation removes what it made.
 ///
 /// # Errors
 /// Any failure of the request; a stack that appeared meanwhile is reported as busy.
-pub async fn create(
-    client: &Client,
-    name: &str,
-    template: &str,
-    parameters: &BTreeMap<String, String>,
-) -> Result<String> {
-    let reply = client
+pub async fn create(client: &Client, creation: &Creation<'_>) -> Result<String> {
+    let name = creation.name;
+    let sent = client
         .create_stack()
         .stack_name(name)
-        .template_body(template)
-        .set_parameters(Some(to_sdk(parameters)))
+        .template_body(creation.template)
+        .set_parameters(Some(parameters_to_sdk(creation.parameters)))
         .capabilities(Capability::CapabilityIam)
         .on_failure(OnFailure::Delete)
         .retain_except_on_create(true)
-        .tags(owner_tag())
+        .set_tags(Some(tags_to_sdk(creation.tags)))
+        .set_role_arn(creation.role.map(ToOwned::to_owned))
+        .client_request_token(creation.token)
         .send()
-        .await
-        .map_err(|error| match code(&error) {
-            Some("AlreadyExistsException") => {
-                explain(format!("stack `{name}` appeared while this run was preparing it"), &error)
-                    .exit(Exit::Blocked)
-                    .hint(
-                        Hint::from("somebody else is deploying it; ").then_command("up").then(" joins that deployment"),
-                    )
-            }
-            _ => explain(format!("cannot create stack `{name}`"), &error),
-        })?;
+        .await;
+    if let Err(error) = &sent
+        && code(error) == Some("AlreadyExistsException")
+        && let Some(id) = created_with(client, name, creation.token).await?
+    {
+        // The reply to an earlier attempt of this very request was lost.
+        return Ok(id);
+    }
+    let reply = sent.map_err(|error| match code(&error) {
+        Some("AlreadyExistsException") => {
+            explain(format!("stack `{name}` appeared while this run was preparing it"), &error)
+                .exit(Exit::Blocked)
+                .hint(Hint::from("somebody else is deploying it; ").then_command("up").then(" joins that deployment"))
+        }
+        _ => explain(format!("cannot create stack `{name}`"), &error),
+    })?;
     reply.stack_id.ok_or_else(|| Error::new(format!("CloudFormation created stack `{name}` without telling its ARN")))
+}
+
+/// The ARN of a stack, if the request with this token created it.
+async fn created_with(client: &Client, name: &str, token: &str) -> Result<Option<String>> {
+    let mut pages = client.describe_stack_events().stack_name(name).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| explain(format!("cannot read the events of stack `{name}`"), &error))?;
+        if let Some(ours) = page.stack_events().iter().find(|event| event.client_request_token() == Some(token)) {
+            return Ok(ours.stack_id().map(ToOwned::to_owned));
+        }
+    }
+    Ok(None)
 }
 
 /// How far a deletion may go.
@@ -269,6 +301,8 @@ pub struct Deletion {
     pub force: bool,
     /// Bucket and table are meant to outlive it. CloudFormation is not told, since the template says so in any case; its token says it.
     pub keeps_data: bool,
+    /// The service role to use, instead of the one that the stack remembers.
+    pub role: Option<String>,
 }
 
 /// Starts the deletion of a stack.
@@ -276,7 +310,8 @@ pub struct Deletion {
 /// # Errors
 /// Any failure of the request; termination protection is named.
 pub async fn delete(client: &Client, stack: &Stack, deletion: &Deletion, token: Option<String>) -> Result<()> {
-    let mut request = client.delete_stack().stack_name(&stack.id).set_client_request_token(token);
+    let mut request =
+        client.delete_stack().stack_name(&stack.id).set_role_arn(deletion.role.clone()).set_client_request_token(token);
     if !deletion.retain.is_empty() {
         request = request.set_retain_resources(Some(deletion.retain.clone()));
     }
@@ -317,9 +352,11 @@ pub async fn continue_rollback(
     stack: &Stack,
     skip: Vec<String>,
     force: bool,
+    role: Option<String>,
     token: Option<String>,
 ) -> Result<()> {
-    let mut request = client.continue_update_rollback().stack_name(&stack.id).set_client_request_token(token);
+    let mut request =
+        client.continue_update_rollback().stack_name(&stack.id).set_role_arn(role).set_client_request_token(token);
     if !skip.is_empty() {
         request = request.set_resources_to_skip(Some(skip));
     }
@@ -348,15 +385,56 @@ pub async fn cancel_update(client: &Client, name: &str, token: Option<String>) -
         .map_err(|error| explain(format!("cannot cancel the update of stack `{name}`"), &error))
 }
 
-/// The tag by which a later run knows that a stack is this tool's.
+/// Updates only one parameter: the template and every other parameter, the tags and the role stay as CloudFormation has them.
+///
+/// # Errors
+/// CloudFormation refuses the request.
+pub async fn update_parameter(
+    client: &Client,
+    stack: &Stack,
+    name: &str,
+    value: &str,
+    token: Option<String>,
+) -> std::result::Result<(), Refusal> {
+    let parameter = |key: &String| {
+        let parameter = Parameter::builder().parameter_key(key);
+        if key == name { parameter.parameter_value(value).build() } else { parameter.use_previous_value(true).build() }
+    };
+    let sent = client
+        .update_stack()
+        .stack_name(&stack.id)
+        .use_previous_template(true)
+        .set_parameters(Some(stack.parameters.keys().map(parameter).collect()))
+        .capabilities(Capability::CapabilityIam)
+        .set_client_request_token(token)
+        .send()
+        .await;
+    match sent {
+        Ok(_) => Ok(()),
+        Err(error) if code(&error).is_some_and(|code| code.contains("AccessDenied")) => Err(Refusal::Denied),
+        Err(error) => Err(Refusal::Failed(refused(format!("cannot update stack `{}`", stack.name), &error))),
+    }
+}
+
+/// Why an update was not started.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The organization or the caller's policy denies `UpdateStack`; a change set may be allowed.
+    Denied,
+    /// Any other reason.
+    Failed(Error),
+}
+
+/// Tags in the SDK's form. Those that AWS sets itself (`aws:…`) cannot be sent back.
 #[must_use]
-pub fn owner_tag() -> Tag {
-    Tag::builder().key(OWNER_TAG.0).value(OWNER_TAG.1).build()
+pub fn tags_to_sdk(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    let own = tags.iter().filter(|(key, _)| !key.starts_with("aws:"));
+    own.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
 /// Parameters in the SDK's form.
 #[must_use]
-pub fn to_sdk(parameters: &BTreeMap<String, String>) -> Vec<Parameter> {
+pub fn parameters_to_sdk(parameters: &BTreeMap<String, String>) -> Vec<Parameter> {
     parameters
         .iter()
         .map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build())

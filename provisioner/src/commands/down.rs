@@ -13,7 +13,7 @@ use crate::steps::data::Data;
 use crate::steps::deletion;
 use crate::steps::preflight::{self, Observed};
 use crate::steps::proof::{prove_gone, resource};
-use crate::steps::{operation, remains};
+use crate::steps::{operation, remains, settings};
 
 /// Remove the system and prove that nothing is left
 ///
@@ -24,6 +24,9 @@ pub struct Down {
     /// Keep the bucket and the table with their contents
     #[arg(long)]
     pub keep_data: bool,
+    /// Have CloudFormation act with this service role instead of the one that the stack remembers
+    #[arg(long, value_name = "ARN", value_parser = settings::role_arn)]
+    pub role_arn: Option<String>,
 }
 
 /// Runs the command in one region.
@@ -73,7 +76,13 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     let packages = if step == FirstStep::Nothing {
         clean::packages(cx, &package_bucket).await
     } else {
-        let plan = deletion::Plan { data: &data, objects, keeps_data, packages: &package_bucket };
+        let plan = deletion::Plan {
+            data: &data,
+            objects,
+            keeps_data,
+            packages: &package_bucket,
+            role: args.role_arn.as_ref(),
+        };
         deletion::delete(cx, &stack, step, plan).await?
     };
     if !args.keep_data {

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::core::event::Event;
 use crate::error::{Exit, Result};
+use crate::steps::prepared::Purpose;
 use crate::steps::settings::Settings;
 use crate::steps::{clean, prepare};
 
@@ -22,7 +23,7 @@ pub struct Plan {
 /// # Errors
 /// The plan cannot be made.
 pub async fn run(args: &Plan, cx: &Context) -> Result<Exit> {
-    let prepared = prepare::prepare(cx, &args.settings, false).await?;
+    let prepared = prepare::prepare(cx, &args.settings, Purpose::Preview).await?;
     clean::discard(cx, &prepared).await;
     let changes = !prepared.plan.is_empty();
     cx.events.emit(Event::Planned { plan: prepared.plan });

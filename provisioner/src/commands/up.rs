@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::core::event::Event;
 use crate::core::names;
 use crate::error::{Exit, Result};
-use crate::steps::prepared::{self, Prepared};
+use crate::steps::prepared::{self, Prepared, Purpose};
 use crate::steps::settings::Settings;
 use crate::steps::{apply, clean, prepare, smoke};
 
@@ -30,7 +30,7 @@ pub struct Up {
 /// # Errors
 /// Any step fails.
 pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
-    let mut prepared = prepare::prepare(cx, &args.settings, true).await?;
+    let mut prepared = prepare::prepare(cx, &args.settings, Purpose::Deploy).await?;
     if let Some(stack) = prepared.observed.stack.as_ref().filter(|_| prepared.plan.is_empty()) {
         cx.events.emit(Event::NoChanges { stack: cx.stack().to_owned() });
         cx.events.emit(Event::Outputs { outputs: stack.outputs.clone() });

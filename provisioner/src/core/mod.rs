@@ -14,6 +14,7 @@ pub mod invocation_record;
 pub mod names;
 pub mod operation;
 pub mod parameter;
+pub mod parameter_file;
 pub mod plan;
 pub mod policy;
 pub mod regions;

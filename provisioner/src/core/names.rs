@@ -2,10 +2,51 @@
 //!
 //! Pure. A derived name is the same on every machine: a second run finds what the first one made.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 
 /// The tag that marks a stack or bucket as this tool's, and its value.
 pub const OWNER_TAG: (&str, &str) = ("created-by", "provisioner");
+
+/// The tags of a stack: those that it has, then this tool's mark, then those that the user sets, without those that the user removes.
+#[must_use]
+pub fn tags(
+    deployed: &BTreeMap<String, String>,
+    set: &[(String, String)],
+    removed: &[String],
+) -> BTreeMap<String, String> {
+    let mut tags: BTreeMap<String, String> =
+        deployed.iter().filter(|(key, _)| !key.starts_with("aws:")).map(|(k, v)| (k.clone(), v.clone())).collect();
+    tags.extend(set.iter().cloned());
+    tags.retain(|key, _| !removed.contains(key));
+    tags.insert(OWNER_TAG.0.to_owned(), OWNER_TAG.1.to_owned());
+    tags
+}
+
+/// Checks a tag that the user sets or removes: 1 to 128 characters, not AWS's own, not this tool's mark.
+///
+/// # Errors
+/// What is wrong with it, as a clause that follows "tag `x` ".
+pub fn check_tag(key: &str, value: &str) -> Result<(), &'static str> {
+    let allowed = |c: char| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c);
+    if key.is_empty() || key.chars().count() > 128 {
+        return Err("must have 1 to 128 characters");
+    }
+    if key.to_ascii_lowercase().starts_with("aws:") {
+        return Err("begins with `aws:`, which is reserved for AWS");
+    }
+    if key == OWNER_TAG.0 {
+        return Err("marks the stack as this tool's and cannot be changed");
+    }
+    if value.chars().count() > 256 {
+        return Err("has a value of more than 256 characters");
+    }
+    if !key.chars().chain(value.chars()).all(allowed) {
+        return Err("has a character other than letters, digits, spaces and `_ . : / = + - @`");
+    }
+    Ok(())
+}
 
 /// Checks a stack name: a letter, then letters, digits and hyphens, 64 at most.
 ///
@@ -83,6 +124,33 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_update_keeps_the_tags_that_others_set() {
+        let pairs =
+            |list: &[(&str, &str)]| list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
+        let deployed = pairs(&[("team", "a"), ("cost", "1"), ("aws:x", "y"), ("old", "z")]).into_iter().collect();
+        let tags = tags(&deployed, &pairs(&[("team", "b"), ("new", "n")]), &["old".to_owned()]);
+        let expected = pairs(&[("cost", "1"), ("created-by", "provisioner"), ("new", "n"), ("team", "b")]);
+        assert_eq!(tags.into_iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn tags_are_checked() {
+        for (key, value, ok) in [
+            ("team", "vision", true),
+            ("Größe", "1 + 1", true),
+            ("", "x", false),
+            ("aws:x", "x", false),
+            ("AWS:x", "x", false),
+            ("created-by", "x", false),
+            ("a", "b;c", false),
+            (&"k".repeat(129), "", false),
+            ("k", &"v".repeat(257), false),
+        ] {
+            assert_eq!(check_tag(key, value).is_ok(), ok, "{key}={value}");
+        }
+    }
 
     #[test]
     fn stack_names() {

@@ -63,6 +63,9 @@ pub const TOKEN: &str = "provisioner-";
 /// What follows it in the token of a deletion that keeps the bucket and the table on purpose.
 pub const KEEPING: &str = "keep-";
 
+/// What follows [`TOKEN`] in the token of a creation.
+pub const CREATING: &str = "create-";
+
 /// Whether a token belongs to a deletion by this program that was to delete the bucket and the table afterwards.
 #[must_use]
 pub fn was_to_remove_data(token: &str) -> bool {

@@ -3,40 +3,96 @@
 use crate::aws::change_set::{self, Mode};
 use crate::aws::follow;
 use crate::aws::proof;
-use crate::aws::stack::{self, Deletion, Stack};
+use crate::aws::stack::{self, Creation, Deletion, Refusal, Stack};
 use crate::context::Context;
 use crate::core::event::Event;
 use crate::core::first_step::Command;
 use crate::core::hint::Hint;
-use crate::core::operation::{Kind, Origin};
+use crate::core::operation::{CREATING, Kind, Origin};
 use crate::core::plan::{Operation as Planned, Plan};
 use crate::error::{Error, Exit, Result};
 use crate::steps::operation::{self, Operation};
 use crate::steps::preflight;
-use crate::steps::prepared::{self, Prepared};
+use crate::steps::prepared::{self, CODE_KEY, Prepared};
 
 /// Does what the plan says and returns the stack as it is afterwards. `beside` runs once CloudFormation has accepted the operation.
 ///
 /// # Errors
 /// The operation fails; its cause was reported.
 pub async fn run(cx: &Context, prepared: &Prepared, beside: impl Future<Output = ()>) -> Result<Stack> {
+    let (kind, origin, stack_id) = begin(cx, prepared).await?;
+    let operation = Operation { kind, stack_id, origin, command: Command::Up };
+    tokio::join!(followed(cx, &operation), beside).0
+}
+
+/// Starts what the plan says; returns the kind, the origin and the stack's ARN.
+async fn begin(cx: &Context, prepared: &Prepared) -> Result<(Kind, Origin, String)> {
     let client = &cx.clients.cloudformation;
-    let operation = if let Some(change_set) = &prepared.change_set {
+    if let Some(change_set) = &prepared.change_set {
         let (kind, origin) = match prepared.plan.operation {
             Planned::Update => (Kind::Update, follow::begin()),
             _ => (Kind::Creation, Origin::NewStack),
         };
-        change_set::execute(client, change_set, origin.token()).await?;
-        Operation { kind, stack_id: change_set.stack_id.clone(), origin, command: Command::Up }
-    } else {
-        if let (Planned::Recreate, Some(stack)) = (prepared.plan.operation, &prepared.observed.stack) {
-            delete_remains(cx, stack).await?;
-        }
-        prepared::store(cx, prepared).await?;
-        let stack_id = stack::create(client, cx.stack(), &prepared.template.body, &prepared.parameters).await?;
-        Operation { kind: Kind::Creation, stack_id, origin: Origin::NewStack, command: Command::Up }
+        let token = origin.token().unwrap_or_else(|| follow::token(CREATING));
+        change_set::execute(client, change_set, Some(token)).await?;
+        return Ok((kind, origin, change_set.stack_id.clone()));
+    }
+    if let (Planned::Update, Some(stack)) = (prepared.plan.operation, &prepared.observed.stack) {
+        return update_package(cx, prepared, stack).await;
+    }
+    if let (Planned::Recreate, Some(stack)) = (prepared.plan.operation, &prepared.observed.stack) {
+        delete_remains(cx, stack, prepared.role.clone()).await?;
+    }
+    prepared::store(cx, prepared).await?;
+    let token = follow::token(CREATING);
+    let creation = Creation {
+        name: cx.stack(),
+        template: &prepared.template.body,
+        parameters: &prepared.parameters,
+        tags: &prepared.tags,
+        role: prepared.role.as_deref(),
+        token: &token,
     };
-    tokio::join!(followed(cx, &operation), beside).0
+    Ok((Kind::Creation, Origin::NewStack, stack::create(client, &creation).await?))
+}
+
+/// Updates nothing but the package, or uses a change set if `UpdateStack` is denied.
+async fn update_package(cx: &Context, prepared: &Prepared, stack: &Stack) -> Result<(Kind, Origin, String)> {
+    let client = &cx.clients.cloudformation;
+    prepared::store(cx, prepared).await?;
+    let origin = follow::begin();
+    let key = prepared.parameters.get(CODE_KEY).map(String::as_str).unwrap_or_default();
+    match stack::update_parameter(client, stack, CODE_KEY, key, origin.token()).await {
+        Ok(()) => {}
+        Err(Refusal::Failed(error)) => return Err(error),
+        Err(Refusal::Denied) => {
+            let request = change_set::Request {
+                stack: cx.stack(),
+                template: &prepared.template.body,
+                parameters: &prepared.parameters,
+                import_existing: false,
+                create: false,
+                tags: &prepared.tags,
+                role: None,
+                saved: false,
+                mode: Mode::Standard,
+            };
+            let change_set = change_set::create(client, &request).await?;
+            let mut others = change_set.changes.iter().filter(|change| change.resource_type != "AWS::Lambda::Function");
+            if let Some(other) = others.next() {
+                change_set::discard(client, &change_set.id).await;
+                return Err(Error::new(format!("the update would also change `{}`", other.logical_id))
+                    .exit(Exit::Blocked)
+                    .hint(
+                        Hint::from("the stack has changed since the plan was made; run ")
+                            .then_command("up")
+                            .then(" again"),
+                    ));
+            }
+            change_set::execute(client, &change_set, origin.token()).await?;
+        }
+    }
+    Ok((Kind::Update, origin, stack.id.clone()))
 }
 
 async fn followed(cx: &Context, operation: &Operation) -> Result<Stack> {
@@ -60,7 +116,7 @@ async fn followed(cx: &Context, operation: &Operation) -> Result<Stack> {
 }
 
 /// Deletes the remains of a failed creation, provided that no bucket or table still exists among them.
-async fn delete_remains(cx: &Context, stack: &Stack) -> Result<()> {
+async fn delete_remains(cx: &Context, stack: &Stack, role: Option<String>) -> Result<()> {
     preflight::check_protection(cx, stack)?;
     let left = stack::resources(&cx.clients.cloudformation, &stack.id).await?;
     for resource in left.iter().filter(|resource| stack.status.holds(&resource.status)) {
@@ -80,7 +136,7 @@ async fn delete_remains(cx: &Context, stack: &Stack) -> Result<()> {
         }
     }
     // It holds no data; the data resources that it lists were never its own.
-    let deletion = Deletion { keeps_data: true, ..Deletion::default() };
+    let deletion = Deletion { keeps_data: true, role, ..Deletion::default() };
     let ended = operation::begin_deletion(cx, stack, &deletion).await?.follow(cx).await?.ended;
     if ended.status.is_deleted() {
         return Ok(());
@@ -106,6 +162,9 @@ pub async fn complete_adoption(cx: &Context, prepared: &mut Prepared, imported: 
         parameters: &prepared.parameters,
         import_existing: false,
         create: false,
+        tags: &prepared.tags,
+        role: prepared.role.as_deref(),
+        saved: false,
         mode: Mode::Standard,
     };
     let second = change_set::create(client, &request).await?;

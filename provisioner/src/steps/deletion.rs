@@ -22,6 +22,8 @@ pub struct Plan<'a> {
     pub keeps_data: bool,
     /// Where the stack's packages are.
     pub packages: &'a Bucket,
+    /// The service role to use, instead of the one that the stack remembers.
+    pub role: Option<&'a String>,
 }
 
 /// How hard a deletion is tried.
@@ -52,11 +54,12 @@ pub async fn delete(cx: &Context, stack: &Stack, first: FirstStep, plan: Plan<'_
         if *attempt == Attempt::Retaining && retain.is_empty() {
             continue;
         }
-        let deletion = match attempt {
-            Attempt::AsItIs | Attempt::Emptied => Deletion { keeps_data: plan.keeps_data, ..Deletion::default() },
-            Attempt::Retaining => Deletion { retain: retain.clone(), force: false, keeps_data: plan.keeps_data },
-            Attempt::Forced => Deletion { retain: Vec::new(), force: true, keeps_data: plan.keeps_data },
-        };
+        let mut deletion = Deletion { keeps_data: plan.keeps_data, role: plan.role.cloned(), ..Deletion::default() };
+        match attempt {
+            Attempt::AsItIs | Attempt::Emptied => {}
+            Attempt::Retaining => deletion.retain.clone_from(&retain),
+            Attempt::Forced => deletion.force = true,
+        }
         let deleting = operation::begin_deletion(cx, stack, &deletion).await?;
         let (followed, removed) = tokio::join!(deleting.follow(cx), async {
             match packages.take() {

@@ -125,7 +125,8 @@ pub async fn begin_deletion(cx: &Context, stack: &Stack, deletion: &Deletion) ->
 ///
 /// # Errors
 /// The rollback cannot be finished.
-pub async fn continue_rollback(cx: &Context, stack: &Stack) -> Result<()> {
+pub async fn continue_rollback(cx: &Context, stack: &Stack, role: Option<&String>) -> Result<()> {
+    let role = role.cloned();
     cx.confirm(&format!("stack {} is stuck in {}: continue its rollback?", stack.name, stack.status))?;
     let mut skip = Vec::new();
     let mut last = None;
@@ -134,7 +135,9 @@ pub async fn continue_rollback(cx: &Context, stack: &Stack) -> Result<()> {
         // With force, CloudFormation chooses the resources itself and refuses a request that names some.
         let named = if force { Vec::new() } else { skip.clone() };
         let names_some = !named.is_empty();
-        match stack::continue_rollback(&cx.clients.cloudformation, stack, named, force, origin.token()).await {
+        match stack::continue_rollback(&cx.clients.cloudformation, stack, named, force, role.clone(), origin.token())
+            .await
+        {
             // One of the names may be unusable; force needs none.
             Err(_) if names_some => continue,
             begun => begun?,

@@ -7,11 +7,10 @@ use crate::context::Context;
 use crate::core::concurrency::{self, NoReservation};
 use crate::core::event::Event;
 use crate::core::names;
-use crate::core::template::Template;
 use crate::error::Result;
 use crate::package::{Architecture, Package};
 use crate::steps::preflight::Observed;
-use crate::steps::settings::{RESERVED, Settings};
+use crate::steps::settings::{Loaded, RESERVED};
 
 /// The parameter that switches the template's own list of regions off.
 const REGION_CHECK: &str = "RegionCheck";
@@ -19,10 +18,8 @@ const REGION_CHECK: &str = "RegionCheck";
 /// What the values are computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
-    /// What the user sets.
-    pub settings: &'a Settings,
-    /// The template that declares the parameters.
-    pub template: &'a Template,
+    /// The template that declares the parameters, and what the user sets.
+    pub loaded: &'a Loaded,
     /// The state before the run.
     pub observed: &'a Observed,
     /// The stack is updated, so its values are the defaults.
@@ -40,7 +37,7 @@ pub struct Inputs<'a> {
 /// # Errors
 /// Never; a reservation that cannot be computed is reported and left as it is.
 pub async fn values(cx: &Context, inputs: Inputs<'_>) -> BTreeMap<String, String> {
-    let Inputs { settings, template, observed, package, .. } = inputs;
+    let Inputs { loaded: Loaded { template, parameters }, observed, package, .. } = inputs;
     let defaults = template.parameters.iter();
     let mut values: BTreeMap<String, String> =
         defaults.filter_map(|(name, default)| Some((name.clone(), default.clone()?))).collect();
@@ -55,7 +52,7 @@ pub async fn values(cx: &Context, inputs: Inputs<'_>) -> BTreeMap<String, String
     values.insert("Architecture".into(), inputs.architecture.name().into());
     values.insert("CodeBucket".into(), names::package_bucket(&observed.account, cx.region()));
     values.insert("CodeKey".into(), names::package_key(cx.stack(), &package.sha256));
-    values.extend(settings.parameters.iter().cloned());
+    values.extend(parameters.iter().cloned());
     if inputs.skip_region_check {
         values.insert(REGION_CHECK.to_owned(), "no".to_owned());
     }

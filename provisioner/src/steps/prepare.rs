@@ -10,31 +10,33 @@ use crate::context::Context;
 use crate::core::event::{Event, NoExpress};
 use crate::core::first_step::{Command, Condition, FirstStep};
 use crate::core::hint::Hint;
+use crate::core::names;
 use crate::core::plan::{Operation, Plan};
 use crate::core::status::StackStatus;
 use crate::error::{Error, Exit, Result};
 use crate::package::{Architecture, Package};
 use crate::steps::parameters::{self, Inputs};
 use crate::steps::preflight::{self, Listed, Observed};
-use crate::steps::prepared::{self, Prepared};
-use crate::steps::settings::{self, Settings};
+use crate::steps::prepared::{self, CODE_KEY, Prepared, Purpose};
+use crate::steps::settings::{self, Loaded, Settings};
 use crate::steps::{adopt, operation};
 
-/// Computes what `up` would do. With `upload`, the package is stored while CloudFormation computes the change set.
+/// Computes what `up` would do.
 ///
 /// # Errors
 /// Wrong settings, a failed preflight or build, or a stack that cannot be updated.
-pub async fn prepare(cx: &Context, settings: &Settings, upload: bool) -> Result<Prepared> {
-    let template = settings::load(settings)?;
+pub async fn prepare(cx: &Context, settings: &Settings, purpose: Purpose) -> Result<Prepared> {
+    let loaded = settings::load(settings)?;
     let region_listed = preflight::check_region(cx).await?;
-    let (mut observed, architecture, package) = observe_and_package(cx, settings).await?;
-    let step = settle(cx, &mut observed, if upload { Command::Up } else { Command::Plan }).await?;
+    let (mut observed, architecture, package) = observe_and_package(cx, settings, &loaded).await?;
+    let step =
+        settle(cx, settings, &mut observed, if purpose == Purpose::Deploy { Command::Up } else { Command::Plan })
+            .await?;
     if settings.express && step != FirstStep::Update {
         cx.events.emit(Event::ExpressUnavailable { reason: NoExpress::NewStack });
     }
     let inputs = Inputs {
-        settings,
-        template: &template,
+        loaded: &loaded,
         observed: &observed,
         is_update: step == FirstStep::Update,
         architecture,
@@ -51,30 +53,37 @@ pub async fn prepare(cx: &Context, settings: &Settings, upload: bool) -> Result<
             table: parameters.get("TableName").cloned().unwrap_or_default(),
             sets_policy: parameters.get("TlsOnly").is_some_and(|value| value == "yes"),
         };
-        adopt::find(cx, &template, &names, observed.stack.as_ref(), step).await?
+        adopt::find(cx, &loaded.template, &names, observed.stack.as_ref(), step).await?
     } else {
         None
     };
+    let deployed_tags = observed.stack.as_ref().map(|stack| stack.tags.clone()).unwrap_or_default();
     let mut prepared = Prepared {
         package_bucket: packages::bucket(&observed.account, cx.region()),
         observed,
-        template,
+        template: loaded.template,
         parameters,
+        tags: names::tags(&deployed_tags, &settings.tags, &settings.untags),
+        role: settings.role_arn.clone(),
         package,
         plan: Plan::new(Operation::None, Vec::new()),
         change_set: None,
         adoption,
     };
     match step {
-        FirstStep::Update => plan_update(cx, settings, &mut prepared, upload).await?,
-        _ => plan_create(cx, settings, &mut prepared, step, upload).await?,
+        FirstStep::Update => plan_update(cx, settings, &mut prepared, purpose).await?,
+        _ => plan_create(cx, settings, &mut prepared, step, purpose).await?,
     }
     Ok(prepared)
 }
 
 /// Observes the state while the function is packaged: for the architecture that the user names, otherwise the deployed one, otherwise arm64.
-async fn observe_and_package(cx: &Context, settings: &Settings) -> Result<(Observed, Architecture, Package)> {
-    let named = settings::architecture(cx, settings)?;
+async fn observe_and_package(
+    cx: &Context,
+    settings: &Settings,
+    loaded: &Loaded,
+) -> Result<(Observed, Architecture, Package)> {
+    let named = settings::architecture(cx, &loaded.parameters)?;
     let source =
         |architecture| Source { file: settings.bootstrap.clone(), architecture, for_this_machine: cx.local.is_some() };
     let guess = source(named.unwrap_or(Architecture::Arm64));
@@ -105,7 +114,7 @@ async fn observe_and_package(cx: &Context, settings: &Settings) -> Result<(Obser
 }
 
 /// Brings a stack to a state in which it can be created or updated: joins, continues, or refuses.
-async fn settle(cx: &Context, observed: &mut Observed, command: Command) -> Result<FirstStep> {
+async fn settle(cx: &Context, settings: &Settings, observed: &mut Observed, command: Command) -> Result<FirstStep> {
     loop {
         let Some(stack) = &observed.stack else { return Ok(FirstStep::Create) };
         let step = preflight::first_step(stack, command)?;
@@ -117,7 +126,7 @@ async fn settle(cx: &Context, observed: &mut Observed, command: Command) -> Resu
                 operation::join(cx, stack, command).await?;
                 observed.joined = true;
             }
-            FirstStep::ContinueRollback => operation::continue_rollback(cx, stack).await?,
+            FirstStep::ContinueRollback => operation::continue_rollback(cx, stack, settings.role_arn.as_ref()).await?,
             FirstStep::Refuse => return Err(stuck(stack)),
             other => return Ok(other),
         }
@@ -141,7 +150,7 @@ async fn plan_create(
     settings: &Settings,
     prepared: &mut Prepared,
     step: FirstStep,
-    upload: bool,
+    purpose: Purpose,
 ) -> Result<()> {
     let operation = if step == FirstStep::DeleteThenCreate { Operation::Recreate } else { Operation::Create };
     let (account, partition) = (prepared.observed.account.clone(), prepared.observed.partition.clone());
@@ -150,25 +159,34 @@ async fn plan_create(
     if step == FirstStep::Create && !settings.adopt {
         preflight::check_clashes(cx, &table, &bucket).await?;
     }
-    if prepared.adoption.is_some() {
-        // Only a change set can import.
-        return prepared::make_change_set(cx, settings, prepared, Operation::Create, upload).await;
+    if prepared.adoption.is_some() || purpose == Purpose::Save {
+        // Only a change set can import, and only a change set can be saved.
+        return prepared::make_change_set(cx, settings, prepared, Operation::Create, purpose).await;
     }
     prepared.plan = Plan::create(operation, prepared.template.resources(&prepared.parameters, cx.region(), &partition));
     Ok(())
 }
 
-async fn plan_update(cx: &Context, settings: &Settings, prepared: &mut Prepared, upload: bool) -> Result<()> {
+async fn plan_update(cx: &Context, settings: &Settings, prepared: &mut Prepared, purpose: Purpose) -> Result<()> {
     let stack = prepared.observed.stack.as_ref().expect("an update has a stack");
-    let same_parameters = stack.parameters == prepared.parameters;
+    let changed = prepared::changed_parameters(&stack.parameters, &prepared.parameters);
     let healthy = Condition::of(&stack.status) == Some(Condition::Ready);
-    if same_parameters && healthy && !settings.revert_drift {
+    let same_tags = names::tags(&stack.tags, &[], &[]) == prepared.tags;
+    let comparable = healthy && same_tags && prepared.role.is_none() && !settings.revert_drift;
+    if comparable && changed.iter().all(|name| *name == CODE_KEY) {
         let deployed = stack::template(&cx.clients.cloudformation, cx.stack()).await?;
-        if deployed.trim_end() == prepared.template.body.trim_end() {
-            return Ok(());
+        let same_template = deployed.trim_end() == prepared.template.body.trim_end();
+        match changed.first() {
+            None if same_template => return Ok(()),
+            Some(_)
+                if same_template && purpose != Purpose::Save && !settings.express && prepared.adoption.is_none() =>
+            {
+                return prepared::plan_package_update(prepared);
+            }
+            _ => {}
         }
     }
-    prepared::make_change_set(cx, settings, prepared, Operation::Update, upload).await
+    prepared::make_change_set(cx, settings, prepared, Operation::Update, purpose).await
 }
 
 /// The name that the template computes for the bucket of pictures.

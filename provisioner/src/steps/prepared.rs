@@ -1,6 +1,6 @@
 //! All that is needed to act: the plan, and what it is executed with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::aws::bucket::Bucket;
 use crate::aws::change_set::{self, ChangeSet, Mode};
@@ -11,13 +11,27 @@ use crate::core::event::{Event, NoExpress};
 use crate::core::first_step::Condition;
 use crate::core::hint::Hint;
 use crate::core::names;
-use crate::core::plan::{Operation, Plan};
+use crate::core::plan::{Action, Change, Operation, Plan, Property};
 use crate::core::template::Template;
 use crate::error::{Error, Exit, Result};
 use crate::package::Package;
 use crate::steps::adopt;
 use crate::steps::preflight::Observed;
 use crate::steps::settings::Settings;
+
+/// The parameter that names the package.
+pub const CODE_KEY: &str = "CodeKey";
+
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It is executed by this run.
+    Deploy,
+    /// It is only shown.
+    Preview,
+    /// It is saved to a file and executed by a later run.
+    Save,
+}
 
 /// All that is needed to act.
 #[derive(Debug)]
@@ -28,6 +42,10 @@ pub struct Prepared {
     pub template: Template,
     /// Every parameter with its value.
     pub parameters: BTreeMap<String, String>,
+    /// Every tag of the stack.
+    pub tags: BTreeMap<String, String>,
+    /// The service role that CloudFormation acts with, if the user named one.
+    pub role: Option<String>,
     /// The function.
     pub package: Package,
     /// Where the package goes.
@@ -40,7 +58,40 @@ pub struct Prepared {
     pub adoption: Option<Adoption>,
 }
 
-/// Makes the change set and sets the plan that it contains. With `upload`, the package is stored meanwhile.
+/// The names of the parameters whose values differ.
+#[must_use]
+pub fn changed_parameters<'a>(
+    before: &'a BTreeMap<String, String>,
+    after: &'a BTreeMap<String, String>,
+) -> Vec<&'a str> {
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    names.into_iter().filter(|name| before.get(*name) != after.get(*name)).map(String::as_str).collect()
+}
+
+/// Plans an update that changes nothing but the package: it needs no change set, because it keeps the template and every other value.
+///
+/// # Errors
+/// Never.
+pub fn plan_package_update(prepared: &mut Prepared) -> Result<()> {
+    let before = prepared.observed.stack.as_ref().and_then(|stack| stack.parameters.get(CODE_KEY).cloned());
+    let functions = prepared.template.of_type("AWS::Lambda::Function");
+    let change = |logical_id| Change {
+        action: Action::Modify,
+        logical_id,
+        resource_type: "AWS::Lambda::Function".to_owned(),
+        policy_action: None,
+        properties: vec![Property {
+            path: "/Properties/Code/S3Key".to_owned(),
+            before: before.clone(),
+            after: prepared.parameters.get(CODE_KEY).cloned(),
+            recreates: false,
+        }],
+    };
+    prepared.plan = Plan::new(Operation::Update, functions.into_iter().map(change).collect());
+    Ok(())
+}
+
+/// Makes the change set and sets the plan that it contains. Unless it is only a preview, the package is stored meanwhile.
 ///
 /// # Errors
 /// CloudFormation cannot make it, the package cannot be stored, or a stopped update has nothing new to try.
@@ -49,7 +100,7 @@ pub async fn make_change_set(
     settings: &Settings,
     prepared: &mut Prepared,
     operation: Operation,
-    upload: bool,
+    purpose: Purpose,
 ) -> Result<()> {
     let client = &cx.clients.cloudformation;
     let mut request = change_set::Request {
@@ -58,17 +109,20 @@ pub async fn make_change_set(
         parameters: &prepared.parameters,
         import_existing: prepared.adoption.is_some(),
         create: operation == Operation::Create,
+        tags: &prepared.tags,
+        role: prepared.role.as_deref(),
+        saved: purpose == Purpose::Save,
         mode: match operation {
             Operation::Update if settings.express => Mode::Express,
             Operation::Update if settings.revert_drift => Mode::RevertDrift,
             _ => Mode::Standard,
         },
     };
-    if !upload && operation == Operation::Update {
+    if purpose != Purpose::Deploy && operation == Operation::Update {
         // `up` needs no sweeping: executing a change set removes all others. Only plans accumulate.
         let _ = change_set::sweep(client, cx.stack()).await;
     }
-    let storing = async { if upload { store(cx, prepared).await } else { Ok(()) } };
+    let storing = async { if purpose == Purpose::Preview { Ok(()) } else { store(cx, prepared).await } };
     // Neither drops the other: an interrupted upload could leave a new bucket without its policy.
     let (made, stored) = tokio::join!(change_set::create(client, &request), storing);
     stored?;

@@ -1,11 +1,11 @@
-//! What the user sets for a deployment: parameters, template, function.
+//! What the user sets for a deployment: parameters, template, function, tags, role.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::context::Context;
 use crate::core::hint::Hint;
 use crate::core::template::{self, Template};
-use crate::core::{concurrency, parameter};
+use crate::core::{concurrency, names, parameter, parameter_file};
 use crate::error::{Error, Exit, Result};
 use crate::package::Architecture;
 
@@ -16,6 +16,18 @@ pub struct Settings {
     /// `ReservedConcurrency=auto` computes that value from the account's quota
     #[arg(long = "parameter", short = 'P', value_name = "NAME=VALUE", value_parser = assignment)]
     pub parameters: Vec<(String, String)>,
+    /// Read parameters from this file (YAML or JSON): a map, or CloudFormation's list form; `--parameter` overrides it
+    #[arg(long = "parameters", value_name = "FILE")]
+    pub parameters_file: Option<PathBuf>,
+    /// Set a tag of the stack and of the package bucket (repeatable); other tags keep their values
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = assignment)]
+    pub tags: Vec<(String, String)>,
+    /// Remove a tag from the stack and from the package bucket (repeatable)
+    #[arg(long = "untag", value_name = "KEY")]
+    pub untags: Vec<String>,
+    /// Have CloudFormation act with this service role; the stack remembers it
+    #[arg(long, value_name = "ARN", value_parser = role_arn)]
+    pub role_arn: Option<String>,
     /// Deploy this template instead of the built-in one
     #[arg(long, value_name = "FILE")]
     pub template: Option<PathBuf>,
@@ -40,17 +52,61 @@ fn assignment(text: &str) -> std::result::Result<(String, String), String> {
         .ok_or_else(|| "expected NAME=VALUE".to_owned())
 }
 
+/// Checks the ARN of a service role.
+///
+/// # Errors
+/// It is not the ARN of a role.
+pub fn role_arn(text: &str) -> std::result::Result<String, String> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", _, "iam", "", account, role] if account.len() == 12 && role.starts_with("role/") => Ok(text.to_owned()),
+        _ => Err("expected the ARN of a role, for example arn:aws:iam::123456789012:role/deployer".to_owned()),
+    }
+}
+
 /// The parameters that this program sets: where the package is.
 const OURS: [&str; 2] = ["CodeBucket", "CodeKey"];
 
 /// The parameter that may be computed here.
 pub const RESERVED: &str = "ReservedConcurrency";
 
-/// Reads the template and checks the parameters against it.
+/// The settings with their files read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The template.
+    pub template: Template,
+    /// The parameters that the user sets: those of the file, then those of the command line.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// Reads the files, and checks the parameters against the template, and the tags.
 ///
 /// # Errors
-/// The template cannot be read, or a parameter does not fit it.
-pub fn load(settings: &Settings) -> Result<Template> {
+/// A file cannot be read, a parameter does not fit the template, or a tag is invalid.
+pub fn load(settings: &Settings) -> Result<Loaded> {
+    for (key, value) in
+        settings.tags.iter().map(|(k, v)| (k, v.as_str())).chain(settings.untags.iter().map(|k| (k, "")))
+    {
+        names::check_tag(key, value)
+            .map_err(|problem| Error::new(format!("tag `{key}` {problem}")).exit(Exit::Usage))?;
+    }
+    let mut parameters = match &settings.parameters_file {
+        Some(path) => read_parameters(path)?,
+        None => Vec::new(),
+    };
+    parameters.extend(settings.parameters.iter().cloned());
+    let template = template(settings)?;
+    check(&template, &parameters)?;
+    Ok(Loaded { template, parameters })
+}
+
+fn read_parameters(path: &Path) -> Result<Vec<(String, String)>> {
+    let failed = |what| Error::new(format!("cannot {what} `{}`", path.display())).exit(Exit::Usage);
+    let text = std::fs::read_to_string(path).map_err(|error| failed("read").because(&error))?;
+    parameter_file::read(&text).map_err(|error| failed("use parameter file").because(&error))
+}
+
+fn template(settings: &Settings) -> Result<Template> {
     let (name, body) = match &settings.template {
         None => ("the built-in template".to_owned(), template::BUILT_IN.to_owned()),
         Some(path) => {
@@ -60,13 +116,16 @@ pub fn load(settings: &Settings) -> Result<Template> {
             (format!("template `{}`", path.display()), body)
         }
     };
-    let template = template::read(&body).map_err(|error| {
+    template::read(&body).map_err(|error| {
         Error::new(format!("cannot use {name}"))
             .because(&error)
             .exit(Exit::Usage)
             .hint(Hint::command("template").then(" prints the built-in template as a starting point"))
-    })?;
-    for (name, _) in &settings.parameters {
+    })
+}
+
+fn check(template: &Template, parameters: &[(String, String)]) -> Result<()> {
+    for (name, _) in parameters {
         if OURS.contains(&name.as_str()) {
             return Err(Error::new(format!("parameter `{name}` is set by provisioner itself"))
                 .exit(Exit::Usage)
@@ -79,7 +138,7 @@ pub fn load(settings: &Settings) -> Result<Template> {
                 .hint(format!("its parameters are {}", known.join(", "))));
         }
     }
-    for (name, value) in &settings.parameters {
+    for (name, value) in parameters {
         if name == RESERVED && value == concurrency::AUTOMATIC {
             continue;
         }
@@ -87,16 +146,15 @@ pub fn load(settings: &Settings) -> Result<Template> {
             return Err(Error::new(format!("parameter `{name}` is `{value}`: it {problem}")).exit(Exit::Usage));
         }
     }
-    Ok(template)
+    Ok(())
 }
 
 /// The architecture that the user names, or that of this machine for the local cloud.
 ///
 /// # Errors
 /// There is no such architecture.
-pub fn architecture(cx: &Context, settings: &Settings) -> Result<Option<Architecture>> {
-    let named =
-        settings.parameters.iter().rev().find(|(name, _)| name == "Architecture").map(|(_, value)| value.as_str());
+pub fn architecture(cx: &Context, parameters: &[(String, String)]) -> Result<Option<Architecture>> {
+    let named = parameters.iter().rev().find(|(name, _)| name == "Architecture").map(|(_, value)| value.as_str());
     match named {
         // Local functions run as processes of this machine.
         _ if cx.local.is_some() => Ok(Some(Architecture::of_this_machine())),

@@ -186,7 +186,8 @@ impl Cloud {
 
     /// The first call that changes the stack; empty where there was none.
     pub(crate) fn first_change(&self) -> String {
-        const CHANGES: [&str; 4] = ["CreateChangeSet", "CreateStack", "ContinueUpdateRollback", "DeleteStack"];
+        const CHANGES: [&str; 5] =
+            ["CreateChangeSet", "CreateStack", "UpdateStack", "ContinueUpdateRollback", "DeleteStack"];
         let calls = self.calls().into_iter().map(|call| call.name);
         calls.into_iter().find(|name| CHANGES.contains(&name.as_str())).unwrap_or_default()
     }
@@ -363,7 +364,12 @@ impl Script {
             {
                 (400, xml::error("ValidationError", "ForceRollback and ResourcesToSkip exclude each other"))
             }
-            "CreateStack" | "ExecuteChangeSet" | "DeleteStack" | "ContinueUpdateRollback" | "CancelUpdateStack" => {
+            "CreateStack"
+            | "UpdateStack"
+            | "ExecuteChangeSet"
+            | "DeleteStack"
+            | "ContinueUpdateRollback"
+            | "CancelUpdateStack" => {
                 let Some(at) = self.acts.iter().position(|(name, _)| *name == call) else {
                     return (400, xml::error("ValidationError", "the script has no such act"));
                 };
@@ -441,7 +447,11 @@ impl Script {
     fn describe(&mut self, name: &str) -> (u16, String) {
         if let Some(frame) = self.running.pop_front() {
             self.status = Some(frame.status);
-            for mut event in frame.events {
+            // Like CloudFormation's, every change of status comes with an event about the stack itself.
+            let own = json!({"id": "", "at": 0, "logical_id": "face-recognition", "status": frame.status,
+                "resource_type": "AWS::CloudFormation::Stack"});
+            let events = if frame.events.is_empty() { vec![own] } else { frame.events };
+            for mut event in events {
                 // No two events share an id, also where a history is played twice.
                 event["id"] = format!("{}", self.events.len()).into();
                 if self.tokenless {
