@@ -116,6 +116,12 @@ pub(crate) struct Script {
     pub(crate) roles: Vec<&'static str>,
     /// The alarms that exist.
     pub(crate) alarms: Vec<&'static str>,
+    /// `CreateStack` begins the creation, but its first reply is an error.
+    pub(crate) creation_reply_is_lost: bool,
+    /// The deployed template; without one, `GetTemplate` fails.
+    pub(crate) template: Option<String>,
+    /// Further tags of the stack.
+    pub(crate) tags: Vec<(&'static str, &'static str)>,
     /// The `ClientRequestToken` of the request behind what happens.
     pub(crate) token: String,
 }
@@ -333,6 +339,9 @@ impl Script {
                 let summaries = if deleted { summary } else { String::new() };
                 xml::ok(call, &format!("<StackSummaries>{summaries}</StackSummaries>"))
             }
+            "GetTemplate" if self.template.is_some() => {
+                xml::ok(call, &xml::text("TemplateBody", self.template.as_deref().unwrap_or_default()))
+            }
             "ListChangeSets" => {
                 let sets: String = self.stale.iter().map(xml::summary).collect();
                 xml::ok(call, &format!("<Summaries>{sets}</Summaries>"))
@@ -375,6 +384,18 @@ impl Script {
                 };
                 self.running = self.acts.remove(at).map(|(_, frames)| frames.into()).unwrap_or_default();
                 given("ClientRequestToken").clone_into(&mut self.token);
+                if call == "CreateStack" && std::mem::take(&mut self.creation_reply_is_lost) {
+                    let _ = self.describe(STACK_ID);
+                    self.faults.push(Fault {
+                        call: "CreateStack",
+                        after: 1,
+                        times: 9,
+                        http: 400,
+                        code: "AlreadyExistsException",
+                        message: "Stack [face-recognition] already exists",
+                    });
+                    return (500, xml::error("InternalFailure", "the reply was lost"));
+                }
                 xml::ok(call, &format!("<StackId>{STACK_ID}</StackId>"))
             }
             _ => self.play_other(call, path, body, given(REGION)),

@@ -23,7 +23,11 @@ pub(crate) fn stack(status: &str, script: &Script) -> (u16, String) {
         String::new()
     } else {
         let (key, value) = provisioner::core::names::OWNER_TAG;
-        format!("<member><Key>{key}</Key><Value>{value}</Value></member>")
+        let own = (key, value);
+        std::iter::once(&own)
+            .chain(&script.tags)
+            .map(|(key, value)| format!("<member><Key>{key}</Key><Value>{value}</Value></member>"))
+            .collect()
     };
     let operations: String =
         script.operations.iter().map(|id| element("member", &element("OperationId", id))).collect();
@@ -31,6 +35,8 @@ pub(crate) fn stack(status: &str, script: &Script) -> (u16, String) {
         format!("<member><ParameterKey>{name}</ParameterKey><ParameterValue>{value}</ParameterValue></member>")
     };
     let deployed: String = script.deployed.iter().map(member).collect();
+    let named = script.deployed.iter().any(|(name, _)| *name == "CodeKey");
+    let code_key = if named { String::new() } else { member(&("CodeKey", "old")) };
     ok(
         "DescribeStacks",
         &format!(
@@ -38,7 +44,7 @@ pub(crate) fn stack(status: &str, script: &Script) -> (u16, String) {
              <CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>{status}</StackStatus>\
              <EnableTerminationProtection>{}</EnableTerminationProtection><Tags>{tags}</Tags>\
              <LastOperations>{operations}</LastOperations>\
-             <Parameters><member><ParameterKey>CodeKey</ParameterKey><ParameterValue>old</ParameterValue></member>{deployed}</Parameters>\
+             <Parameters>{code_key}{deployed}</Parameters>\
              <Outputs><member><OutputKey>BucketName</OutputKey><OutputValue>pictures</OutputValue></member></Outputs>\
              </member></Stacks>",
             script.protected
@@ -150,6 +156,11 @@ fn tag(name: &str, value: &Value) -> String {
 fn time(value: &Value) -> String {
     let at = aws_smithy_types::DateTime::from_millis(value.as_i64().unwrap_or_default());
     format!("<Timestamp>{}</Timestamp>", at.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default())
+}
+
+/// An element that holds text.
+pub(crate) fn text(name: &str, text: &str) -> String {
+    format!("<{name}>{}</{name}>", escape(text))
 }
 
 fn escape(text: &str) -> String {
