@@ -29,6 +29,8 @@ pub struct Configuration {
     pub runtime: String,
     /// The function's ARN.
     pub arn: String,
+    /// Changes with every update of the function or its configuration.
+    pub revision: String,
 }
 
 /// Reads the live configuration, once the function takes invocations with it: a new one is `Pending` for a moment, and one that was updated
@@ -66,6 +68,7 @@ pub async fn configuration(client: &Client, name: &str) -> Result<Configuration>
         role: reply.role.clone().unwrap_or_default(),
         runtime: reply.runtime.as_ref().map(|r| r.as_str().to_owned()).unwrap_or_default(),
         arn: reply.function_arn.clone().unwrap_or_default(),
+        revision: reply.revision_id.clone().unwrap_or_default(),
     })
 }
 

@@ -32,6 +32,8 @@ pub struct Stack {
     pub tags: BTreeMap<String, String>,
     /// Whether it may not be deleted.
     pub protected: bool,
+    /// When it was created or last updated, in milliseconds since the Unix epoch.
+    pub changed_at: i64,
     /// Its last operations, newest first; none where the service does not tell.
     pub operations: Vec<String>,
 }
@@ -136,6 +138,11 @@ fn from_sdk(stack: aws_sdk_cloudformation::types::Stack) -> Stack {
             .collect(),
         tags: stack.tags.unwrap_or_default().into_iter().filter_map(|t| Some((t.key?, t.value?))).collect(),
         protected: stack.enable_termination_protection.unwrap_or(false),
+        changed_at: stack
+            .last_updated_time
+            .or(stack.creation_time)
+            .and_then(|at| at.to_millis().ok())
+            .unwrap_or_default(),
         operations: stack.last_operations.unwrap_or_default().into_iter().filter_map(|o| o.operation_id).collect(),
     }
 }

@@ -3,24 +3,25 @@
 use crate::context::Context;
 use crate::core::event::Event;
 use crate::core::names;
+use crate::core::smoke_record::SmokeRecord;
 use crate::error::{Exit, Result};
 use crate::steps::prepared::{self, Prepared, Purpose};
 use crate::steps::settings::Settings;
 use crate::steps::{apply, clean, prepare, smoke};
 
-/// Put the system up or bring it up to date, then prove that it works
+/// Create or update the system, then verify that it works
 ///
 /// Builds and packages the function, checks account, region and names, shows the plan, asks, deploys through CloudFormation, and uploads a
-/// picture to see its rows appear. A second `up` finds nothing to do and says so; that proves nothing anew, `smoke` does.
+/// picture to see its rows appear. If nothing has changed, the smoke test runs again only if this deployment has not passed it yet.
 #[derive(Debug, clap::Args)]
 pub struct Up {
-    /// What the system is to be like
+    /// The system's settings
     #[command(flatten)]
     pub settings: Settings,
-    /// Leave the smoke test out
+    /// Skip the smoke test
     #[arg(long)]
     pub no_smoke: bool,
-    /// Go on although bucket or table would be removed or replaced
+    /// Proceed even if the bucket or table would be deleted or replaced
     #[arg(long)]
     pub allow_data_loss: bool,
 }
@@ -34,11 +35,10 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
     if let Some(stack) = prepared.observed.stack.as_ref().filter(|_| prepared.plan.is_empty()) {
         cx.events.emit(Event::NoChanges { stack: cx.stack().to_owned() });
         cx.events.emit(Event::Outputs { outputs: stack.outputs.clone() });
-        if prepared.observed.joined && !args.no_smoke {
-            // Whoever deployed it may not have proved it.
-            return smoke::prove(cx, stack, &smoke::Options::default()).await;
+        if args.no_smoke {
+            return Ok(Exit::Success);
         }
-        return Ok(Exit::Success);
+        return smoke::prove_once(cx, stack, &smoke::Options::default()).await;
     }
     cx.events.emit(Event::Planned { plan: prepared.plan.clone() });
     let agreed = match prepared::check_data_loss(&prepared.plan, args.allow_data_loss) {
@@ -58,7 +58,7 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
     if args.no_smoke {
         return Ok(Exit::Success);
     }
-    smoke::prove(cx, &stack, &smoke::Options::default()).await
+    smoke::prove_and_record(cx, &stack, &smoke::Options::default()).await
 }
 
 /// Removes the packages that an update leaves behind; a stack that is only being created has none.
@@ -66,5 +66,6 @@ async fn collect(cx: &Context, prepared: &Prepared) {
     let Some(stack) = &prepared.observed.stack else { return };
     let previous = stack.parameters.get("CodeKey").cloned();
     let current = names::package_key(cx.stack(), &prepared.package.sha256);
-    clean::old_packages(cx, &prepared.package_bucket, &[Some(current), previous]).await;
+    let record = SmokeRecord::key(cx.stack());
+    clean::old_packages(cx, &prepared.package_bucket, &[Some(current), previous, Some(record)]).await;
 }

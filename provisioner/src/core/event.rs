@@ -91,6 +91,8 @@ pub enum Event {
     SmokeStep { step: SmokeStep, seconds: f64 },
     /// The smoke test passed.
     SmokePassed { pictures: usize, rows: usize, seconds: f64 },
+    /// This very deployment has passed the smoke test before.
+    SmokePassedBefore { stack: String },
     /// What `down` will remove.
     WillRemove {
         stack: String,

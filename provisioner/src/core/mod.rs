@@ -19,5 +19,6 @@ pub mod plan;
 pub mod policy;
 pub mod regions;
 pub mod smoke;
+pub mod smoke_record;
 pub mod status;
 pub mod template;

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::aws::function;
+use crate::aws::bucket::{self, Read};
 use crate::aws::stack::Stack;
+use crate::aws::{function, packages};
 use crate::clock;
 use crate::context::Context;
 use crate::core::event::{Event, SmokeStep};
 use crate::core::hint::Hint;
 use crate::core::smoke::{self, Row};
+use crate::core::smoke_record::SmokeRecord;
 use crate::error::{Error, Exit, Result};
 use crate::steps::picture::{self, Deployment, PictureResult, Upload};
 use crate::steps::preflight;
@@ -63,6 +65,60 @@ pub async fn run(cx: &Context, args: &Options) -> Result<Exit> {
         Err(error) => Err(report(cx, args, &[], error)),
     }
 }
+
+/// Tests a deployed stack, unless this very deployment has passed the test already.
+///
+/// # Errors
+/// As [`prove`].
+pub async fn prove_once(cx: &Context, stack: &Stack, args: &Options) -> Result<Exit> {
+    if let Ok(current) = current(cx, stack).await
+        && recorded(cx, stack).await.as_ref() == Some(&current)
+    {
+        cx.events.emit(Event::SmokePassedBefore { stack: stack.name.clone() });
+        return Ok(Exit::Success);
+    }
+    prove_and_record(cx, stack, args).await
+}
+
+/// Tests a deployed stack, and records that this deployment passed. Only `up` may write to the bucket for packages.
+///
+/// # Errors
+/// As [`prove`].
+pub async fn prove_and_record(cx: &Context, stack: &Stack, args: &Options) -> Result<Exit> {
+    let outcome = prove(cx, stack, args).await?;
+    if outcome == Exit::Success {
+        record(cx, stack).await;
+    }
+    Ok(outcome)
+}
+
+/// The deployment as it is now.
+async fn current(cx: &Context, stack: &Stack) -> Result<SmokeRecord> {
+    let live = function::configuration(&cx.clients.lambda, stack.output("FunctionName")?).await?;
+    Ok(SmokeRecord { stack_id: stack.id.clone(), changed_at: stack.changed_at, revision: live.revision })
+}
+
+/// The deployment that passed last; `None` if there is no readable record.
+async fn recorded(cx: &Context, stack: &Stack) -> Option<SmokeRecord> {
+    let bucket = packages::bucket(stack.account()?, cx.region());
+    let key = SmokeRecord::key(&stack.name);
+    match bucket::read(&cx.clients.s3, &bucket.name, &key, None, MAX_RECORD_BYTES).await {
+        Ok(Read::Bytes(bytes)) => serde_json::from_slice(&bytes).ok(),
+        _ => None,
+    }
+}
+
+/// Records that the deployment passed. Without the record the next `up` tests again, so a failure loses nothing.
+async fn record(cx: &Context, stack: &Stack) {
+    let (Ok(current), Some(account)) = (current(cx, stack).await, stack.account()) else { return };
+    let bucket = packages::bucket(account, cx.region());
+    let key = SmokeRecord::key(&stack.name);
+    let Ok(body) = serde_json::to_vec(&current) else { return };
+    let _ = bucket::put(&cx.clients.s3, &bucket, &key, body, "application/json").await;
+}
+
+/// A record is a few hundred bytes.
+const MAX_RECORD_BYTES: u64 = 65_536;
 
 /// Proves that a deployed stack works.
 ///

@@ -78,6 +78,7 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::OperationEnded { .. }
         | Event::Failed { .. }
         | Event::SmokeStep { .. }
+        | Event::SmokePassedBefore { .. }
         | Event::WillRemove { .. }
         | Event::Removed { .. }
         | Event::PackageBucketKept { .. }
@@ -242,6 +243,9 @@ pub(super) fn render(event: &Event, invocation: &Invocation, verbose: bool) -> S
             noun(*pictures, "picture"),
             noun(*rows, "row")
         )),
+        Event::SmokePassedBefore { stack } => {
+            done(format_args!("this deployment of stack {stack} has already passed the smoke test"))
+        }
         Event::WillRemove { stack, resources, bucket, objects, table, rows, keep_data } => {
             let verb = if *keep_data { "kept" } else { "removed" };
             let mut text = format!("to be removed: stack {stack} with {resources} {}", noun(*resources, "resource"));

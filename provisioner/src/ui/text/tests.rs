@@ -185,6 +185,7 @@ fn every_event() -> Vec<Event> {
         },
         Event::SmokeStep { step: SmokeStep::Picture { picture: "one face", rows: 1 }, seconds: 2.5 },
         Event::SmokePassed { pictures: 1, rows: 1, seconds: 3.0 },
+        Event::SmokePassedBefore { stack: stack() },
         Event::WillRemove {
             stack: stack(),
             resources: 9,
