@@ -162,13 +162,28 @@ fn documents_go_to_stdout_and_need_nothing() {
     let regions = out(&["regions"]);
     assert!(regions.contains("eu-west-1") && !regions.contains("eu-west-3"), "{regions}");
     assert!(out(&["regions", "--all"]).contains("eu-west-3"));
-    let policy: serde_json::Value =
-        serde_json::from_str(&out(&["policy", "--account", "123456789012", "--region", "eu-west-1"])).expect("JSON");
-    assert_eq!(policy["Version"], "2012-10-17");
-    run(provisioner(&home.0).args(["policy", "--account", "12"])).expect(2).says(&["`12` is no AWS account"]);
-    run(provisioner(&home.0).args(["policy", "--region", "eu-west-1,us-gov-west-1"]))
-        .expect(2)
-        .says(&["several partitions"]);
+}
+
+#[test]
+fn policies_are_printed_for_each_purpose() {
+    let home = Folder::new("policies");
+    let out = |arguments: &[&str]| -> serde_json::Value {
+        let printed = run(provisioner(&home.0).arg("policy").args(arguments)).expect(0).stdout;
+        serde_json::from_str(&printed).expect("JSON")
+    };
+    let all = out(&["--account", "123456789012", "--region", "eu-west-1"]);
+    assert_eq!(all["up"]["Version"], "2012-10-17");
+    assert_eq!(out(&["--account", "123456789012", "--region", "eu-west-1", "--for", "down"]), all["down"]);
+    let role = "arn:aws:iam::123456789012:role/cloudformation";
+    let two = out(&["--for", "up", "--role-arn", role]);
+    assert!(two["deployer"].to_string().contains(role) && !two["service_role"].to_string().contains(role), "{two}");
+    for (arguments, words) in [
+        (["--account", "12"], "`12` is not an AWS account"),
+        (["--region", "eu-west-1,us-gov-west-1"], "one policy cannot cover regions of several partitions"),
+        (["--role-arn", "me"], "`me` is not the ARN of a role"),
+    ] {
+        run(provisioner(&home.0).arg("policy").args(arguments)).expect(2).says(&[words, "hint:"]);
+    }
 }
 
 #[test]

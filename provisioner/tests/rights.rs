@@ -18,7 +18,7 @@ use hyper::{Request, Response, server};
 use hyper_util::rt::TokioIo;
 use provisioner::core::policy::statements;
 use support::forward::hand_on;
-use support::local::{ACCOUNT, HERE, Local};
+use support::local::{ACCOUNT, HERE, Local, fixture};
 use support::run;
 use tokio::net::TcpListener;
 
@@ -148,30 +148,41 @@ async fn no_command_needs_more_than_its_policy_grants() {
         command.args(["--region", "us-east-1"]);
         tokio::task::block_in_place(|| run(&mut command).expect(0))
     };
-    let create = ["up", "-P", HERE, "-P", "TlsOnly=no", "-P", "FailureQueue=yes", "-P", "Versioning=yes", "--no-smoke"];
-    for (purpose, commands) in [
-        ("up", &[&create[..], &["up", "-P", "LogRetentionDays=30"], &["up"]][..]),
-        ("smoke", &[&["smoke", "--full"]]),
-        ("all", &[&["plan"], &["status"], &["logs"], &["redrive"]]),
-        ("down", &[&["down"], &["down"]]),
+    let create = ["up", "-P", HERE, "-P", "TlsOnly=no", "-P", "FailureQueue=yes", "-P", "Versioning=yes"];
+    for (purposes, commands) in [
+        (&["up"][..], &[&create[..], &["plan"], &["up", "-P", "LogRetentionDays=30"], &["up"]][..]),
+        (&["smoke"], &[&["smoke", "--full"]]),
+        (&["data"], &[&["detect", &fixture("face.jpg")], &["status"], &["logs"], &["redrive"]]),
+        (&["down"], &[&["down", "--keep-data"]]),
+        (&["up", "adopt"], &[&[&create[..], &["--adopt"]].concat()]),
+        (&["down"], &[&["down"], &["down"]]),
     ] {
         for command in commands {
             remote(command);
         }
-        let printed = remote(&["policy", "--for", purpose, "--account", ACCOUNT]);
-        let document = printed.of_type("document")[0]["text"].as_str().expect("a policy").to_owned();
-        let granted = statements(&serde_json::from_str(&document).expect("JSON"));
         let noted = std::mem::take(&mut *needs.lock().expect("no panic"));
-        assert!(noted.len() >= 4, "{purpose} asked for {noted:?} only");
-        let denied: Vec<_> = noted
-            .iter()
-            .filter(|(action, resource)| {
-                !granted.iter().any(|(actions, resources)| {
+        assert!(noted.len() >= 4, "{purposes:?} asked for {noted:?} only");
+        // What CloudFormation does never passes here, so the policy of a deployer with a service role must suffice as well.
+        for (service_role, path) in [(None, ""), (Some("arn:aws:iam::000000000000:role/cloudformation"), "/deployer")] {
+            let granted: Vec<_> = purposes
+                .iter()
+                .flat_map(|purpose| {
+                    let role = service_role.map(|arn| ["--role-arn", arn]);
+                    let arguments = ["policy", "--for", purpose, "--account", ACCOUNT];
+                    let printed = remote(&[&arguments[..], role.as_ref().map_or(&[], |role| role)].concat());
+                    let text = printed.of_type("document")[0]["text"].as_str().expect("a policy").to_owned();
+                    let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+                    statements(document.pointer(path).expect("a document"))
+                })
+                .collect();
+            let is_granted = |(action, resource): &&Need| {
+                granted.iter().any(|(actions, resources)| {
                     actions.iter().any(|pattern| covers(pattern, action))
                         && resource.as_ref().is_none_or(|name| resources.iter().any(|pattern| covers(pattern, name)))
                 })
-            })
-            .collect();
-        assert!(denied.is_empty(), "the policy for `{purpose}` denies {denied:?}");
+            };
+            let denied: Vec<_> = noted.iter().filter(|need| !is_granted(need)).collect();
+            assert!(denied.is_empty(), "{purposes:?}, service role {service_role:?}: the policy denies {denied:?}");
+        }
     }
 }

@@ -1,28 +1,32 @@
-"""The outside authorities, asked in one place: where Rekognition is (botocore), what a policy means (parliament)."""
+"""The outside authorities, asked in one place: where Rekognition is (botocore), and what a policy means (parliament)."""
 
 import json
 import re
 import warnings
+from fnmatch import fnmatchcase
 
 import botocore.loaders
 
-# parliament asks for its own files by a way that setuptools will drop some day; the version here is pinned.
+# parliament imports a module that setuptools will drop one day; the version of setuptools is pinned here.
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
 import parliament  # noqa: E402
 
 BOTOCORE = botocore.loaders.Loader()
 
-# parliament is wrong about these, and why.
+# Findings of parliament that are wrong, with the reason.
 EXCUSED = {
-    ("UNKNOWN_ACTION", "cloudformation:DescribeEvents"): "younger than its list; botocore has the operation",
-    ("UNKNOWN_ACTION", "cloudformation:GetHookResult"): "younger than its list; botocore has the operation",
-    ("RESOURCE_MISMATCH", "s3:GetStorageLensConfiguration"): "by-catch of a wildcard, without effect on a bucket",
-    ("RESOURCE_MISMATCH", "dynamodb:GetResourcePolicy"): "holds for tables as well as for streams",
+    ("UNKNOWN_ACTION", "cloudformation:DescribeEvents"): "newer than its list; botocore has the operation",
+    ("UNKNOWN_ACTION", "cloudformation:GetHookResult"): "newer than its list; botocore has the operation",
+    ("RESOURCE_MISMATCH", "s3:GetStorageLensConfiguration"): "matched by a wildcard, without effect on a bucket",
+    ("RESOURCE_MISMATCH", "dynamodb:GetResourcePolicy"): "applies to tables as well as to streams",
 }
+
+# CloudFormation's service role must write the bucket's policy. That role is not a person's, and its objects are not the point.
+EXCUSED_ISSUES = {"RESOURCE_POLICY_PRIVILEGE_ESCALATION"}
 
 
 def rekognition_regions():
-    """The regions with Rekognition in the partitions that anybody can get into."""
+    """The regions with Rekognition in the partitions that are open to everybody."""
     return {
         region
         for partition in BOTOCORE.load_data("endpoints")["partitions"]
@@ -32,8 +36,21 @@ def rekognition_regions():
     }
 
 
+def is_read_only(action):
+    """Whether AWS classifies everything that an action, or a pattern of actions, permits as `Read` or `List`."""
+    service, name = action.split(":")
+    levels = {
+        privilege["access_level"]
+        for definition in parliament.iam_definition
+        if definition["prefix"] == service
+        for privilege in definition["privileges"]
+        if fnmatchcase(privilege["privilege"], name)
+    }
+    return bool(levels) and levels <= {"Read", "List"}
+
+
 def knows_operation(action):
-    """Whether botocore has an operation of the action's name."""
+    """Whether botocore has an operation with the action's name."""
     service, operation = action.split(":")
     return operation in BOTOCORE.load_service_model(service, "service-2")["operations"]
 
@@ -43,8 +60,10 @@ def listed(value):
 
 
 def findings(document):
-    """What parliament says against a policy, except where it is known to be wrong."""
+    """What parliament finds wrong with a policy, except where it is known to be mistaken."""
     for finding in parliament.analyze_policy_string(json.dumps(document)).findings:
+        if finding.issue in EXCUSED_ISSUES:
+            continue
         if finding.issue == "RESOURCE_MISMATCH":
             culprits = [entry["action"] for entry in finding.detail]
         else:

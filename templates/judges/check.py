@@ -10,13 +10,12 @@ cannot know, the intended least, stands in the judges in full and is compared. A
 damaged on purpose, once for every promise, and each damage must be found.
 """
 
-import json
 import sys
 from pathlib import Path
 
 import judge_regions
 from damages import DAMAGES, POLICY_DAMAGES
-from judge_deployer import POLICY_JUDGES
+from judge_deployer import POLICY_JUDGES, print_policies
 from judge_stack import JUDGES, lints
 from render import Template
 
@@ -41,11 +40,11 @@ def main():
 
     text = (HERE.parent / "stack.yaml").read_text(encoding="utf-8")
     template = Template(text)
-    policies = json.loads((HERE / "deployer-policy.json").read_text(encoding="utf-8"))
+    policies = print_policies(sys.argv[1])
     for judge in JUDGES:
         report(judge.__doc__, judge(template))
     for judge in POLICY_JUDGES:
-        report(f"The deployer's policy: {judge.__doc__}", judge(policies, template))
+        report(f"The deployer's policies: {judge.__doc__}", judge(policies, template))
     for judge, damage, old, new in DAMAGES:
         assert old in text, f"there is nothing to damage: {old}"
         # One region is enough to see that cfn-lint looks at all.

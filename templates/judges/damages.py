@@ -2,7 +2,7 @@
 
 import json
 
-from judge_deployer import policies_are_least, policies_suffice, policies_work
+from judge_deployer import policies_are_least, policies_suffice, policies_work, service_role_does_the_rest
 from judge_stack import (
     asserts_the_region,
     comes_up_in_order,
@@ -132,18 +132,35 @@ DAMAGES = [
 ]
 
 
-def without(action):
-    """The policies with an action taken away."""
-    return lambda policies: {
-        name: {
-            **document,
-            "Statement": [
-                {**statement, "Action": [it for it in statement["Action"] if it != action]}
-                for statement in document["Statement"]
-            ],
+def changed(policies, change):
+    """The policies with a change to every statement."""
+    return {
+        variant: {
+            purpose: {**document, "Statement": [change(statement) for statement in document["Statement"]]}
+            for purpose, document in documents.items()
         }
-        for name, document in policies.items()
+        for variant, documents in policies.items()
     }
+
+
+def without(action, of=None):
+    """The policies, or only those of one variant, with an action taken away."""
+
+    def damage(policies):
+        chosen = policies if of is None else {of: policies[of]}
+        return policies | changed(
+            chosen, lambda statement: {**statement, "Action": [it for it in statement["Action"] if it != action]}
+        )
+
+    return damage
+
+
+def without_condition(sid):
+    """The policies with the condition of one statement taken away."""
+    return lambda policies: changed(
+        policies,
+        lambda statement: {key: it for key, it in statement.items() if statement["Sid"] != sid or key != "Condition"},
+    )
 
 
 def replaced(old, new):
@@ -151,14 +168,14 @@ def replaced(old, new):
 
     def damage(policies):
         text = json.dumps(policies)
-        assert old in text, f"{old} is not there"
+        assert old in text, f"there is no {old}"
         return json.loads(text.replace(old, new))
 
     return damage
 
 
 POLICY_DAMAGES = [
-    (policies_work, "s3:HeadObject, which is no action", replaced('"s3:GetObject"', '"s3:HeadObject"')),
+    (policies_work, "s3:HeadObject, which is not an action", replaced('"s3:GetObject"', '"s3:HeadObject"')),
     (
         policies_work,
         "a table's action on a bucket",
@@ -166,7 +183,20 @@ POLICY_DAMAGES = [
     ),
     (policies_are_least, "every action of a service", replaced('"lambda:AddPermission"', '"lambda:*"')),
     (policies_are_least, "every role", replaced("arn:aws:iam::123456789012:role/face-recognition-Role-*", "*")),
-    (policies_are_least, "the role to any service", replaced("iam:PassedToService", "aws:PrincipalTag/x")),
-    (policies_suffice, "a role without its policy", without("iam:PutRolePolicy")),
+    (policies_are_least, "the role passed to any service", replaced("iam:PassedToService", "aws:PrincipalTag/x")),
+    (policies_are_least, "the mapping of any function", without_condition("NewMapping")),
+    (policies_are_least, "buckets of other accounts", without_condition("AttachedBuckets")),
+    (policies_are_least, "a document that is too long", replaced("face-recognition", "x" * 400)),
+    (policies_suffice, "a role without its permissions", without("iam:PutRolePolicy")),
     (policies_suffice, "a table that stays", without("dynamodb:DeleteTable")),
+    (policies_suffice, "a rule that cannot be attached", without("events:PutTargets")),
+    (policies_suffice, "another table", replaced("table/FaceData", "table/OtherData")),
+    (policies_suffice, "a log group that cannot be read", without("logs:DescribeResourcePolicies")),
+    (service_role_does_the_rest, "a role that nobody may create", without("iam:CreateRole", of="service_role")),
+    (
+        service_role_does_the_rest,
+        "a deployer who writes configurations",
+        replaced('"lambda:GetFunctionConfiguration"', '"lambda:UpdateFunctionConfiguration"'),
+    ),
+    (service_role_does_the_rest, "the service role passed to Lambda", replaced("cloudformation.amazonaws.com", "lambda.amazonaws.com")),
 ]

@@ -9,8 +9,8 @@ import yaml
 
 # Invented ids of resources whose name CloudFormation makes up.
 GENERATED = {
-    "AWS::IAM::Role": "face-recognition-Role-0123456789AB",
-    "AWS::SQS::Queue": "face-recognition-Queue-0123456789AB",
+    "AWS::IAM::Role": "face-recognition-{}-0123456789AB",
+    "AWS::SQS::Queue": "face-recognition-{}-0123456789AB",
 }
 
 NAMED_BY = {
@@ -172,7 +172,7 @@ class Rendering:
     def physical_name(self, name):
         resource = self.body["Resources"][name]
         kind = resource["Type"]
-        return GENERATED[kind] if kind in GENERATED else self.value(resource["Properties"][NAMED_BY[kind]])
+        return GENERATED[kind].format(name) if kind in GENERATED else self.value(resource["Properties"][NAMED_BY[kind]])
 
     def attribute(self, name, attribute):
         kind, physical = self.body["Resources"][name]["Type"], self.physical_name(name)

@@ -192,20 +192,23 @@ async fn permissions(findings: &mut Findings, args: &Doctor, global: &Global, cl
         return findings.note("permissions", format!("IAM simulates no {}, so they stay unchecked", caller.arn), None);
     };
     let computed = names::picture_bucket(&global.stack, &caller.account, &clients.region);
-    let document = policy::document(
-        policy::Purpose::All,
+    let needs = policy::needs(
+        &[policy::Purpose::Up, policy::Purpose::Data, policy::Purpose::Smoke, policy::Purpose::Down],
         &policy::Scope {
             partition: &caller.partition,
             account: &caller.account,
             regions: &[&clients.region],
             stack: &global.stack,
             table: &args.table,
-            bucket: args.bucket.as_ref().unwrap_or(&computed),
-            artefacts: &names::package_bucket(&caller.account, &clients.region),
+            picture_bucket: args.bucket.as_ref().unwrap_or(&computed),
+            package_bucket: &names::package_bucket(&caller.account, &clients.region),
+            role_path: "/",
+            boundary: None,
+            attached: &[],
         },
     );
     let (mut asked, mut denied) = (0, Vec::new());
-    for (actions, resources) in policy::statements(&document) {
+    for (actions, resources) in needs {
         // A pattern such as `s3:GetBucket*` is no action that the simulator knows.
         let actions: Vec<String> = actions.into_iter().filter(|action| !action.contains('*')).collect();
         asked += actions.len();

@@ -2,79 +2,110 @@
 
 use crate::context::Global;
 use crate::core::event::Event;
-use crate::core::{names, policy, regions};
+use crate::core::policy::{self, Purpose};
+use crate::core::{names, regions};
 use crate::error::{Error, Exit, Result};
 use crate::ui::Events;
 
-/// Print the least IAM policy that a deployer needs for this stack
+/// Print the least IAM policies that a deployer needs for this stack
 ///
-/// Without `--account` and `--region` the ARNs hold `*` in their place. Nothing is asked of AWS.
+/// Each document fits into one managed policy. `--for all` prints an object of named documents; attach those that you
+/// need. Without `--account` and `--region`, the ARNs have `*` in their place. The command sends no request to AWS.
 #[derive(Debug, clap::Args)]
 pub struct Policy {
-    /// The command that it is for
-    #[arg(long = "for", value_name = "COMMAND", default_value = "all")]
+    /// What the policy is for
+    #[arg(long = "for", value_name = "PURPOSE", default_value = "all")]
     pub purpose: Purpose,
     /// Account of the deployment, twelve digits
     #[arg(long, value_name = "ACCOUNT", default_value = "*")]
     pub account: String,
-    /// Name of the table, where it is not `FaceData`
+    /// Name of the table, if it is not `FaceData`
     #[arg(long, value_name = "NAME", default_value = "FaceData")]
     pub table: String,
-    /// Name of the bucket for pictures, where it is not computed from the stack's name
+    /// Name of the bucket for pictures, if it is not derived from the stack's name
     #[arg(long, value_name = "NAME")]
     pub bucket: Option<String>,
+    /// Name of an attached bucket (repeatable); without one, the document for `attach` holds for every bucket of the
+    /// account
+    #[arg(long = "attach", value_name = "BUCKET")]
+    pub attached: Vec<String>,
+    /// CloudFormation's service role: print the smaller policy of a deployer who passes this role, and the role's own
+    /// policy
+    #[arg(long, value_name = "ARN")]
+    pub role_arn: Option<String>,
 }
 
-/// The commands that a policy can be for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Purpose {
-    /// `up` and `plan`
-    Up,
-    /// `smoke` and `detect`
-    Smoke,
-    /// `down`
-    Down,
-    /// Every command
-    All,
-}
-
-/// Runs it.
-///
-/// # Errors
-/// A name is wrong, or the regions are of several partitions.
+/// Prints the policies.
 pub fn run(args: &Policy, global: &Global, events: &Events) -> Result<()> {
     global.check_names()?;
-    if args.account != "*" && !(args.account.len() == 12 && args.account.chars().all(|c| c.is_ascii_digit())) {
-        return Err(Error::new(format!("`{}` is no AWS account", args.account))
+    if args.account != "*" && !is_account(&args.account) {
+        return Err(Error::new(format!("`{}` is not an AWS account", args.account))
             .exit(Exit::Usage)
             .hint("an account has twelve digits; `aws sts get-caller-identity` prints yours"));
+    }
+    if let Some(arn) = args.role_arn.as_ref().filter(|arn| !is_role(arn)) {
+        return Err(Error::new(format!("`{arn}` is not the ARN of a role")).exit(Exit::Usage).hint(
+            "it looks like `arn:aws:iam::123456789012:role/NAME`; `aws iam get-role --role-name NAME` prints it",
+        ));
     }
     let regions: Vec<&str> = global.region.iter().map(String::as_str).collect();
     let partition = regions.first().map_or("aws", |region| regions::partition_of(region));
     if regions.iter().any(|region| regions::partition_of(region) != partition) {
-        return Err(Error::new("one policy cannot serve regions of several partitions")
+        return Err(Error::new("one policy cannot cover regions of several partitions")
             .exit(Exit::Usage)
-            .hint("print one for each partition"));
+            .hint("print one policy per partition"));
     }
     let region = if let [only] = regions.as_slice() { only } else { "*" };
     let bucket = args.bucket.clone().unwrap_or_else(|| names::picture_bucket(&global.stack, &args.account, region));
-    let document = policy::document(
-        match args.purpose {
-            Purpose::Up => policy::Purpose::Up,
-            Purpose::Smoke => policy::Purpose::Smoke,
-            Purpose::Down => policy::Purpose::Down,
-            Purpose::All => policy::Purpose::All,
-        },
-        &policy::Scope {
-            partition,
-            account: &args.account,
-            regions: &regions,
-            stack: &global.stack,
-            table: &args.table,
-            bucket: &bucket,
-            artefacts: &names::package_bucket(&args.account, region),
-        },
-    );
-    events.emit(Event::Document { text: format!("{document:#}") });
+    let attached: Vec<&str> = args.attached.iter().map(String::as_str).collect();
+    let scope = policy::Scope {
+        partition,
+        account: &args.account,
+        regions: &regions,
+        stack: &global.stack,
+        table: &args.table,
+        picture_bucket: &bucket,
+        package_bucket: &names::package_bucket(&args.account, region),
+        role_path: "/",
+        boundary: None,
+        attached: &attached,
+    };
+    let printed = policy::printed(args.purpose, args.role_arn.as_deref(), &scope);
+    events.emit(Event::Document { text: format!("{printed:#}") });
     Ok(())
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.chars().all(|c| c.is_ascii_digit())
+}
+
+/// Whether it is `arn:PARTITION:iam::ACCOUNT:role/NAME`, with or without a path before the name.
+fn is_role(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let [arn, partition, "iam", "", account, resource] = parts.as_slice() else { return false };
+    *arn == "arn"
+        && partition.starts_with("aws")
+        && is_account(account)
+        && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty() && !name.ends_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn role_arns() {
+        for (arn, expected) in [
+            ("arn:aws:iam::123456789012:role/deploy", true),
+            ("arn:aws-us-gov:iam::123456789012:role/a/b/deploy", true),
+            ("arn:aws:iam::123456789012:role/", false),
+            ("arn:aws:iam::123456789012:role/a/", false),
+            ("arn:aws:iam::123456789012:user/me", false),
+            ("arn:aws:iam::12:role/deploy", false),
+            ("arn:aws:s3:::bucket", false),
+            ("deploy", false),
+        ] {
+            assert_eq!(is_role(arn), expected, "{arn}");
+        }
+    }
 }

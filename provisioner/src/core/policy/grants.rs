@@ -1,59 +1,59 @@
-//! What each purpose needs: the table behind the policy.
+//! The actions that each purpose needs: the data behind the policy documents.
 //!
-//! Pure: data. An action stands here because a call of this program or a resource of the template needs it, and for no other reason.
+//! Pure. An action is listed because this program calls it or because a resource of the template needs it, and for no
+//! other reason.
+
+use super::resources::On;
 
 pub(super) const UP: u8 = 1;
-pub(super) const SMOKE: u8 = 2;
-pub(super) const DOWN: u8 = 4;
-pub(super) const OTHER: u8 = 8;
+pub(super) const ADOPT: u8 = 1 << 1;
+pub(super) const ATTACH: u8 = 1 << 2;
+pub(super) const BACKFILL: u8 = 1 << 3;
+pub(super) const DATA: u8 = 1 << 4;
+pub(super) const SMOKE: u8 = 1 << 5;
+pub(super) const DOWN: u8 = 1 << 6;
+/// The purposes whose documents serve a command by themselves; the others are added to `up`.
+const COMMANDS: u8 = UP | BACKFILL | DATA | SMOKE | DOWN;
 /// `up` ends with a smoke test.
 const PROVE: u8 = UP | SMOKE;
-/// A create that fails is undone with the same rights, and an update removes what a parameter switched off.
+/// A failed creation is rolled back with the same permissions, and an update removes what a parameter switched off.
 const REMOVE: u8 = UP | DOWN;
-pub(super) const EVERY: u8 = UP | SMOKE | DOWN | OTHER;
+
+/// Who performs an action.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// This program.
+    Program,
+    /// `CloudFormation`, on behalf of whoever calls it or of its service role.
+    Stack,
+    /// Both of them; also everything of which AWS does not document whose permissions count.
+    Both,
+}
+
+use By::{Both, Program, Stack};
 
 /// One statement: actions of one service on one kind of resource.
 pub(super) struct Grant {
     pub(super) sid: &'static str,
-    /// The prefix of the actions; empty where they carry their own.
+    /// The prefix of the actions; empty if they carry their own.
     pub(super) service: &'static str,
-    /// The purposes of each group of actions.
-    pub(super) actions: &'static [(u8, &'static [&'static str])],
+    /// For each group of actions, the purposes that need it and who performs it.
+    pub(super) actions: &'static [(u8, By, &'static [&'static str])],
     pub(super) on: On,
 }
 
-/// What a statement speaks of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum On {
-    Stack,
-    Bucket,
-    Pictures,
-    ArtefactBucket,
-    Artefacts,
-    Function,
-    Role,
-    /// The same role, when it is given to the function.
-    PassedRole,
-    Table,
-    LogGroup,
-    Queue,
-    Alarms,
-    /// Whatever has a region in its ARN, taken together.
-    Regions,
-    /// Actions that know no resources.
-    Account,
-}
-
-/// Every statement that a policy can hold, in the order in which it holds them.
+/// Every statement that a document can hold, in order.
 pub(super) const GRANTS: &[Grant] = &[
     Grant {
         sid: "Stack",
         service: "cloudformation",
         actions: &[
-            (EVERY, &["DescribeStacks", "ListStackResources"]),
-            (UP | DOWN | OTHER, &["DescribeStackEvents", "DescribeEvents", "GetTemplate"]),
+            // `GetTemplate`: a command recognizes this system's stacks by the `Metadata` of their template.
+            (COMMANDS, Program, &["DescribeStacks", "GetTemplate", "ListStackResources"]),
+            (UP | DOWN | DATA, Program, &["DescribeStackEvents", "DescribeEvents"]),
             (
                 UP,
+                Program,
                 &[
                     "CancelUpdateStack",
                     "ContinueUpdateRollback",
@@ -65,10 +65,12 @@ pub(super) const GRANTS: &[Grant] = &[
                     "ListChangeSets",
                     "RollbackStack",
                     "TagResource",
+                    "UntagResource",
+                    "UpdateStack",
                 ],
             ),
-            (REMOVE, &["DeleteStack"]),
-            (OTHER, &["DescribeStackResourceDrifts", "DetectStackDrift", "DetectStackResourceDrift"]),
+            (REMOVE, Program, &["DeleteStack"]),
+            (DATA, Program, &["DescribeStackResourceDrifts", "DetectStackDrift", "DetectStackResourceDrift"]),
         ],
         on: On::Stack,
     },
@@ -76,10 +78,11 @@ pub(super) const GRANTS: &[Grant] = &[
         sid: "Bucket",
         service: "s3",
         actions: &[
-            (EVERY, &["ListBucket"]),
-            (DOWN, &["GetBucketPolicy"]),
+            (COMMANDS | ADOPT, Both, &["ListBucket"]),
+            (DOWN, Both, &["GetBucketPolicy"]),
             (
                 UP,
+                Stack,
                 &[
                     "CreateBucket",
                     "PutBucketNotification",
@@ -94,12 +97,15 @@ pub(super) const GRANTS: &[Grant] = &[
                     "UntagResource",
                 ],
             ),
-            // Import and drift detection read every setting that a bucket can have, and fail where they may not.
-            (UP | OTHER, &["Get*Configuration", "GetBucket*", "ListTagsForResource"]),
-            (SMOKE, &["GetBucketNotification"]),
-            (PROVE | DOWN, &["ListBucketVersions"]),
-            (DOWN, &["ListBucketMultipartUploads"]),
-            (REMOVE, &["DeleteBucket", "DeleteBucketPolicy"]),
+            // Updates, imports and drift detection read every setting that a bucket can have, and fail if they may not.
+            (UP, Stack, &["Get*Configuration", "GetBucket*", "ListTagsForResource"]),
+            (ADOPT | DATA, Both, &["Get*Configuration", "GetBucket*", "ListTagsForResource"]),
+            (PROVE, Program, &["GetBucketNotification"]),
+            (PROVE | DOWN | BACKFILL | DATA, Program, &["ListBucketVersions"]),
+            (DOWN, Program, &["ListBucketMultipartUploads"]),
+            (REMOVE, Stack, &["DeleteBucket", "DeleteBucketPolicy"]),
+            // `down` removes a bucket that the stack left behind.
+            (DOWN, Program, &["DeleteBucket"]),
         ],
         on: On::Bucket,
     },
@@ -107,9 +113,9 @@ pub(super) const GRANTS: &[Grant] = &[
         sid: "Pictures",
         service: "s3",
         actions: &[
-            (PROVE, &["GetObject", "PutObject"]),
-            (PROVE | DOWN, &["DeleteObject", "DeleteObjectVersion"]),
-            (DOWN, &["AbortMultipartUpload"]),
+            (PROVE | DATA, Program, &["GetObject", "PutObject"]),
+            (PROVE | DATA | DOWN, Program, &["DeleteObject", "DeleteObjectVersion"]),
+            (DOWN, Program, &["AbortMultipartUpload"]),
         ],
         on: On::Pictures,
     },
@@ -117,30 +123,30 @@ pub(super) const GRANTS: &[Grant] = &[
         sid: "CodeBucket",
         service: "s3",
         actions: &[
-            (REMOVE, &["DeleteBucket", "ListBucket", "ListBucketMultipartUploads", "ListBucketVersions"]),
-            (UP, &["CreateBucket", "PutBucketPolicy", "PutBucketTagging", "TagResource"]),
+            (REMOVE, Program, &["DeleteBucket", "ListBucket", "ListBucketMultipartUploads", "ListBucketVersions"]),
+            (UP, Program, &["CreateBucket", "PutBucketPolicy", "PutBucketTagging", "TagResource"]),
         ],
-        on: On::ArtefactBucket,
+        on: On::PackageBucket,
     },
     Grant {
         sid: "Code",
         service: "s3",
         actions: &[
-            // Lambda fetches the package with the rights of whoever creates the function.
-            (UP, &["GetObject", "PutObject"]),
-            (REMOVE, &["AbortMultipartUpload", "DeleteObject", "DeleteObjectVersion"]),
+            // Lambda fetches the package with the permissions of whoever creates the function.
+            (UP, Stack, &["GetObject"]),
+            (UP, Program, &["PutObject"]),
+            (REMOVE, Program, &["AbortMultipartUpload", "DeleteObject", "DeleteObjectVersion"]),
         ],
-        on: On::Artefacts,
+        on: On::Packages,
     },
     Grant {
         sid: "Function",
         service: "lambda",
         actions: &[
-            (EVERY, &["GetFunctionConfiguration"]),
-            (UP | DOWN | OTHER, &["GetFunction"]),
-            (PROVE | OTHER, &["GetFunctionConcurrency"]),
+            (PROVE | DOWN, Program, &["GetFunctionConfiguration"]),
             (
                 UP,
+                Stack,
                 &[
                     "AddPermission",
                     "CreateFunction",
@@ -154,10 +160,12 @@ pub(super) const GRANTS: &[Grant] = &[
                     "UpdateFunctionEventInvokeConfig",
                 ],
             ),
-            (REMOVE, &["DeleteFunction", "DeleteFunctionEventInvokeConfig", "RemovePermission"]),
-            (UP | DOWN | OTHER, &["GetFunctionEventInvokeConfig", "GetPolicy"]),
+            (REMOVE, Stack, &["DeleteFunction", "DeleteFunctionEventInvokeConfig", "GetFunction", "RemovePermission"]),
+            // The smoke test checks where failed uploads go; `down` checks that nothing of the function is left.
+            (PROVE | DOWN, Both, &["GetFunctionEventInvokeConfig", "GetPolicy"]),
             (
-                UP | OTHER,
+                UP,
+                Stack,
                 &[
                     "GetFunctionCodeSigningConfig",
                     "GetFunctionRecursionConfig",
@@ -165,7 +173,21 @@ pub(super) const GRANTS: &[Grant] = &[
                     "ListTags",
                 ],
             ),
-            (OTHER, &["InvokeFunction"]),
+            (
+                DATA,
+                Both,
+                &[
+                    "GetFunction",
+                    "GetFunctionCodeSigningConfig",
+                    "GetFunctionEventInvokeConfig",
+                    "GetFunctionRecursionConfig",
+                    "GetPolicy",
+                    "GetRuntimeManagementConfig",
+                    "ListTags",
+                ],
+            ),
+            // `redrive` hands failed events to the function again.
+            (DATA, Program, &["InvokeFunction"]),
         ],
         on: On::Function,
     },
@@ -173,65 +195,81 @@ pub(super) const GRANTS: &[Grant] = &[
         sid: "Role",
         service: "iam",
         actions: &[
-            (EVERY, &["GetRole"]),
-            (
-                UP,
-                &[
-                    "CreateRole",
-                    "PutRolePolicy",
-                    "TagRole",
-                    "UntagRole",
-                    "UpdateAssumeRolePolicy",
-                    "UpdateRole",
-                    "UpdateRoleDescription",
-                ],
-            ),
-            (REMOVE, &["DeleteRole", "DeleteRolePolicy"]),
-            (UP | DOWN | OTHER, &["GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies"]),
+            (DOWN, Program, &["GetRole"]),
+            (UP, Stack, &["TagRole", "UntagRole", "UpdateAssumeRolePolicy", "UpdateRole", "UpdateRoleDescription"]),
+            (REMOVE, Stack, &["DeleteRole", "DeleteRolePolicy"]),
+            (REMOVE, Stack, &["GetRole", "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies"]),
+            (DATA, Both, &["GetRole", "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies"]),
         ],
         on: On::Role,
     },
-    Grant { sid: "PassRole", service: "iam", actions: &[(UP, &["PassRole"])], on: On::PassedRole },
+    Grant {
+        sid: "RolePermissions",
+        service: "iam",
+        actions: &[(UP, Stack, &["CreateRole", "PutRolePolicy"])],
+        on: On::RolePermissions,
+    },
+    Grant {
+        sid: "RoleBoundary",
+        service: "iam",
+        actions: &[(UP, Stack, &["PutRolePermissionsBoundary"])],
+        on: On::RoleBoundary,
+    },
+    Grant { sid: "PassRole", service: "iam", actions: &[(UP, Stack, &["PassRole"])], on: On::PassedRole },
+    Grant {
+        sid: "PassServiceRole",
+        service: "iam",
+        actions: &[(REMOVE, Program, &["PassRole"])],
+        on: On::PassedServiceRole,
+    },
     Grant {
         sid: "Table",
         service: "dynamodb",
         actions: &[
-            (PROVE, &["DeleteItem", "GetItem"]),
-            (EVERY, &["DescribeTable", "Scan"]),
-            (
-                UP,
-                &[
-                    "CreateTable",
-                    "TagResource",
-                    "UntagResource",
-                    "UpdateContinuousBackups",
-                    "UpdateTable",
-                    "UpdateTimeToLive",
-                ],
-            ),
-            (
-                UP | OTHER,
-                &[
-                    "DescribeContinuousBackups",
-                    "DescribeContributorInsights",
-                    "DescribeKinesisStreamingDestination",
-                    "DescribeTimeToLive",
-                    "GetResourcePolicy",
-                    "ListTagsOfResource",
-                ],
-            ),
-            (REMOVE, &["DeleteTable"]),
+            (PROVE | DATA, Program, &["DeleteItem", "GetItem"]),
+            (UP | ADOPT | DATA | DOWN, Both, &["DescribeTable"]),
+            (DATA | DOWN, Program, &["Scan"]),
+            (BACKFILL | DATA, Program, &["BatchGetItem", "Query"]),
+            (UP, Stack, WRITE_TABLE),
+            (UP, Stack, READ_TABLE),
+            (ADOPT | DATA, Both, READ_TABLE),
+            (REMOVE, Stack, &["DeleteTable"]),
+            // `down` removes a table that the stack left behind.
+            (DOWN, Program, &["DeleteTable"]),
         ],
         on: On::Table,
+    },
+    Grant {
+        sid: "PictureTable",
+        service: "dynamodb",
+        actions: &[
+            (BACKFILL, Stack, WRITE_TABLE),
+            (BACKFILL, Stack, READ_TABLE),
+            (DATA, Both, READ_TABLE),
+            (BACKFILL | DATA | DOWN, Both, &["DescribeTable"]),
+            (BACKFILL | DATA | SMOKE, Program, &["BatchGetItem", "GetItem", "Query"]),
+            (DATA | DOWN, Program, &["Scan"]),
+            (BACKFILL | DATA | SMOKE, Program, &["DeleteItem"]),
+            // `forget` marks a picture, so that neither `backfill` nor `redrive` processes it again.
+            (DATA, Program, &["UpdateItem"]),
+            (BACKFILL | DOWN, Stack, &["DeleteTable"]),
+            (DOWN, Program, &["DeleteTable"]),
+        ],
+        on: On::PictureTable,
     },
     Grant {
         sid: "Log",
         service: "logs",
         actions: &[
-            (PROVE | OTHER, &["FilterLogEvents"]),
-            (UP, &["CreateLogGroup", "DeleteRetentionPolicy", "PutRetentionPolicy", "TagResource", "UntagResource"]),
-            (UP | OTHER, &["GetDataProtectionPolicy", "ListTagsForResource"]),
-            (REMOVE, &["DeleteLogGroup"]),
+            (PROVE | DATA, Program, &["FilterLogEvents"]),
+            (
+                UP,
+                Stack,
+                &["CreateLogGroup", "DeleteRetentionPolicy", "PutRetentionPolicy", "TagResource", "UntagResource"],
+            ),
+            (UP, Stack, &["GetDataProtectionPolicy", "ListTagsForResource"]),
+            (DATA, Both, &["GetDataProtectionPolicy", "ListTagsForResource"]),
+            (REMOVE, Stack, &["DeleteLogGroup"]),
         ],
         on: On::LogGroup,
     },
@@ -239,22 +277,103 @@ pub(super) const GRANTS: &[Grant] = &[
         sid: "Queue",
         service: "sqs",
         actions: &[
-            (UP | DOWN | OTHER, &["GetQueueAttributes"]),
-            (UP, &["CreateQueue", "GetQueueUrl", "SetQueueAttributes", "TagQueue", "UntagQueue"]),
-            (UP | OTHER, &["ListQueueTags"]),
-            (REMOVE, &["DeleteQueue"]),
-            (OTHER, &["ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage"]),
+            (UP, Stack, &["GetQueueAttributes", "ListQueueTags"]),
+            (DATA, Both, &["GetQueueAttributes", "ListQueueTags"]),
+            (DOWN, Both, &["GetQueueAttributes"]),
+            (UP, Stack, &["CreateQueue", "GetQueueUrl", "SetQueueAttributes", "TagQueue", "UntagQueue"]),
+            (REMOVE, Stack, &["DeleteQueue"]),
+            (DATA, Program, &["ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage"]),
         ],
         on: On::Queue,
+    },
+    Grant {
+        sid: "BackfillQueue",
+        service: "sqs",
+        actions: &[
+            (
+                BACKFILL,
+                Stack,
+                &["CreateQueue", "GetQueueUrl", "ListQueueTags", "SetQueueAttributes", "TagQueue", "UntagQueue"],
+            ),
+            // `--cancel` empties the queue; `redrive` sends failed events through it.
+            (BACKFILL, Program, &["PurgeQueue"]),
+            (BACKFILL | DATA, Program, &["SendMessage"]),
+            (BACKFILL | DATA | DOWN, Both, &["GetQueueAttributes"]),
+            (DATA, Both, &["ListQueueTags"]),
+            (BACKFILL | DOWN, Stack, &["DeleteQueue"]),
+        ],
+        on: On::BackfillQueue,
+    },
+    Grant {
+        sid: "NewMapping",
+        service: "lambda",
+        actions: &[(BACKFILL, Stack, &["CreateEventSourceMapping"])],
+        on: On::NewMapping,
+    },
+    Grant {
+        sid: "Mapping",
+        service: "lambda",
+        actions: &[
+            (BACKFILL, Stack, &["UpdateEventSourceMapping"]),
+            (BACKFILL | DOWN, Stack, &["DeleteEventSourceMapping"]),
+            (BACKFILL | DOWN | DATA, Both, &["GetEventSourceMapping"]),
+        ],
+        on: On::Mapping,
+    },
+    Grant {
+        sid: "MappingTags",
+        service: "lambda",
+        actions: &[(BACKFILL, Stack, &["ListTags", "TagResource", "UntagResource"]), (DATA, Both, &["ListTags"])],
+        on: On::MappingTags,
+    },
+    Grant {
+        sid: "AttachedBuckets",
+        service: "s3",
+        actions: &[
+            // `down` switches the EventBridge flag off if nobody else needs it.
+            (ATTACH | DOWN, Program, &["PutBucketNotification"]),
+            (ATTACH | DOWN | SMOKE | DATA, Program, &["GetBucketNotification"]),
+            (ATTACH | BACKFILL | DATA, Program, &["ListBucket", "ListBucketVersions"]),
+        ],
+        on: On::AttachedBuckets,
+    },
+    Grant {
+        sid: "AttachedPictures",
+        service: "s3",
+        actions: &[
+            (SMOKE, Program, &["GetObject", "PutObject"]),
+            // `forget --picture` erases objects, and `smoke --write-attached` the one that it wrote.
+            (SMOKE | DATA, Program, &["DeleteObject", "DeleteObjectVersion"]),
+        ],
+        on: On::AttachedPictures,
+    },
+    Grant {
+        sid: "Rules",
+        service: "events",
+        actions: &[
+            (ATTACH, Stack, &["PutRule", "PutTargets", "TagResource", "UntagResource"]),
+            (ATTACH | DOWN, Stack, &["DeleteRule", "RemoveTargets"]),
+            (ATTACH | DOWN | SMOKE | DATA, Both, &["DescribeRule", "ListTargetsByRule"]),
+            (ATTACH | DATA, Both, &["ListTagsForResource"]),
+        ],
+        on: On::Rules,
+    },
+    Grant {
+        sid: "RuleFailures",
+        service: "sqs",
+        // The queue's policy lets EventBridge send what a rule could not deliver.
+        actions: &[(ATTACH | DOWN, Stack, &["SetQueueAttributes"])],
+        on: On::RuleFailures,
     },
     Grant {
         sid: "Alarms",
         service: "cloudwatch",
         actions: &[
-            (UP | DOWN | OTHER, &["DescribeAlarms"]),
-            (UP, &["PutMetricAlarm", "TagResource", "UntagResource"]),
-            (UP | OTHER, &["ListTagsForResource"]),
-            (REMOVE, &["DeleteAlarms"]),
+            (UP, Stack, &["DescribeAlarms", "ListTagsForResource"]),
+            (DATA, Both, &["DescribeAlarms", "ListTagsForResource"]),
+            (DOWN, Both, &["DescribeAlarms"]),
+            (UP, Stack, &["PutMetricAlarm", "TagResource", "UntagResource"]),
+            (REMOVE, Stack, &["DeleteAlarms"]),
         ],
         on: On::Alarms,
     },
@@ -262,21 +381,44 @@ pub(super) const GRANTS: &[Grant] = &[
         sid: "Account",
         service: "",
         actions: &[
-            (UP | DOWN | OTHER, &["logs:DescribeLogGroups"]),
+            (UP, Stack, &["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"]),
+            (DATA, Both, &["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"]),
+            (DOWN, Both, &["logs:DescribeLogGroups"]),
             (
-                UP | OTHER,
+                UP | BACKFILL,
+                Program,
                 &[
                     "lambda:GetAccountSettings",
-                    "logs:DescribeIndexPolicies",
                     "servicequotas:ListAWSDefaultServiceQuotas",
                     "servicequotas:ListServiceQuotas",
                 ],
             ),
-            (UP | DOWN, &["cloudformation:GetHookResult"]),
-            (DOWN, &["cloudformation:ListStacks"]),
-            (UP, &["cloudformation:ListHookResults"]),
-            (OTHER, &["cloudformation:DescribeStackDriftDetectionStatus"]),
+            (UP | DOWN, Program, &["cloudformation:GetHookResult"]),
+            (DOWN, Program, &["cloudformation:ListStacks"]),
+            (UP, Program, &["cloudformation:ListHookResults"]),
+            (DATA, Program, &["cloudformation:DescribeStackDriftDetectionStatus"]),
         ],
         on: On::Account,
     },
+    Grant {
+        sid: "Events",
+        service: "events",
+        // A bucket's flag stays on if any other rule can match its events.
+        actions: &[(ATTACH | DOWN, Program, &["ListRules"]), (ATTACH | SMOKE, Program, &["TestEventPattern"])],
+        on: On::AttachedEvents,
+    },
+];
+
+/// What `CloudFormation` does to a table.
+const WRITE_TABLE: &[&str] =
+    &["CreateTable", "TagResource", "UntagResource", "UpdateContinuousBackups", "UpdateTable", "UpdateTimeToLive"];
+
+/// What `CloudFormation` reads of a table besides its description.
+const READ_TABLE: &[&str] = &[
+    "DescribeContinuousBackups",
+    "DescribeContributorInsights",
+    "DescribeKinesisStreamingDestination",
+    "DescribeTimeToLive",
+    "GetResourcePolicy",
+    "ListTagsOfResource",
 ];
