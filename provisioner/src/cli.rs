@@ -36,8 +36,8 @@ impl Cli {
     /// within the environment, `--local` wins.
     #[must_use]
     pub fn read() -> Self {
-        let matches = Self::command().get_matches();
-        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let matches = Self::command().try_get_matches().unwrap_or_else(|error| fail(&error));
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| fail(&error));
         let mut last = &matches;
         while let Some((_, deeper)) = last.subcommand() {
             last = deeper;
@@ -48,7 +48,7 @@ impl Cli {
                 (true, Some(other)) => {
                     let other = other.replace('_', "-");
                     let message = format!("`--local` uses no AWS account, so it cannot be used with `--{other}`");
-                    Self::command().error(ErrorKind::ArgumentConflict, message).exit()
+                    fail(&Self::command().error(ErrorKind::ArgumentConflict, message))
                 }
                 (false, Some(_)) => cli.global.local = false,
                 (_, None) => (cli.global.profile, cli.global.endpoint_url) = (None, None),
@@ -56,6 +56,14 @@ impl Cli {
         }
         cli
     }
+}
+
+/// Ends the program. With `plan --detailed-exitcode`, 2 means changes, so a wrong command line is a failure like any other, as in Terraform.
+#[expect(clippy::exit, reason = "clap ends the program in the same way")]
+fn fail(error: &clap::Error) -> ! {
+    let detailed = error.use_stderr() && std::env::args_os().any(|argument| argument == "--detailed-exitcode");
+    let _ = error.print();
+    std::process::exit(if detailed { 1 } else { error.exit_code() })
 }
 
 /// Every command: those that work in regions, and those that do not.

@@ -4,11 +4,10 @@
 
 use std::io::{Cursor, Read, Write};
 
-use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
-use crate::core::names::hex;
+use crate::core::names::sha256;
 
 /// A package that is ready to be uploaded.
 #[derive(Clone, Debug)]
@@ -115,6 +114,16 @@ pub fn extract_executable(file: Vec<u8>) -> Result<Vec<u8>, Error> {
     Ok(executable)
 }
 
+impl Package {
+    /// The package in a zip that [`pack`] made.
+    #[must_use]
+    pub fn of_zip(zip: Vec<u8>) -> Self {
+        let sha256 = sha256(&zip);
+        let executable_bytes = extract_executable(zip.clone()).map_or(0, |executable| executable.len());
+        Self { zip, sha256, executable_bytes }
+    }
+}
+
 /// Packs an executable: one entry `bootstrap`, mode 0755, the zip format's own first moment as its time.
 ///
 /// # Errors
@@ -129,7 +138,7 @@ pub fn pack(executable: &[u8]) -> Result<Package, Error> {
     writer.start_file("bootstrap", options)?;
     writer.write_all(executable)?;
     let zip = writer.finish()?.into_inner();
-    let sha256 = hex(&Sha256::digest(&zip));
+    let sha256 = sha256(&zip);
     Ok(Package { zip, sha256, executable_bytes: executable.len() })
 }
 

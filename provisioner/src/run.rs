@@ -60,9 +60,12 @@ async fn in_regions(command: InRegion, global: &Global, events: &Events) -> Resu
         return Ok(Exit::Success);
     }
     let start_local = matches!(command, InRegion::Up(_));
-    let contexts = context::open(global, events, start_local).await?;
+    let detailed = matches!(&command, InRegion::Plan(args) if args.detailed_exitcode);
+    // With detailed exit codes, 2 means changes and every failure is 1.
+    let simplify = move |error: Error| if detailed { error.exit(Exit::Failed) } else { error };
+    let contexts = context::open(global, events, start_local).await.map_err(simplify)?;
     tokio::select! {
-        exit = everywhere(contexts, Arc::new(command)) => Ok(exit),
+        exit = everywhere(contexts, Arc::new(command), simplify) => Ok(exit),
         () = interrupt::unanswered() => Err(Error::new(format!("`{name}` was interrupted"))
             .hint("run the same command again; it continues from the current state")),
     }
@@ -74,14 +77,18 @@ async fn local_runs() -> bool {
 }
 
 /// Runs a command in every region in parallel. The worst exit code is the run's; an error's comes before a verdict's.
-async fn everywhere(contexts: Vec<Context>, command: Arc<InRegion>) -> Exit {
+async fn everywhere(
+    contexts: Vec<Context>,
+    command: Arc<InRegion>,
+    simplify: impl Fn(Error) -> Error + Copy + Send + 'static,
+) -> Exit {
     let mut running = JoinSet::new();
     for cx in contexts {
         let command = Arc::clone(&command);
         running.spawn(async move {
             match in_region(&command, &cx).await {
                 Ok(exit) => (false, exit),
-                Err(error) => (true, cx.events.report(error)),
+                Err(error) => (true, cx.events.report(simplify(error))),
             }
         });
     }

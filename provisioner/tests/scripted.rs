@@ -24,6 +24,8 @@ mod proof;
 mod regions;
 #[path = "scripted/run.rs"]
 mod run;
+#[path = "scripted/saved_plans.rs"]
+mod saved_plans;
 #[path = "scripted/updates.rs"]
 mod updates;
 #[path = "scripted/xml.rs"]

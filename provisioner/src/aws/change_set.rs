@@ -160,13 +160,49 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
             None => failed,
         });
     }
-    let changes = pages
-        .iter()
-        .flat_map(DescribeChangeSetOutput::changes)
-        .filter_map(|change| change.resource_change())
-        .map(from_sdk)
-        .collect();
-    Ok(ChangeSet { id, stack_id, changes, nothing: false, reverts_drift })
+    Ok(ChangeSet { id, stack_id, changes: changes(&pages), nothing: false, reverts_drift })
+}
+
+/// A change set of a saved plan.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    /// The change set.
+    pub change_set: ChangeSet,
+    /// Its parameters with their values.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// A change set that was made earlier; `None` if it is gone or can no longer be executed.
+///
+/// # Errors
+/// Any other failure of the request.
+pub async fn saved(client: &Client, id: &str) -> Result<Option<Saved>> {
+    let request = client.describe_change_set().change_set_name(id).include_property_values(true);
+    let pages: std::result::Result<Vec<_>, _> = request.into_paginator().send().collect().await;
+    let pages = match pages {
+        Ok(pages) => pages,
+        Err(error) if code(&error).is_some_and(|code| code.starts_with("ChangeSetNotFound")) => return Ok(None),
+        Err(error) => return Err(explain("cannot describe the plan's change set", &error)),
+    };
+    let available = |page: &DescribeChangeSetOutput| page.execution_status == Some(ExecutionStatus::Available);
+    let Some(first) = pages.first().filter(|page| available(page)) else { return Ok(None) };
+    let parameters = first.parameters().iter();
+    let parameters =
+        parameters.filter_map(|p| Some((p.parameter_key()?.to_owned(), p.parameter_value()?.to_owned()))).collect();
+    let change_set = ChangeSet {
+        id: id.to_owned(),
+        stack_id: first.stack_id().unwrap_or_default().to_owned(),
+        changes: changes(&pages),
+        nothing: false,
+        reverts_drift: false,
+    };
+    Ok(Some(Saved { change_set, parameters }))
+}
+
+/// What a change set would do to resources.
+fn changes(pages: &[DescribeChangeSetOutput]) -> Vec<Change> {
+    let all = pages.iter().flat_map(DescribeChangeSetOutput::changes);
+    all.filter_map(|change| change.resource_change()).map(from_sdk).collect()
 }
 
 /// The ARNs of a change set and of its stack, by its name.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksError;
-use aws_sdk_cloudformation::types::{self, Capability, DeletionMode, OnFailure, Parameter, Tag};
+use aws_sdk_cloudformation::types::{self, Capability, DeletionMode, OnFailure, Parameter, Tag, TemplateStage};
 
 use super::error::{code, explain, message};
 use crate::core::hint::Hint;
@@ -159,6 +159,18 @@ pub async fn template(client: &Client, name: &str) -> Result<String> {
         .await
         .map_err(|error| explain(format!("cannot read the template of stack `{name}`"), &error))?;
     Ok(reply.template_body.unwrap_or_default())
+}
+
+/// The template of a change set, as it was sent; `None` if there is no such change set.
+///
+/// # Errors
+/// Any other failure of the request.
+pub async fn template_of_change_set(client: &Client, change_set: &str) -> Result<Option<String>> {
+    match client.get_template().change_set_name(change_set).template_stage(TemplateStage::Original).send().await {
+        Ok(reply) => Ok(reply.template_body),
+        Err(error) if code(&error).is_some_and(|code| code.starts_with("ChangeSetNotFound")) => Ok(None),
+        Err(error) => Err(explain("cannot read the template of the plan's change set", &error)),
+    }
 }
 
 /// The resources of a stack.

@@ -1,11 +1,13 @@
 //! `provisioner plan`
 
+use std::path::PathBuf;
+
 use crate::context::Context;
 use crate::core::event::Event;
 use crate::error::{Exit, Result};
 use crate::steps::prepared::Purpose;
 use crate::steps::settings::Settings;
-use crate::steps::{clean, prepare};
+use crate::steps::{clean, prepare, saved_plan};
 
 /// Show what `up` would do, property by property, data loss first
 #[derive(Debug, clap::Args)]
@@ -13,9 +15,12 @@ pub struct Plan {
     /// What the system is to be like
     #[command(flatten)]
     pub settings: Settings,
-    /// Exit with 2 where there are changes
+    /// Exit with 0 if there are no changes, 1 if anything failed, and 2 if there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Save the plan to this file, for `up --plan`; with several regions, one `FILE-REGION.EXT` per region
+    #[arg(long, value_name = "FILE", conflicts_with = "adopt")]
+    pub out: Option<PathBuf>,
 }
 
 /// Runs it in one region.
@@ -23,8 +28,17 @@ pub struct Plan {
 /// # Errors
 /// The plan cannot be made.
 pub async fn run(args: &Plan, cx: &Context) -> Result<Exit> {
-    let prepared = prepare::prepare(cx, &args.settings, Purpose::Preview).await?;
-    clean::discard(cx, &prepared).await;
+    let purpose = if args.out.is_some() { Purpose::Save } else { Purpose::Preview };
+    let prepared = prepare::prepare(cx, &args.settings, purpose).await?;
+    match &args.out {
+        Some(path) => {
+            if let Err(error) = saved_plan::write(cx, path, &prepared) {
+                clean::discard(cx, &prepared).await;
+                return Err(error);
+            }
+        }
+        None => clean::discard(cx, &prepared).await,
+    }
     let changes = !prepared.plan.is_empty();
     cx.events.emit(Event::Planned { plan: prepared.plan });
     Ok(if changes && args.detailed_exitcode { Exit::Usage } else { Exit::Success })

@@ -1,5 +1,7 @@
 //! `provisioner up`
 
+use std::path::PathBuf;
+
 use crate::context::Context;
 use crate::core::event::Event;
 use crate::core::names;
@@ -7,7 +9,7 @@ use crate::core::smoke_record::SmokeRecord;
 use crate::error::{Exit, Result};
 use crate::steps::prepared::{self, Prepared, Purpose};
 use crate::steps::settings::Settings;
-use crate::steps::{apply, clean, prepare, smoke};
+use crate::steps::{apply, clean, prepare, saved_plan, smoke};
 
 /// Create or update the system, then verify that it works
 ///
@@ -18,6 +20,9 @@ pub struct Up {
     /// The system's settings
     #[command(flatten)]
     pub settings: Settings,
+    /// Execute exactly this plan, which `plan --out` saved; refused if anything has changed since then
+    #[arg(long, value_name = "FILE", conflicts_with_all = SETTINGS)]
+    pub plan: Option<PathBuf>,
     /// Skip the smoke test
     #[arg(long)]
     pub no_smoke: bool,
@@ -26,12 +31,29 @@ pub struct Up {
     pub allow_data_loss: bool,
 }
 
+/// The options that a saved plan decides.
+const SETTINGS: [&str; 10] = [
+    "parameters",
+    "parameters_file",
+    "template",
+    "bootstrap",
+    "adopt",
+    "express",
+    "revert_drift",
+    "tags",
+    "untags",
+    "role_arn",
+];
+
 /// Runs it in one region.
 ///
 /// # Errors
 /// Any step fails.
 pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
-    let mut prepared = prepare::prepare(cx, &args.settings, Purpose::Deploy).await?;
+    let mut prepared = match &args.plan {
+        Some(path) => saved_plan::load(cx, path).await?,
+        None => prepare::prepare(cx, &args.settings, Purpose::Deploy).await?,
+    };
     if let Some(stack) = prepared.observed.stack.as_ref().filter(|_| prepared.plan.is_empty()) {
         cx.events.emit(Event::NoChanges { stack: cx.stack().to_owned() });
         cx.events.emit(Event::Outputs { outputs: stack.outputs.clone() });
@@ -46,7 +68,9 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
         refused => refused,
     };
     if let Err(refused) = agreed {
-        clean::discard(cx, &prepared).await;
+        if args.plan.is_none() {
+            clean::discard(cx, &prepared).await;
+        }
         return Err(refused);
     }
     // While CloudFormation works: neither the update nor its rollback needs more than the two that are kept.

@@ -65,6 +65,8 @@ pub enum Event {
     NotificationReplaced { bucket: String, targets: Vec<String> },
     /// What will be done.
     Planned { plan: Plan },
+    /// The plan was written to a file.
+    PlanSaved { file: String },
     /// There is nothing to do.
     NoChanges { stack: String },
     /// An operation that was running already is followed.

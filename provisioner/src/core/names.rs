@@ -111,6 +111,12 @@ pub fn package_key(stack: &str, sha256: &str) -> String {
     format!("{stack}/{sha256}.zip")
 }
 
+/// The SHA-256 of some bytes, in lower-case hexadecimal digits.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 /// Lower-case hexadecimal digits of some bytes.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

@@ -14,5 +14,6 @@ pub mod prepare;
 pub mod prepared;
 pub mod proof;
 pub mod remains;
+pub mod saved_plan;
 pub mod settings;
 pub mod smoke;

@@ -69,6 +69,7 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::DriftRevertUnsupported
         | Event::NothingToAdopt { .. }
         | Event::NotificationReplaced { .. }
+        | Event::PlanSaved { .. }
         | Event::NoChanges { .. }
         | Event::Joined { .. }
         | Event::OperationStarted { .. }
@@ -212,6 +213,10 @@ pub(super) fn render(event: &Event, invocation: &Invocation, verbose: bool) -> S
             Some("if both are needed, put an EventBridge rule or an SNS topic in between".into()),
         ),
         Event::Planned { plan } => plan::planned(plan),
+        Event::PlanSaved { file } => {
+            let command = Hint::command("up --plan").arg(file).then(" executes it").complete(invocation);
+            done(format_args!("plan saved; {command}"))
+        }
         Event::NoChanges { stack } => done(format_args!("no changes: stack {stack} is up to date")),
         Event::Joined { stack, status } => format!("  stack {stack} is busy ({status}): following that operation"),
         Event::OperationStarted { operation, stack } => format!("  {} of stack {stack} started", operation.label()),

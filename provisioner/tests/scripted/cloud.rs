@@ -116,6 +116,12 @@ pub(crate) struct Script {
     pub(crate) roles: Vec<&'static str>,
     /// The alarms that exist.
     pub(crate) alarms: Vec<&'static str>,
+    /// The objects that were stored, by path.
+    pub(crate) objects: BTreeMap<String, Bytes>,
+    /// The last `CreateChangeSet` request.
+    pub(crate) made: BTreeMap<String, String>,
+    /// Whether the change set can no longer be executed.
+    pub(crate) obsolete: bool,
     /// `CreateStack` begins the creation, but its first reply is an error.
     pub(crate) creation_reply_is_lost: bool,
     /// The deployed template; without one, `GetTemplate` fails.
@@ -198,6 +204,11 @@ impl Cloud {
         calls.into_iter().find(|name| CHANGES.contains(&name.as_str())).unwrap_or_default()
     }
 
+    /// Changes the script while nothing runs.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Script)) {
+        change(&mut self.script.lock().expect("no panic"));
+    }
+
     /// Waits until a call was made so often.
     pub(crate) async fn until(&mut self, name: &str, times: usize) {
         while self.count(name) < times {
@@ -246,6 +257,18 @@ async fn answer(
                 (fault.http, json!({"__type": fault.code, "message": fault.message}).to_string())
             }
             Some(fault) => (fault.http, xml::error(fault.code, fault.message)),
+            None if name == "PutObject" => {
+                script.objects.insert(path, body.clone());
+                (200, String::new())
+            }
+            None if name == "GetObject" && script.objects.contains_key(&path) => {
+                let object = script.objects[&path].clone();
+                count.send_modify(|count| *count += 1);
+                return Response::builder().body(Full::from(object)).expect("a response");
+            }
+            None if name == "GetObject" => {
+                (404, "<Error><Code>NoSuchKey</Code><Message>no</Message></Error>".to_owned())
+            }
             None => script.play(&name, &parameters, &path, &text),
         }
     };
@@ -285,6 +308,7 @@ fn rest(head: &Parts) -> String {
         ("GET", _) if head.uri.path().ends_with("/account-settings") => "GetAccountSettings",
         ("HEAD", false) => "HeadBucket",
         ("PUT", true) => "PutObject",
+        ("GET", true) => "GetObject",
         ("PUT", false) if query.contains("policy") => "PutBucketPolicy",
         ("PUT", false) => "CreateBucket",
         ("GET", false) if query.contains("versions") => "ListObjectVersions",
@@ -339,6 +363,10 @@ impl Script {
                 let summaries = if deleted { summary } else { String::new() };
                 xml::ok(call, &format!("<StackSummaries>{summaries}</StackSummaries>"))
             }
+            "GetTemplate" if !given("ChangeSetName").is_empty() => {
+                let body = self.made.get("TemplateBody").cloned().unwrap_or_default();
+                xml::ok(call, &xml::text("TemplateBody", &body))
+            }
             "GetTemplate" if self.template.is_some() => {
                 xml::ok(call, &xml::text("TemplateBody", self.template.as_deref().unwrap_or_default()))
             }
@@ -348,6 +376,7 @@ impl Script {
             }
             "CreateChangeSet" => {
                 self.current = self.change_sets.pop_front();
+                self.made.clone_from(parameters);
                 if self.knows_drift {
                     given("DeploymentMode").clone_into(&mut self.deployment_mode);
                 }
@@ -358,7 +387,7 @@ impl Script {
                     format!("arn:aws:cloudformation:eu-west-1:123456789012:changeSet/{}/1", given("ChangeSetName"));
                 xml::ok(call, &format!("<Id>{id}</Id><StackId>{STACK_ID}</StackId>"))
             }
-            "DescribeChangeSet" => xml::change_set(self.current.as_ref(), &self.deployment_mode),
+            "DescribeChangeSet" => xml::change_set(self),
             "GetHookResult" => match &self.hook_annotations {
                 None => (400, xml::error("HookResultNotFound", "no such result")),
                 Some(annotations) => xml::ok(call, &xml::annotations(annotations)),
@@ -439,7 +468,7 @@ impl Script {
                 self.buckets.remove(&bucket);
                 (204, String::new())
             }
-            "PutObject" | "CreateBucket" | "PutBucketPolicy" => (200, String::new()),
+            "CreateBucket" | "PutBucketPolicy" => (200, String::new()),
             "ListObjectVersions" => (200, xml::objects("ListVersionsResult", "Version", &self.packages)),
             "ListMultipartUploads" => (200, "<ListMultipartUploadsResult></ListMultipartUploadsResult>".into()),
             "ListObjectsV2" => (200, xml::objects("ListBucketResult", "Contents", &self.packages)),

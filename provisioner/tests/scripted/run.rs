@@ -75,7 +75,7 @@ pub(crate) fn start(cloud: &Cloud, arguments: &[&str]) -> Child {
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_provisioner"));
     command.args(arguments);
-    if matches!(arguments.first(), Some(&("up" | "plan"))) {
+    if matches!(arguments.first(), Some(&("up" | "plan"))) && !arguments.contains(&"--plan") {
         command.arg("--bootstrap").arg(bootstrap);
     }
     if !arguments.contains(&"--region") {

@@ -98,22 +98,30 @@ pub(crate) fn summary((name, age): &(&str, u64)) -> String {
     )
 }
 
-pub(crate) fn change_set(current: Option<&ChangeSet>, mode: &str) -> (u16, String) {
-    let mut text = if mode.is_empty() { String::new() } else { element("DeploymentMode", mode) };
+pub(crate) fn change_set(script: &Script) -> (u16, String) {
+    let (current, mode) = (script.current.as_ref(), script.deployment_mode.as_str());
+    let execution = if script.obsolete { "OBSOLETE" } else { "AVAILABLE" };
+    let value = |index: usize, name: &str| script.made.get(&format!("Parameters.member.{index}.{name}")).cloned();
+    let parameters: String = (1..)
+        .map_while(|index| Some((value(index, "ParameterKey")?, value(index, "ParameterValue").unwrap_or_default())))
+        .map(|(name, value)| element("member", &(text("ParameterKey", &name) + &text("ParameterValue", &value))))
+        .collect();
+    let mut reply = if mode.is_empty() { String::new() } else { element("DeploymentMode", mode) };
+    reply.push_str(&(element("StackId", STACK_ID) + &element("Parameters", &parameters)));
     match current {
-        None => text.push_str("<Status>FAILED</Status><StatusReason>The submitted information didn't contain changes. Submit different information to create a change set.</StatusReason>"),
+        None => reply.push_str("<Status>FAILED</Status><StatusReason>The submitted information didn't contain changes. Submit different information to create a change set.</StatusReason>"),
         Some(ChangeSet::Fails(reason)) => {
-            let _ = write!(text, "<Status>FAILED</Status><StatusReason>{}</StatusReason>", escape(reason));
+            let _ = write!(reply, "<Status>FAILED</Status><StatusReason>{}</StatusReason>", escape(reason));
         }
         Some(ChangeSet::Changes(changes)) => {
-            text.push_str("<Status>CREATE_COMPLETE</Status><ExecutionStatus>AVAILABLE</ExecutionStatus><Changes>");
+            reply.push_str(&format!("<Status>CREATE_COMPLETE</Status><ExecutionStatus>{execution}</ExecutionStatus><Changes>"));
             for change in changes {
-                let _ = write!(text, "<member><Type>Resource</Type><ResourceChange>{}</ResourceChange></member>", nested(change));
+                let _ = write!(reply, "<member><Type>Resource</Type><ResourceChange>{}</ResourceChange></member>", nested(change));
             }
-            text.push_str("</Changes>");
+            reply.push_str("</Changes>");
         }
     }
-    ok("DescribeChangeSet", &text)
+    ok("DescribeChangeSet", &reply)
 }
 
 /// A list of a bucket with one version of each key.

@@ -153,6 +153,7 @@ fn every_event() -> Vec<Event> {
         Event::Planned { plan: plan() },
         Event::Planned { plan: Plan::new(Operation::None, Vec::new()) },
         Event::Planned { plan: Plan::new(Operation::Update, Vec::new()) },
+        Event::PlanSaved { file: text("my plan.json") },
         Event::NoChanges { stack: stack() },
         Event::Joined { stack: stack(), status: "UPDATE_IN_PROGRESS".into() },
         Event::OperationStarted { operation: Kind::Rollback, stack: stack() },
