@@ -322,6 +322,7 @@ fn rest(head: &Parts) -> String {
 }
 
 impl Script {
+    #[expect(clippy::too_many_lines, reason = "one arm per call")]
     fn play(&mut self, call: &str, parameters: &BTreeMap<String, String>, path: &str, body: &str) -> (u16, String) {
         let given = |name: &str| parameters.get(name).map(String::as_str).unwrap_or_default();
         match call {

@@ -6,6 +6,9 @@ use super::cloud::{Cloud, Script, at};
 use super::code_change;
 use super::run::{Run, provisioner};
 
+/// What a test changes in a script.
+type Change = fn(&mut Script);
+
 /// A file of a test's own, gone when the test ends.
 struct PlanFile(PathBuf);
 
@@ -66,8 +69,7 @@ async fn a_new_stack_can_be_planned_and_created_later() {
 
 #[tokio::test]
 async fn a_plan_is_refused_if_anything_differs() {
-    type Break = fn(&mut Script);
-    let cases: [(&str, Break); 5] = [
+    let cases: [(&str, Change); 5] = [
         ("the change set cannot be executed anymore", |script| script.obsolete = true),
         ("the template's SHA-256", |script| {
             script.made.insert("TemplateBody".into(), "Resources: {}".into());

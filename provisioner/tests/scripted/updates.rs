@@ -6,6 +6,9 @@ use super::cloud::{Call, Cloud, Script, at};
 use super::run::provisioner;
 use super::{UPDATE, code_change, standing};
 
+/// What a test changes in a script.
+type Change = fn(&mut Script);
+
 /// The key-value pairs of a request, for example its parameters or tags.
 fn pairs(call: &Call, list: &str, key: &str, value: &str) -> BTreeMap<String, String> {
     let named = |index: usize, field: &str| call.parameters.get(&format!("{list}.member.{index}.{field}")).cloned();
@@ -69,8 +72,7 @@ async fn a_new_package_alone_is_an_update_that_keeps_everything_else() {
 #[tokio::test]
 async fn any_other_difference_takes_a_change_set() {
     let deployed = created().await;
-    type Break = fn(&mut Script);
-    let cases: [(&str, Break, &[&str]); 5] = [
+    let cases: [(&str, Change, &[&str]); 5] = [
         ("the template", |script| script.template = Some("Resources: {}".into()), &[]),
         ("another parameter", |_| {}, &["--parameter", "Timeout=20"]),
         ("a tag", |_| {}, &["--tag", "team=vision"]),

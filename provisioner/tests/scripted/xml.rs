@@ -23,11 +23,8 @@ pub(crate) fn stack(status: &str, script: &Script) -> (u16, String) {
         String::new()
     } else {
         let (key, value) = provisioner::core::names::OWNER_TAG;
-        let own = (key, value);
-        std::iter::once(&own)
-            .chain(&script.tags)
-            .map(|(key, value)| format!("<member><Key>{key}</Key><Value>{value}</Value></member>"))
-            .collect()
+        let tag = |(key, value): &(&str, &str)| element("member", &(text("Key", key) + &text("Value", value)));
+        std::iter::once(&(key, value)).chain(&script.tags).map(tag).collect()
     };
     let operations: String =
         script.operations.iter().map(|id| element("member", &element("OperationId", id))).collect();
@@ -114,7 +111,7 @@ pub(crate) fn change_set(script: &Script) -> (u16, String) {
             let _ = write!(reply, "<Status>FAILED</Status><StatusReason>{}</StatusReason>", escape(reason));
         }
         Some(ChangeSet::Changes(changes)) => {
-            reply.push_str(&format!("<Status>CREATE_COMPLETE</Status><ExecutionStatus>{execution}</ExecutionStatus><Changes>"));
+            let _ = write!(reply, "<Status>CREATE_COMPLETE</Status><ExecutionStatus>{execution}</ExecutionStatus><Changes>");
             for change in changes {
                 let _ = write!(reply, "<member><Type>Resource</Type><ResourceChange>{}</ResourceChange></member>", nested(change));
             }
