@@ -1,4 +1,4 @@
-//! The function's executable in the form that Lambda takes: a zip of one entry, the same bytes on every machine.
+//! Packages the function's executable for Lambda: a zip with one entry, with the same bytes on every machine.
 //!
 //! Pure: bytes in, bytes out.
 
@@ -9,28 +9,28 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use crate::core::names::sha256;
 
-/// A package that is ready to be uploaded.
+/// A package that is ready for upload.
 #[derive(Clone, Debug)]
 pub struct Package {
     /// The zip.
     pub zip: Vec<u8>,
-    /// SHA-256 of the zip, in hex: its name in the bucket.
+    /// SHA-256 of the zip in hexadecimal; the package is stored under this name.
     pub sha256: String,
-    /// The size of the executable in it, in bytes.
+    /// The size of the executable in the zip, in bytes.
     pub executable_bytes: usize,
 }
 
 /// The processors that a Lambda function can run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
-    /// 64-bit ARM, the default: a fifth cheaper.
+    /// 64-bit ARM, the default because it is a fifth cheaper.
     Arm64,
     /// 64-bit Intel and AMD.
     X86_64,
 }
 
 impl Architecture {
-    /// As Lambda writes it.
+    /// Lambda's name for it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl Architecture {
         }
     }
 
-    /// The architecture that Lambda calls so.
+    /// The architecture with this name in Lambda.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
         [Self::Arm64, Self::X86_64].into_iter().find(|architecture| architecture.name() == name)
@@ -55,32 +55,29 @@ impl Architecture {
 /// What is wrong with an executable.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It does not begin as a Linux executable does.
-    #[error("it is no Linux executable (ELF)")]
+    /// It is not a Linux executable.
+    #[error("it is not a Linux executable (ELF)")]
     NotElf,
-    /// It is built for something else.
-    #[error("it is built for {found}, and the function is to run on {wanted}")]
+    /// It is built for another architecture.
+    #[error("it is built for {found}, but the function will run on {wanted}")]
     Architecture {
-        /// What it is built for.
+        /// The architecture that it is built for.
         found: String,
-        /// What it should be built for.
+        /// The architecture that it must be built for.
         wanted: &'static str,
     },
-    /// The zip cannot be read or has no executable in it.
-    #[error("the zip holds no readable entry `bootstrap`")]
+    /// The zip cannot be read, or it contains no executable.
+    #[error("the zip contains no readable entry `bootstrap`")]
     NoBootstrap,
     /// The zip cannot be written.
     #[error("cannot write the zip")]
     Zip(#[from] zip::result::ZipError),
-    /// The zip cannot be written.
+    /// The executable cannot be compressed.
     #[error("cannot compress the executable")]
     Compress(#[from] std::io::Error),
 }
 
-/// Checks that an executable is for Linux and one architecture.
-///
-/// # Errors
-/// [`Error::NotElf`] or [`Error::Architecture`].
+/// Checks that an executable is for Linux and for this architecture.
 pub fn check(executable: &[u8], wanted: Architecture) -> Result<(), Error> {
     if executable.len() < 20 || !executable.starts_with(b"\x7fELF") {
         return Err(Error::NotElf);
@@ -99,10 +96,7 @@ pub fn check(executable: &[u8], wanted: Architecture) -> Result<(), Error> {
     }
 }
 
-/// Takes the executable out of a zip; anything else is taken as the executable itself.
-///
-/// # Errors
-/// [`Error::NoBootstrap`].
+/// Extracts the executable from a zip; any other file is taken to be the executable itself.
 pub fn extract_executable(file: Vec<u8>) -> Result<Vec<u8>, Error> {
     if !file.starts_with(b"PK") {
         return Ok(file);
@@ -124,10 +118,7 @@ impl Package {
     }
 }
 
-/// Packs an executable: one entry `bootstrap`, mode 0755, the zip format's own first moment as its time.
-///
-/// # Errors
-/// [`Error::Zip`] or [`Error::Compress`]; writing to memory does not fail in practice.
+/// Packages an executable as a zip with one entry: `bootstrap`, mode 0755, dated 1980, where the zip format's time begins.
 pub fn pack(executable: &[u8]) -> Result<Package, Error> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
@@ -158,10 +149,14 @@ mod tests {
         for (bytes, wanted, expected) in [
             (elf(183), Architecture::Arm64, None),
             (elf(62), Architecture::X86_64, None),
-            (elf(62), Architecture::Arm64, Some("it is built for x86_64, and the function is to run on arm64")),
-            (elf(40), Architecture::Arm64, Some("it is built for ELF machine 40, and the function is to run on arm64")),
-            (b"#!/bin/sh\nexit 0 # long enough".to_vec(), Architecture::Arm64, Some("it is no Linux executable (ELF)")),
-            (Vec::new(), Architecture::Arm64, Some("it is no Linux executable (ELF)")),
+            (elf(62), Architecture::Arm64, Some("it is built for x86_64, but the function will run on arm64")),
+            (elf(40), Architecture::Arm64, Some("it is built for ELF machine 40, but the function will run on arm64")),
+            (
+                b"#!/bin/sh\nexit 0 # long enough".to_vec(),
+                Architecture::Arm64,
+                Some("it is not a Linux executable (ELF)"),
+            ),
+            (Vec::new(), Architecture::Arm64, Some("it is not a Linux executable (ELF)")),
         ] {
             assert_eq!(check(&bytes, wanted).err().map(|e| e.to_string()).as_deref(), expected);
         }
@@ -182,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_package_is_refused_or_taken_as_it_is() {
+    fn a_file_that_is_not_a_zip_is_the_executable_and_a_broken_zip_is_refused() {
         assert_eq!(extract_executable(b"\x7fELF".to_vec()).expect("itself"), b"\x7fELF");
         assert!(matches!(extract_executable(b"PK\x03\x04rubbish".to_vec()), Err(Error::NoBootstrap)));
     }

@@ -86,10 +86,13 @@ fn templates_and_parameters() {
 #[test]
 fn executables_of_the_wrong_kind_are_refused() {
     check("build --bootstrap x86_64", 2, &["cannot use `x86_64` as the function", "built for x86_64", "hint:"]);
-    check("build --bootstrap script", 2, &["it is no Linux executable"]);
+    check("build --bootstrap script", 2, &["it is not a Linux executable"]);
     check("build --bootstrap missing", 2, &["cannot read `missing`"]);
     check("build --architecture mips", 2, &["there is no architecture `mips`"]);
-    check("build", 2, &["this folder is no checkout", "--bootstrap FILE"]);
+    check("build", 2, &["the current folder is not in a checkout", "--bootstrap FILE"]);
+    check("build --cargo-profile lambda", 2, &["the current folder is not in a checkout"]);
+    check("build --cargo-profile release", 2, &["'release' for '--cargo-profile <PROFILE>'"]);
+    check("build --bootstrap arm64 --cargo-profile lambda", 2, &["cannot be used with"]);
     check("build --bootstrap arm64 --zip out/function.zip", 0, &["function for arm64"]);
 }
 

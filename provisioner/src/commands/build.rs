@@ -2,40 +2,38 @@
 
 use std::path::PathBuf;
 
-use crate::bootstrap::{self, Source};
+use crate::bootstrap::{self, FunctionOptions};
 use crate::context::Global;
 use crate::core::event::Event;
 use crate::error::{Error, Exit, Result};
 use crate::package::Architecture;
 use crate::ui::Events;
 
-/// Build and package the function, nothing else: path, size, sha256
+/// Build and package the function without deploying it
+///
+/// Prints the path, the sizes and the SHA-256 of the package.
 #[derive(Debug, clap::Args)]
 pub struct Build {
-    /// The processor to build for: `arm64` or `x86_64`
+    /// Architecture to build for: `arm64` or `x86_64`; with `--local` always that of this machine
     #[arg(long, value_name = "NAME", default_value = "arm64")]
     pub architecture: String,
-    /// Package this executable instead of building one
-    #[arg(long, value_name = "FILE")]
-    pub bootstrap: Option<PathBuf>,
-    /// Write the package here
+    /// Where the function comes from.
+    #[command(flatten)]
+    pub function: FunctionOptions,
+    /// File to write the package to
     #[arg(long, value_name = "FILE", default_value = "target/function.zip")]
     pub zip: PathBuf,
 }
 
-/// Runs it.
-///
-/// # Errors
-/// The build fails, or the file cannot be written.
+/// Writes the package to a file.
 pub async fn run(args: &Build, global: &Global, events: &Events) -> Result<()> {
     let architecture = match args.architecture.as_str() {
         _ if global.local => Architecture::of_this_machine(),
         name => Architecture::of_name(name).ok_or_else(|| {
-            Error::new(format!("there is no architecture `{name}`")).exit(Exit::Usage).hint("it is `arm64` or `x86_64`")
+            Error::new(format!("there is no architecture `{name}`")).exit(Exit::Usage).hint("use `arm64` or `x86_64`")
         })?,
     };
-    let source = Source { file: args.bootstrap.clone(), architecture, for_this_machine: global.local };
-    let package = bootstrap::package(&source, events).await?;
+    let package = bootstrap::package(&args.function.source(architecture, global.local), events).await?;
     let written = args
         .zip
         .parent()

@@ -95,22 +95,29 @@ async fn toolchain(findings: &mut Findings, local: bool) {
         _ => findings.note("rust", "no Rust toolchain: the function cannot be built here", Some(install.into())),
     }
     let architecture = if local { Architecture::of_this_machine() } else { Architecture::Arm64 };
-    let target = bootstrap::target(&bootstrap::Source { file: None, architecture, for_this_machine: local });
+    let source = bootstrap::FunctionOptions::default().source(architecture, local);
+    // The local cloud's function is built for this machine, without any further target.
+    if let Some(target) = bootstrap::Build::of(&source).ok().and_then(bootstrap::Build::target) {
+        rust_target(findings, target, rustup.is_some(), install).await;
+    }
+    if let Some(rustup) = rustup {
+        findings.ok("rustup", rustup);
+    }
+}
+
+async fn rust_target(findings: &mut Findings, target: &str, has_rustup: bool, install: &str) {
     let library = Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output().await.ok();
     let there = library.is_some_and(|output| {
         output.status.success() && std::path::Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
     });
-    match (there, &rustup) {
+    match (there, has_rustup) {
         (true, _) => findings.ok("rust target", target),
-        (false, Some(_)) => findings.note("rust target", format!("{target} is missing; `up` adds it by itself"), None),
-        (false, None) => findings.note(
+        (false, true) => findings.note("rust target", format!("{target} is missing; `up` adds it by itself"), None),
+        (false, false) => findings.note(
             "rust target",
             format!("{target} is missing, and there is no rustup to add it"),
             Some(install.into()),
         ),
-    }
-    if let Some(rustup) = rustup {
-        findings.ok("rustup", rustup);
     }
 }
 

@@ -37,6 +37,7 @@ const SETTINGS: [&str; 10] = [
     "parameters_file",
     "template",
     "bootstrap",
+    "cargo_profile",
     "adopt",
     "express",
     "revert_drift",

@@ -23,3 +23,4 @@ pub mod smoke;
 pub mod smoke_record;
 pub mod status;
 pub mod template;
+pub mod text;

@@ -4,6 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// How many of the last lines of a program are shown.
+pub(in crate::local) const TAIL: usize = 12;
+
 /// A failed attempt to start, stop or look at the local cloud.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -11,8 +11,10 @@ use std::time::Instant;
 use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
+use super::error::TAIL;
 use super::paths::{Paths, create_private};
 use super::{Error, Progress};
+use crate::core::text::last_lines;
 
 /// The pinned emulator.
 pub const MINISTACK_VERSION: &str = "1.5.33";
@@ -215,14 +217,7 @@ async fn succeed(tool: &'static str, command: &mut Command) -> Result<(), Error>
         return Ok(());
     }
     let said = [output.stdout, output.stderr].concat();
-    Err(Error::Install { version: MINISTACK_VERSION, tool, tail: tail(&String::from_utf8_lossy(&said)) })
-}
-
-/// The last lines of what a program said, which hold its reason.
-pub(super) fn tail(text: &str) -> String {
-    const LINES: usize = 12;
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-    lines[lines.len().saturating_sub(LINES)..].join("\n")
+    Err(Error::Install { version: MINISTACK_VERSION, tool, tail: last_lines(&String::from_utf8_lossy(&said), TAIL) })
 }
 
 /// Whether a new installation would be needed, for `doctor`.

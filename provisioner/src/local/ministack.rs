@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, interval};
 
-use super::install::tail;
+use super::error::TAIL;
 use super::paths::create_private;
 use super::process::{Process, Spawned};
 use super::{CREDENTIALS, Error, probe};
+use crate::core::text::last_lines;
 
 /// What errors call it.
 pub(super) const PART: &str = "MiniStack";
@@ -62,7 +63,7 @@ pub(super) async fn until_ready(spawned: &mut Spawned, port: u16, log: &Path) ->
         tick.tick().await;
         if let Some(status) = spawned.ended() {
             let said = fs::read(log).unwrap_or_default();
-            return Err(Error::Ended { part: PART, status, tail: tail(&String::from_utf8_lossy(&said)) });
+            return Err(Error::Ended { part: PART, status, tail: last_lines(&String::from_utf8_lossy(&said), TAIL) });
         }
         if is_ready(port).await {
             return Ok(());

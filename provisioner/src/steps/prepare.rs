@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::aws::bucket::Bucket;
 use crate::aws::packages;
 use crate::aws::stack::{self, Stack};
-use crate::bootstrap::{self, Source};
+use crate::bootstrap;
 use crate::context::Context;
 use crate::core::event::{Event, NoExpress};
 use crate::core::first_step::{Command, Condition, FirstStep};
@@ -84,8 +84,7 @@ async fn observe_and_package(
     loaded: &Loaded,
 ) -> Result<(Observed, Architecture, Package)> {
     let named = settings::architecture(cx, &loaded.parameters)?;
-    let source =
-        |architecture| Source { file: settings.bootstrap.clone(), architecture, for_this_machine: cx.local.is_some() };
+    let source = |architecture| settings.function.source(architecture, cx.local.is_some());
     let guess = source(named.unwrap_or(Architecture::Arm64));
     let observing = preflight::observe(cx);
     tokio::pin!(observing);

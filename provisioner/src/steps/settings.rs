@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::bootstrap::FunctionOptions;
 use crate::context::Context;
 use crate::core::hint::Hint;
 use crate::core::template::{self, Template};
@@ -31,9 +32,9 @@ pub struct Settings {
     /// Deploy this template instead of the built-in one
     #[arg(long, value_name = "FILE")]
     pub template: Option<PathBuf>,
-    /// Use this executable, or the one in this zip, as the function
-    #[arg(long, value_name = "FILE")]
-    pub bootstrap: Option<PathBuf>,
+    /// Where the function comes from.
+    #[command(flatten)]
+    pub function: FunctionOptions,
     /// Import the existing table and bucket named by `TableName` and `BucketName` into the stack, with their contents; a later `down` deletes
     /// them unless `--keep-data` is given
     #[arg(long)]

@@ -13,7 +13,7 @@ async fn the_processor_stays_as_deployed_unless_another_is_named() {
         let cloud = Cloud::start(script).await;
         let run = provisioner(&cloud, &[&UPDATE[..], named.as_slice()].concat()).await;
         run.ended(code);
-        assert_eq!(run.stdout.contains("built for arm64, and the function is to run on x86_64"), named.is_none());
+        assert_eq!(run.stdout.contains("built for arm64, but the function will run on x86_64"), named.is_none());
     }
 }
 

@@ -12,12 +12,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, interval};
 
-use super::super::install::tail;
+use super::super::error::TAIL;
 use super::super::process::{Process, Spawned};
 use super::super::state::write_whole;
 use super::super::{Error, probe};
 use super::fetch::Fetch;
 use super::server::{HEALTH, ServeOptions, serve};
+use crate::core::text::last_lines;
 
 /// What errors call it.
 pub(in super::super) const PART: &str = "the local Rekognition server";
@@ -91,7 +92,7 @@ async fn start(command: &mut Command, args: &ServeArgs, log: &Path) -> Result<(S
         }
         if let Some(status) = spawned.ended() {
             let said = fs::read(log).unwrap_or_default();
-            return Err(Error::Ended { part: PART, status, tail: tail(&String::from_utf8_lossy(&said)) });
+            return Err(Error::Ended { part: PART, status, tail: last_lines(&String::from_utf8_lossy(&said), TAIL) });
         }
         if Instant::now() >= end {
             return Err(Error::NotReady { part: PART, waited: PATIENCE, log: log.to_path_buf() });
