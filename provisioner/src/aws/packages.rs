@@ -1,12 +1,16 @@
 //! The bucket for the function's packages: one an account and region, private, TLS only, current and previous package kept.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{BucketLocationConstraint, BucketNamespace, CreateBucketConfiguration, ObjectIdentifier, Tag};
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, BucketNamespace, CreateBucketConfiguration, ObjectIdentifier, Tag, Tagging,
+};
 use serde_json::json;
 
 use super::bucket::{self, Bucket};
 use super::error::{code, explain, is_missing};
-use crate::core::names::{OWNER_TAG, package_bucket};
+use crate::core::names::{self, package_bucket};
 use crate::error::{Error, Exit, Result};
 
 /// A package as the bucket lists it.
@@ -31,27 +35,63 @@ pub struct Uploaded {
     pub bucket_created: bool,
 }
 
-/// Stores a package; makes the bucket first where it is missing.
+/// Where packages are stored, and how their bucket is created and tagged.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The bucket.
+    pub bucket: &'a Bucket,
+    /// For example `aws`.
+    pub partition: &'a str,
+    /// For example `eu-west-1`.
+    pub region: &'a str,
+    /// The tags that the user sets.
+    pub tags: &'a [(String, String)],
+    /// The keys of the tags that the user removes.
+    pub untags: &'a [String],
+}
+
+/// Stores a package, creates the bucket first if it is missing, and sets the user's tags on it.
 ///
 /// # Errors
-/// The bucket belongs to somebody else, or any failure of the requests.
-pub async fn store(
-    client: &Client,
-    bucket: &Bucket,
-    key: &str,
-    zip: &[u8],
-    partition: &str,
-    region: &str,
-) -> Result<Uploaded> {
+/// The bucket belongs to somebody else, or a request fails.
+pub async fn store(client: &Client, place: Place<'_>, key: &str, zip: &[u8]) -> Result<Uploaded> {
+    let bucket = place.bucket;
     match put(client, bucket, key, zip).await {
-        Ok(()) => Ok(Uploaded { bucket_created: false }),
+        Ok(()) => {
+            retag(client, place).await?;
+            Ok(Uploaded { bucket_created: false })
+        }
         Err(Put::NoBucket) => {
-            create(client, bucket, partition, region).await?;
+            create(client, place).await?;
             put(client, bucket, key, zip).await.map_err(Put::into_error)?;
             Ok(Uploaded { bucket_created: true })
         }
         Err(Put::Other(error)) => Err(error),
     }
+}
+
+/// Changes the tags of an existing bucket. S3 replaces all of them at once, so the others are sent back.
+async fn retag(client: &Client, place: Place<'_>) -> Result<()> {
+    if place.tags.is_empty() && place.untags.is_empty() {
+        return Ok(());
+    }
+    let Bucket { name, owner } = place.bucket;
+    let attempt = || format!("cannot tag bucket `{name}`");
+    let deployed = match client.get_bucket_tagging().bucket(name).expected_bucket_owner(owner).send().await {
+        Ok(reply) => reply.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect(),
+        Err(error) if code(&error) == Some("NoSuchTagSet") => BTreeMap::new(),
+        Err(error) => return Err(explain(attempt(), &error)),
+    };
+    let tags = Tagging::builder().set_tag_set(Some(to_sdk(&names::tags(&deployed, place.tags, place.untags))?)).build();
+    let tags = tags.map_err(|error| Error::new(attempt()).because(&error))?;
+    let request = client.put_bucket_tagging().bucket(name).expected_bucket_owner(owner).tagging(tags);
+    request.send().await.map(|_| ()).map_err(|error| explain(attempt(), &error))
+}
+
+fn to_sdk(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
+    let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
+    let tags: std::result::Result<_, _> = tags.iter().map(tag).collect();
+    tags.map_err(|error| Error::new("cannot tag the bucket for packages").because(&error))
 }
 
 enum Put {
@@ -95,13 +135,10 @@ async fn put(client: &Client, bucket: &Bucket, key: &str, zip: &[u8]) -> std::re
     }
 }
 
-async fn create(client: &Client, bucket: &Bucket, partition: &str, region: &str) -> Result<()> {
-    let tag = Tag::builder()
-        .key(OWNER_TAG.0)
-        .value(OWNER_TAG.1)
-        .build()
-        .map_err(|error| Error::new("cannot tag the bucket for packages").because(&error))?;
-    let mut configuration = CreateBucketConfiguration::builder().tags(tag);
+async fn create(client: &Client, place: Place<'_>) -> Result<()> {
+    let Place { bucket, partition, region, .. } = place;
+    let tags = to_sdk(&names::tags(&BTreeMap::new(), place.tags, place.untags))?;
+    let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(tags));
     if region != "us-east-1" {
         configuration = configuration.location_constraint(BucketLocationConstraint::from(region));
     }

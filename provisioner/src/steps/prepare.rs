@@ -64,6 +64,8 @@ pub async fn prepare(cx: &Context, settings: &Settings, purpose: Purpose) -> Res
         template: loaded.template,
         parameters,
         tags: names::tags(&deployed_tags, &settings.tags, &settings.untags),
+        bucket_tags: settings.tags.clone(),
+        bucket_untags: settings.untags.clone(),
         role: settings.role_arn.clone(),
         package,
         plan: Plan::new(Operation::None, Vec::new()),

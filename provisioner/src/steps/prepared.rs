@@ -44,6 +44,10 @@ pub struct Prepared {
     pub parameters: BTreeMap<String, String>,
     /// Every tag of the stack.
     pub tags: BTreeMap<String, String>,
+    /// The tags that the user sets on the bucket for packages.
+    pub bucket_tags: Vec<(String, String)>,
+    /// The keys of the tags that the user removes from it.
+    pub bucket_untags: Vec<String>,
     /// The service role that CloudFormation acts with, if the user named one.
     pub role: Option<String>,
     /// The function.
@@ -175,15 +179,14 @@ pub async fn make_change_set(
 /// Any failure of the upload.
 pub async fn store(cx: &Context, prepared: &Prepared) -> Result<()> {
     let key = names::package_key(cx.stack(), &prepared.package.sha256);
-    let stored = packages::store(
-        &cx.clients.s3,
-        &prepared.package_bucket,
-        &key,
-        &prepared.package.zip,
-        &prepared.observed.partition,
-        cx.region(),
-    )
-    .await?;
+    let place = packages::Place {
+        bucket: &prepared.package_bucket,
+        partition: &prepared.observed.partition,
+        region: cx.region(),
+        tags: &prepared.bucket_tags,
+        untags: &prepared.bucket_untags,
+    };
+    let stored = packages::store(&cx.clients.s3, place, &key, &prepared.package.zip).await?;
     if stored.bucket_created {
         cx.events.emit(Event::PackageBucketCreated { bucket: prepared.package_bucket.name.clone() });
     }

@@ -105,6 +105,8 @@ pub async fn load(cx: &Context, path: &Path) -> Result<Prepared> {
             .map_err(|error| Error::new("cannot use the plan's template").because(&error))?,
         parameters: plan.parameters,
         tags: BTreeMap::new(),
+        bucket_tags: Vec::new(),
+        bucket_untags: Vec::new(),
         role: None,
         package: Package::of_zip(stored.unwrap_or_default()),
         package_bucket,

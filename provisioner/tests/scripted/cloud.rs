@@ -118,6 +118,9 @@ pub(crate) struct Script {
     pub(crate) alarms: Vec<&'static str>,
     /// The objects that were stored, by path.
     pub(crate) objects: BTreeMap<String, Bytes>,
+    /// Tags of the bucket for packages, and the last request that set them.
+    pub(crate) bucket_tags: Vec<(&'static str, &'static str)>,
+    pub(crate) tagging: String,
     /// The last `CreateChangeSet` request.
     pub(crate) made: BTreeMap<String, String>,
     /// Whether the change set can no longer be executed.
@@ -310,6 +313,8 @@ fn rest(head: &Parts) -> String {
         ("PUT", true) => "PutObject",
         ("GET", true) => "GetObject",
         ("PUT", false) if query.contains("policy") => "PutBucketPolicy",
+        ("PUT", false) if query.contains("tagging") => "PutBucketTagging",
+        ("GET", false) if query.contains("tagging") => "GetBucketTagging",
         ("PUT", false) => "CreateBucket",
         ("GET", false) if query.contains("versions") => "ListObjectVersions",
         ("GET", false) if query.contains("uploads") => "ListMultipartUploads",
@@ -468,6 +473,15 @@ impl Script {
             "DeleteBucket" => {
                 self.buckets.remove(&bucket);
                 (204, String::new())
+            }
+            "GetBucketTagging" => {
+                let tag = |(key, value): &(&str, &str)| format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>");
+                let tags: Vec<_> = self.bucket_tags.iter().map(tag).collect();
+                (200, format!("<Tagging><TagSet>{}</TagSet></Tagging>", tags.concat()))
+            }
+            "PutBucketTagging" => {
+                body.clone_into(&mut self.tagging);
+                (200, String::new())
             }
             "CreateBucket" | "PutBucketPolicy" => (200, String::new()),
             "ListObjectVersions" => (200, xml::objects("ListVersionsResult", "Version", &self.packages)),

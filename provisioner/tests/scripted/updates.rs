@@ -114,6 +114,20 @@ async fn an_update_keeps_the_tags_of_the_stack() {
 }
 
 #[tokio::test]
+async fn the_bucket_for_packages_keeps_its_tags_and_gets_the_same_changes() {
+    let mut script = code_change().on("ExecuteChangeSet", vec![at("UPDATE_COMPLETE")]);
+    script.bucket_tags = vec![("owner", "platform"), ("old", "z")];
+    let cloud = Cloud::start(script).await;
+    provisioner(&cloud, &[&UPDATE[..], &["--tag", "team=b", "--untag", "old"]].concat()).await.ended(0);
+    let mut sent = String::new();
+    cloud.change(|script| sent.clone_from(&script.tagging));
+    for tag in [("created-by", "provisioner"), ("owner", "platform"), ("team", "b")] {
+        assert!(sent.contains(&format!("<Key>{}</Key><Value>{}</Value>", tag.0, tag.1)), "{tag:?}: {sent}");
+    }
+    assert!(!sent.contains("<Key>old</Key>"), "{sent}");
+}
+
+#[tokio::test]
 async fn a_role_is_sent_only_if_it_is_given() {
     const ROLE: &str = "arn:aws:iam::123456789012:role/deployer";
     for (arguments, expected) in [(&[][..], None), (&["--role-arn", ROLE][..], Some(ROLE))] {

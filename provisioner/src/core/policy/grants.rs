@@ -124,7 +124,7 @@ pub(super) const GRANTS: &[Grant] = &[
         service: "s3",
         actions: &[
             (REMOVE, Program, &["DeleteBucket", "ListBucket", "ListBucketMultipartUploads", "ListBucketVersions"]),
-            (UP, Program, &["CreateBucket", "PutBucketPolicy", "PutBucketTagging", "TagResource"]),
+            (UP, Program, &["CreateBucket", "GetBucketTagging", "PutBucketPolicy", "PutBucketTagging", "TagResource"]),
         ],
         on: On::PackageBucket,
     },
@@ -132,8 +132,9 @@ pub(super) const GRANTS: &[Grant] = &[
         sid: "Code",
         service: "s3",
         actions: &[
-            // Lambda fetches the package with the permissions of whoever creates the function.
-            (UP, Stack, &["GetObject"]),
+            // Lambda fetches the package with the permissions of whoever creates the function. `up` reads the record of
+            // the last smoke test and the package of a saved plan.
+            (UP, Both, &["GetObject"]),
             (UP, Program, &["PutObject"]),
             (REMOVE, Program, &["AbortMultipartUpload", "DeleteObject", "DeleteObjectVersion"]),
         ],
