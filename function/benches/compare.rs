@@ -156,7 +156,7 @@ async fn run(subject: &Subject, cloud: &Cloud) -> Sample {
         }
         assert_eq!(api.hear().await.1, Said::Polled);
     }
-    assert_eq!(cloud.state().rows.len(), 1);
+    assert_eq!(cloud.state().tables.rows.len(), 1);
     sample.memory = peak(child.id());
     sample
 }

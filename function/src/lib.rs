@@ -26,11 +26,14 @@ mod detect;
 mod diagnostics;
 mod name;
 mod object;
+mod picture;
+mod picture_table;
 mod process;
 mod progress;
 mod retry;
 mod row;
 mod store;
+mod upload;
 
 use std::time::{Duration, Instant, SystemTime};
 

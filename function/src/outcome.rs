@@ -15,6 +15,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 pub enum Step {
     /// Decode the event.
     Event,
+    /// Look in the picture table for an earlier result.
+    Check,
     /// Ask S3 for the object's size, version, and entity tag.
     Head,
     /// Read the picture, if Rekognition cannot do so itself.
@@ -31,6 +33,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Event => "event",
+            Self::Check => "check",
             Self::Head => "head",
             Self::Read => "read",
             Self::Detect => "detect",

@@ -1,16 +1,11 @@
-//! Takes one record through all steps: inspect the object, detect its faces, write their rows.
+//! Processes one record.
 //!
 //! Invariant: a record can be canceled at any time. Another delivery of its event then completes the work.
-
-use std::time::SystemTime;
-
-use aws_smithy_types::DateTime;
 
 use crate::context::Context;
 use crate::notification::{Change, Notification};
 use crate::outcome::{Failure, Outcome, Step};
-use crate::row::Source;
-use crate::{detect, name, object, store};
+use crate::upload::upload;
 
 /// Processes one record.
 pub(crate) async fn process(cx: Context<'_>, notification: &Notification) -> Outcome {
@@ -24,10 +19,7 @@ pub(crate) async fn process(cx: Context<'_>, notification: &Notification) -> Out
     if !has_extension(&notification.key, &cx.settings.extensions) {
         return Outcome::Skipped { code: "OtherExtension" };
     }
-    match upload(cx, notification).await {
-        Ok(faces) => Outcome::Stored { faces },
-        Err(outcome) => outcome,
-    }
+    upload(cx, notification).await.outcome
 }
 
 /// An event that can never be processed.
@@ -40,48 +32,6 @@ fn has_extension(key: &str, extensions: &[String]) -> bool {
     let key = key.to_ascii_lowercase();
     let has = |extension: &String| key.strip_suffix(extension.as_str()).is_some_and(|name| name.ends_with('.'));
     extensions.is_empty() || extensions.iter().any(has)
-}
-
-/// Returns the number of rows written, or any other outcome as an error.
-async fn upload(cx: Context<'_>, upload: &Notification) -> Result<usize, Outcome> {
-    // The event takes precedence over S3's reply, so that every delivery of the event names the same rows.
-    let mut content = name::content(upload.version.as_deref(), upload.etag.as_deref());
-    let identify = |content: &str| {
-        let id = name::id(cx.settings.partition(), &upload.bucket, &upload.key, content);
-        cx.progress.identified_as(&id);
-        id
-    };
-    let mut id = content.as_deref().map(identify);
-    let object = object::inspect(cx.at(Step::Head), upload).await?;
-    if id.is_none() {
-        content = name::content(object.version.as_deref(), object.etag.as_deref());
-        id = content.as_deref().map(identify);
-    }
-    if let Some(code) = object.defect {
-        return Err(Outcome::Unusable { code: code.to_owned() });
-    }
-    let id = id
-        .as_deref()
-        .ok_or_else(|| rejected("Nameless", "neither the event nor S3 gave a version or an entity tag".to_owned()))?;
-    let time = upload.time.or(object.modified).unwrap_or_else(|| SystemTime::now().into());
-    let source = Source {
-        id,
-        bucket: &upload.bucket,
-        key: &upload.key,
-        version: object.version.as_deref(),
-        time: Some(time),
-        expires_at: cx.settings.retention_days.map(|days| expiry(time, days)),
-        attributes: &cx.settings.attributes,
-    };
-    let faces = detect::faces(cx.at(Step::Detect), upload, &object).await?;
-    let items = source.items(faces);
-    let count = items.len();
-    store::write(cx.at(Step::Store), items).await.map_err(Outcome::Failed)?;
-    Ok(count)
-}
-
-fn expiry(time: DateTime, days: u32) -> i64 {
-    time.secs().saturating_add(i64::from(days) * 24 * 60 * 60)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::attributes::Attributes;
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// The maximum number of faces that Rekognition reports and of rows that one transaction can write.
-const MAX_FACES: usize = 100;
+pub(crate) const MAX_FACES: usize = 100;
 
 /// What all rows of one object have in common.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ impl Source<'_> {
         faces.sort_by(largest_first);
         faces.truncate(MAX_FACES);
         let (id, count) = (self.id, faces.len());
-        let row = |(rank, face)| self.item(format!("{id}#{rank:03}"), count, face);
+        let row = |(rank, face)| self.item(face_id(id, rank), count, face);
         faces.iter().enumerate().map(row).collect()
     }
 
@@ -115,6 +115,11 @@ impl Source<'_> {
             add(Attribute::All, "Quality", map(values), None);
         }
     }
+}
+
+/// The `FaceID` of the row for the face of this rank.
+pub(crate) fn face_id(id: &str, rank: usize) -> String {
+    format!("{id}#{rank:03}")
 }
 
 /// Orders faces by area, then from top to bottom, then from left to right, then by confidence.

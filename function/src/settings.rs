@@ -14,6 +14,8 @@ pub use crate::attributes::Attributes;
 pub struct Settings {
     /// The table for the rows (`TABLE_NAME`).
     pub table: String,
+    /// The table for the results of pictures, if there is one (`PICTURE_TABLE_NAME`).
+    pub picture_table: Option<String>,
     /// The bucket that most uploads come from (`BUCKET_NAME`). The function connects to it before the first event.
     /// Events of other buckets are handled too.
     pub bucket: Option<String>,
@@ -139,6 +141,7 @@ impl Settings {
         }
         Ok(Self {
             table: required("TABLE_NAME")?,
+            picture_table: optional("PICTURE_TABLE_NAME"),
             bucket: optional("BUCKET_NAME"),
             retention_days: optional("RETENTION_DAYS").map(|value| retention(&value)).transpose()?.flatten(),
             extensions: optional("EXTENSIONS").map(|list| extensions(&list)).unwrap_or_default(),

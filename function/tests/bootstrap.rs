@@ -51,7 +51,7 @@ async fn an_upload_produces_rows_a_response_and_a_log_line() {
         assert_eq!((&document["statusCode"], &document["body"]["records"][0]["faces"]), (&json!(200), &json!(2)));
         connections.push(cloud.state().connections);
     }
-    assert_eq!(cloud.state().rows.len(), 2);
+    assert_eq!(cloud.state().tables.rows.len(), 2);
     assert_eq!(connections[0], connections[1], "the second event must reuse the connections of the first");
     // It waits for the next event until Lambda stops it.
     assert_eq!(api.hear().await.1, Said::Polled);
@@ -102,7 +102,7 @@ async fn the_next_event_is_handled_whatever_came_before() {
 
     api.send(event(&[record("c.jpg")]).to_string());
     assert!(matches!(api.answer().await, Said::Response(_)));
-    assert_eq!(cloud.state().rows.len(), 2);
+    assert_eq!(cloud.state().tables.rows.len(), 2);
     assert_eq!(api.hear().await.1, Said::Polled);
     let lines = lines(&stop(child).await);
     assert!(lines.iter().any(|line| line["code"] == "AccessDeniedException"), "{lines:?}");

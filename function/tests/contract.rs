@@ -22,7 +22,8 @@ async fn one_face_is_one_row() {
     assert_eq!((report.status(), report.error_type()), (200, None));
     let state = cloud.state();
     let expected = json!({
-        "FaceID": { "S": format!("{ID}#000") }, "Age": { "S": "26-43" }, "AgeLow": { "N": "26" }, "AgeHigh": { "N": "43" },
+        "FaceID": { "S": format!("{ID}#000") }, "Age": { "S": "26-43" },
+        "AgeLow": { "N": "26" }, "AgeHigh": { "N": "43" },
         "Emotion": { "S": "HAPPY" }, "EmotionConfidence": { "N": "99.5" }, "Confidence": { "N": "99.75" },
         "BoundingBox": { "M": {
             "Left": { "N": "0.25" }, "Top": { "N": "0.25" }, "Width": { "N": "0.5" }, "Height": { "N": "0.5" },
@@ -30,7 +31,7 @@ async fn one_face_is_one_row() {
         "FaceCount": { "N": "1" }, "Bucket": { "S": "pictures" }, "Key": { "S": "a b+ü.jpg" },
         "EventTime": { "S": "2026-11-23T10:20:30.456Z" },
     });
-    assert_eq!(state.rows.values().collect::<Vec<_>>(), [&expected]);
+    assert_eq!(state.tables.rows.values().collect::<Vec<_>>(), [&expected]);
     let calls: Vec<_> = state.calls.iter().map(|(_, operation, _)| operation.as_str()).collect();
     let head = "HEAD /pictures/a%20b%2B%C3%BC.jpg HTTP/1.1";
     assert_eq!(calls, [head, "RekognitionService.DetectFaces", head, "DynamoDB_20120810.PutItem"]);
@@ -53,7 +54,7 @@ async fn requested_attributes_are_stored() {
     cloud.upload().await;
     let state = cloud.state();
     assert_eq!(state.calls[1].2["Attributes"], json!(["AGE_RANGE", "EMOTIONS", "GENDER", "FACE_OCCLUDED"]));
-    let row = state.rows.values().next().unwrap();
+    let row = state.tables.rows.values().next().unwrap();
     assert_eq!((&row["Gender"], &row["GenderConfidence"]), (&json!({ "S": "Female" }), &json!({ "N": "99.5" })));
     assert_eq!(
         (&row["FaceOccluded"], &row["FaceOccludedConfidence"]),
@@ -78,8 +79,12 @@ async fn several_faces_are_one_transaction() {
     cloud.state().faces = json!([face(0.25, "SAD"), face(0.5, "HAPPY")]);
     assert_eq!(outcome(&cloud.upload().await), &Outcome::Stored { faces: 2 });
     let state = cloud.state();
-    let rows: Vec<_> =
-        state.rows.iter().map(|(id, row)| (&id[32..], row["Emotion"]["S"].as_str(), &row["FaceCount"]["N"])).collect();
+    let rows: Vec<_> = state
+        .tables
+        .rows
+        .iter()
+        .map(|(id, row)| (&id[32..], row["Emotion"]["S"].as_str(), &row["FaceCount"]["N"]))
+        .collect();
     assert_eq!(rows, [("#000", Some("HAPPY"), &json!("2")), ("#001", Some("SAD"), &json!("2"))]);
     assert_eq!(state.calls.last().unwrap().1, "DynamoDB_20120810.TransactWriteItems");
 }
@@ -96,7 +101,7 @@ async fn a_version_is_requested_explicitly() {
     assert_eq!(state.calls[0].1, "HEAD /pictures/a.jpg?versionId=v1 HTTP/1.1");
     assert_eq!(state.calls[1].2["Image"]["S3Object"]["Version"], "v1");
     assert_eq!(state.calls.len(), 3, "a version needs no confirmation");
-    assert_eq!(state.rows.values().next().unwrap()["VersionId"]["S"], "v1");
+    assert_eq!(state.tables.rows.values().next().unwrap()["VersionId"]["S"], "v1");
 }
 
 #[tokio::test]
@@ -144,7 +149,7 @@ async fn the_reply_of_rekognition_determines_the_outcome() {
             (record["outcome"].as_str(), record["code"].as_str().unwrap_or_default()),
             (Some(expected.0), &*expected.1)
         );
-        assert!(cloud.state().rows.is_empty());
+        assert!(cloud.state().tables.rows.is_empty());
         assert_ne!(record["retryable"], true);
     }
 }
@@ -251,7 +256,7 @@ async fn a_deleted_or_replaced_object_is_skipped() {
         let report = cloud.upload().await;
         assert_eq!(outcome(&report), &Outcome::Skipped { code: expected });
         assert_eq!((report.status(), report.error_type()), (200, None));
-        assert!(cloud.state().rows.is_empty());
+        assert!(cloud.state().tables.rows.is_empty());
     }
 }
 
@@ -304,7 +309,7 @@ async fn a_malformed_record_does_not_affect_the_others() {
     let names: Vec<_> = report.records.iter().map(|record| record.outcome.name()).collect();
     assert_eq!(names, ["stored", "failed", "stored", "failed", "stored"]);
     assert_eq!((report.status(), report.error_type()), (500, Some("PermanentFailure")));
-    assert_eq!(cloud.state().rows.len(), 3);
+    assert_eq!(cloud.state().tables.rows.len(), 3);
 }
 
 #[tokio::test]
@@ -313,14 +318,14 @@ async fn a_second_delivery_writes_the_same_rows() {
     cloud.settings.retention_days = Some(30);
     cloud.state().faces = json!([face(0.25, "SAD"), face(0.5, "HAPPY")]);
     cloud.upload().await;
-    let first = cloud.state().rows.clone();
+    let first = cloud.state().tables.rows.clone();
     let day = 1_795_429_230 / 86_400 + 30;
     assert!(
         first.values().all(|row| { row["ExpiresAt"]["N"].as_str().unwrap().parse::<i64>().unwrap() / 86_400 == day })
     );
     cloud.state().faces = json!([face(0.5, "HAPPY"), face(0.25, "SAD")]);
     tokio::join!(cloud.upload(), cloud.upload(), cloud.upload());
-    assert_eq!(cloud.state().rows, first);
+    assert_eq!(cloud.state().tables.rows, first);
 }
 
 #[tokio::test]
@@ -352,7 +357,7 @@ async fn a_record_that_hangs_does_not_delay_the_others() {
     let records: Vec<_> = (0..20).map(|number| record(&format!("{number}.jpg"))).collect();
     let report = cloud.handle(&event(&records), Duration::from_secs(4)).await;
     let failed: Vec<_> = report.records.iter().filter(|record| matches!(record.outcome, Outcome::Failed(_))).collect();
-    assert_eq!((failed.len(), cloud.state().rows.len()), (1, 19), "{report:?}");
+    assert_eq!((failed.len(), cloud.state().tables.rows.len()), (1, 19), "{report:?}");
 }
 
 #[tokio::test]

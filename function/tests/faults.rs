@@ -52,7 +52,7 @@ async fn a_temporary_fault_does_not_change_the_outcome() {
         cloud.next(service, [act.clone(), act.clone()]);
         let report = cloud.upload().await;
         assert_eq!(report.records[0].outcome, Outcome::Stored { faces: 1 }, "{service:?} {act:?}");
-        assert_eq!(cloud.state().rows.len(), 1);
+        assert_eq!(cloud.state().tables.rows.len(), 1);
     }))
     .await;
 }

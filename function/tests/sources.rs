@@ -31,14 +31,14 @@ async fn every_source_produces_the_same_rows() {
     let cloud = Cloud::start().await;
     cloud.state().faces = json!([face(0.25, "SAD"), face(0.5, "HAPPY")]);
     cloud.upload().await;
-    let expected = cloud.state().rows.clone();
+    let expected = cloud.state().tables.rows.clone();
     for upload in uploads("a b+ü.jpg") {
         cloud.forget();
         // Delivered twice, one after the other and concurrently.
         cloud.handle(&upload, TIME).await;
         let reports = tokio::join!(cloud.handle(&upload, TIME), cloud.handle(&upload, TIME));
         assert_eq!((names(&reports.0), names(&reports.1)), (vec!["stored"], vec!["stored"]), "{upload}");
-        assert_eq!(cloud.state().rows, expected, "{upload}");
+        assert_eq!(cloud.state().tables.rows, expected, "{upload}");
     }
 }
 
@@ -79,7 +79,7 @@ async fn a_batch_is_processed_in_sequence() {
     let report = cloud.handle(&batch(&uploads), TIME).await;
     assert_eq!((report.error_type(), report.response()), (None, json!({ "batchItemFailures": [] })));
     let state = cloud.state();
-    assert_eq!(state.rows.len(), 10);
+    assert_eq!(state.tables.rows.len(), 10);
     let requests: Vec<_> = state.calls.iter().map(|(service, ..)| *service).collect();
     let one = [Service::S3, Service::Rekognition, Service::S3, Service::DynamoDb];
     assert_eq!(requests, one.repeat(10), "as many requests as ten single events, one event after the other");
@@ -99,7 +99,7 @@ async fn only_the_failed_messages_of_a_batch_return() {
     let expected = json!({ "batchItemFailures": [{ "itemIdentifier": "m0" }, { "itemIdentifier": "m2" }] });
     assert_eq!((report.error_type(), report.response()), (None, expected));
     assert_eq!(names(&report), ["stored", "failed", "failed", "stored", "failed", "stored"]);
-    assert_eq!(cloud.state().rows.len(), 3);
+    assert_eq!(cloud.state().tables.rows.len(), 3);
 }
 
 #[tokio::test]

@@ -56,7 +56,10 @@ fn envelope(message: &str) -> Value {
 
 /// The event that Lambda receives from SQS.
 fn sqs(bodies: &[(&str, String)]) -> Value {
-    let message = |(id, body): &(&str, String)| json!({ "messageId": id, "receiptHandle": "h", "body": body, "eventSource": "aws:sqs" });
+    let message = |(id, body): &(&str, String)| {
+        let source = "aws:sqs";
+        json!({ "messageId": id, "receiptHandle": "h", "body": body, "eventSource": source })
+    };
     json!({ "Records": bodies.iter().map(message).collect::<Vec<_>>() })
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod runtime_api;
 pub(crate) mod sources;
+pub(crate) mod tables;
 pub(crate) mod tls;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,6 +15,7 @@ use std::time::{Duration, SystemTime};
 use function::settings::{Endpoints, Patience};
 use function::{Invocation, Report, Services, Settings};
 use serde_json::{Value, json};
+use tables::Tables;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
@@ -68,7 +70,7 @@ pub(crate) struct State {
     pub(crate) next: BTreeMap<Service, VecDeque<Act>>,
     pub(crate) always: BTreeMap<Service, Act>,
     pub(crate) calls: Vec<(Service, String, Value)>,
-    pub(crate) rows: BTreeMap<String, Value>,
+    pub(crate) tables: Tables,
     pub(crate) etag: Option<&'static str>,
     pub(crate) version: Option<&'static str>,
     pub(crate) size: u64,
@@ -100,7 +102,7 @@ impl State {
             next: BTreeMap::new(),
             always: BTreeMap::new(),
             calls: Vec::new(),
-            rows: BTreeMap::new(),
+            tables: Tables::default(),
             etag: Some("first"),
             version: None,
             size: 5000,
@@ -123,6 +125,11 @@ pub(crate) fn face(width: f64, emotion: &str) -> Value {
 impl Cloud {
     pub(crate) async fn start() -> Self {
         Self::new(State::new(), None, None, |_| ()).await
+    }
+
+    /// Starts a cloud with a picture table.
+    pub(crate) async fn with_pictures() -> Self {
+        Self::new(State::new(), None, None, |settings| settings.picture_table = Some(tables::PICTURES.to_owned())).await
     }
 
     /// Starts a cloud with TLS and one port per service.
@@ -196,6 +203,7 @@ impl Cloud {
         let bundle = self.settings.ca_bundle.as_ref().map(|path| path.display().to_string());
         let all = [
             ("TABLE_NAME", Some(self.settings.table.clone())),
+            ("PICTURE_TABLE_NAME", self.settings.picture_table.clone()),
             ("BUCKET_NAME", self.settings.bucket.clone()),
             ("AWS_ENDPOINT_URL_S3", endpoints.s3),
             ("AWS_ENDPOINT_URL_REKOGNITION", endpoints.rekognition),
@@ -209,12 +217,12 @@ impl Cloud {
         self.state.lock().unwrap()
     }
 
-    /// Clears scripts, recorded requests, and rows. The object and its faces stay.
+    /// Clears scripts, recorded requests, and tables. The object and its faces stay.
     pub(crate) fn forget(&self) {
         let mut state = self.state();
         state.next.clear();
         state.calls.clear();
-        state.rows.clear();
+        state.tables = Tables::default();
     }
 
     /// Applies `acts` to the next requests to `service`, one each.
@@ -393,16 +401,8 @@ fn reply(state: &mut State, service: Service, operation: &str, condition: Option
             http(200, "", &json!({ "FaceDetails": state.faces }).to_string())
         }
         Service::DynamoDb => {
-            let items: Vec<_> = if operation.ends_with("PutItem") {
-                vec![body["Item"].clone()]
-            } else {
-                let puts = body["TransactItems"].as_array().unwrap();
-                puts.iter().map(|put| put["Put"]["Item"].clone()).collect()
-            };
-            for item in items {
-                state.rows.insert(item["FaceID"]["S"].as_str().unwrap().to_owned(), item);
-            }
-            http(200, "", "{}")
+            let (status, reply) = state.tables.serve(operation, body);
+            http(status, "", &reply.to_string())
         }
     }
 }
