@@ -32,7 +32,7 @@ pub struct Up {
 }
 
 /// The options that a saved plan decides.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 11] = [
     "parameters",
     "parameters_file",
     "template",
