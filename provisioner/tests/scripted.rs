@@ -10,6 +10,8 @@ mod cloud;
 mod down;
 #[path = "scripted/drift.rs"]
 mod drift;
+#[path = "scripted/failed_creation.rs"]
+mod failed_creation;
 #[path = "scripted/hooks.rs"]
 mod hooks;
 #[path = "scripted/interrupts.rs"]

@@ -1,6 +1,6 @@
 //! A stack as CloudFormation shows it, and the calls that create and delete one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
@@ -228,6 +228,26 @@ pub async fn last_deleted(client: &Client, name: &str) -> Result<Option<String>>
     let of_name = deleted.into_iter().filter(|stack| stack.stack_name() == Some(name));
     let last = of_name.max_by_key(|stack| stack.deletion_time().map(|at| (at.secs(), at.subsec_nanos())));
     Ok(last.and_then(|stack| stack.stack_id))
+}
+
+/// The physical ids of the resources that a stack created.
+///
+/// # Errors
+/// The stack's events cannot be read.
+pub async fn created(client: &Client, stack_id: &str) -> Result<BTreeSet<String>> {
+    let events: Vec<_> = client
+        .describe_stack_events()
+        .stack_name(stack_id)
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<std::result::Result<_, _>>()
+        .await
+        .map_err(|error| explain(format!("cannot read the events of stack `{stack_id}`"), &error))?;
+    let complete = |event: &types::StackEvent| {
+        event.resource_status.as_ref().is_some_and(|status| status.as_str() == ResourceStatus::CreateComplete.as_str())
+    };
+    Ok(events.into_iter().filter(complete).filter_map(|event| event.physical_resource_id).collect())
 }
 
 /// The token of the request that deleted a stack, where that is known.

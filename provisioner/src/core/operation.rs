@@ -72,6 +72,12 @@ pub fn was_to_remove_data(token: &str) -> bool {
     token.strip_prefix(TOKEN).is_some_and(|rest| !rest.starts_with(KEEPING))
 }
 
+/// Whether a token belongs to a creation by this program.
+#[must_use]
+pub fn was_creating(token: &str) -> bool {
+    token.strip_prefix(TOKEN).is_some_and(|rest| rest.starts_with(CREATING))
+}
+
 /// Who began an operation. Only one can run at a time.
 #[derive(Clone, Debug)]
 pub enum Origin {

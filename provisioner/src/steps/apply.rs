@@ -11,6 +11,7 @@ use crate::core::hint::Hint;
 use crate::core::operation::{CREATING, Kind, Origin};
 use crate::core::plan::{Operation as Planned, Plan};
 use crate::error::{Error, Exit, Result};
+use crate::steps::failed_creation;
 use crate::steps::operation::{self, Operation};
 use crate::steps::preflight;
 use crate::steps::prepared::{self, CODE_KEY, Prepared};
@@ -43,6 +44,7 @@ async fn begin(cx: &Context, prepared: &Prepared) -> Result<(Kind, Origin, Strin
     if let (Planned::Recreate, Some(stack)) = (prepared.plan.operation, &prepared.observed.stack) {
         delete_remains(cx, stack, prepared.role.clone()).await?;
     }
+    failed_creation::remove(cx, &prepared.remains).await?;
     prepared::store(cx, prepared).await?;
     let token = follow::token(CREATING);
     let creation = Creation {
@@ -108,9 +110,21 @@ async fn followed(cx: &Context, operation: &Operation) -> Result<Stack> {
         }
         _ => {
             operation::explain(cx, &followed.ended, &operation.stack_id).await;
-            let removed = if status.is_deleted() { ", and what it had created was removed" } else { "" };
-            Err(Error::new(format!("the {label} of stack `{}` failed ({status}){removed}", cx.stack()))
-                .hint(Hint::from("fix the errors shown above, then run ").then_command("up").then(" again")))
+            let left = match followed.ended.stack.as_ref().and_then(Stack::account).filter(|_| status.is_deleted()) {
+                Some(account) => failed_creation::left_by(cx, &operation.stack_id, account).await.ok(),
+                None => None,
+            };
+            let removed = match &left {
+                Some(left) if left.is_empty() => ", and what it had created was removed",
+                Some(_) => ", and CloudFormation left some of what it had created",
+                None => "",
+            };
+            let error = Error::new(format!("the {label} of stack `{}` failed ({status}){removed}", cx.stack()));
+            let left = left.unwrap_or_default();
+            let buckets = left.buckets.iter().map(|bucket| format!("bucket `{}` still exists", bucket.name));
+            let tables = left.tables.iter().map(|name| format!("table `{name}` still exists"));
+            let error = buckets.chain(tables).fold(error, Error::cause);
+            Err(error.hint(Hint::from("fix the errors shown above, then run ").then_command("up").then(" again")))
         }
     }
 }

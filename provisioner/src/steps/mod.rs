@@ -5,6 +5,7 @@ pub mod apply;
 pub mod clean;
 pub mod data;
 pub mod deletion;
+pub mod failed_creation;
 pub mod interrupt;
 pub mod operation;
 pub mod parameters;

@@ -9,6 +9,7 @@ use crate::core::hint::Hint;
 use crate::core::regions;
 use crate::core::status::StackStatus;
 use crate::error::{Error, Exit, Result};
+use crate::steps::data::Data;
 
 /// The state before a command begins.
 #[derive(Clone, Debug)]
@@ -132,20 +133,20 @@ pub fn check_protection(cx: &Context, stack: &Stack) -> Result<()> {
     ))
 }
 
-/// Refuses to create what exists outside the stack, so that CloudFormation does not fail half-way.
+/// Refuses to create what exists outside the stack, so that CloudFormation does not fail halfway. `known` is what will be removed before.
 ///
 /// # Errors
 /// Table or bucket exist already.
-pub async fn check_clashes(cx: &Context, table_name: &str, bucket_name: &str) -> Result<()> {
+pub async fn check_clashes(cx: &Context, table_name: &str, bucket_name: &str, known: &Data) -> Result<()> {
     let (table, bucket) =
         tokio::try_join!(table::exists(&cx.clients.dynamodb, table_name), bucket::exists(&cx.clients.s3, bucket_name))?;
-    if table {
+    if table && !known.tables.iter().any(|name| name == table_name) {
         return Err(Error::new(format!("table `{table_name}` already exists in {}, outside the stack", cx.region()))
             .exit(Exit::Refused)
             .hint("add `--adopt` to `up` to import it into the stack with its rows")
             .hint("or choose another name with `--parameter TableName=NAME`"));
     }
-    if bucket {
+    if bucket && !known.buckets.iter().any(|bucket| bucket.name == bucket_name) {
         return Err(Error::new(format!("bucket `{bucket_name}` already exists, outside the stack"))
             .exit(Exit::Refused)
             .hint("add `--adopt` to `up` to import it into the stack with its pictures")

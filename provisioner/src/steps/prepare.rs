@@ -15,11 +15,12 @@ use crate::core::plan::{Operation, Plan};
 use crate::core::status::StackStatus;
 use crate::error::{Error, Exit, Result};
 use crate::package::{Architecture, Package};
+use crate::steps::data::Data;
 use crate::steps::parameters::{self, Inputs};
 use crate::steps::preflight::{self, Listed, Observed};
 use crate::steps::prepared::{self, CODE_KEY, Prepared, Purpose};
 use crate::steps::settings::{self, Loaded, Settings};
-use crate::steps::{adopt, operation};
+use crate::steps::{adopt, failed_creation, operation};
 
 /// Computes what `up` would do.
 ///
@@ -68,6 +69,7 @@ pub async fn prepare(cx: &Context, settings: &Settings, purpose: Purpose) -> Res
         bucket_untags: settings.untags.clone(),
         role: settings.role_arn.clone(),
         package,
+        remains: Data::default(),
         plan: Plan::new(Operation::None, Vec::new()),
         change_set: None,
         adoption,
@@ -157,8 +159,13 @@ async fn plan_create(
     let (account, partition) = (prepared.observed.account.clone(), prepared.observed.partition.clone());
     let table = prepared.parameters.get("TableName").cloned().unwrap_or_default();
     let bucket = bucket_name(&prepared.parameters, &account, cx.region());
-    if step == FirstStep::Create && !settings.adopt {
-        preflight::check_clashes(cx, &table, &bucket).await?;
+    let mut operation = operation;
+    if step == FirstStep::Create
+        && !settings.adopt
+        && let Err(clash) = preflight::check_clashes(cx, &table, &bucket, &Data::default()).await
+    {
+        prepared.remains = remains(cx, &table, &bucket, clash).await?;
+        operation = Operation::Recreate;
     }
     if prepared.adoption.is_some() || purpose == Purpose::Save {
         // Only a change set can import, and only a change set can be saved.
@@ -188,6 +195,18 @@ async fn plan_update(cx: &Context, settings: &Settings, prepared: &mut Prepared,
         }
     }
     prepared::make_change_set(cx, settings, prepared, Operation::Update, purpose).await
+}
+
+/// What a failed creation left under the names that this one needs, provided that nothing is in it.
+async fn remains(cx: &Context, table: &str, bucket: &str, clash: Error) -> Result<Data> {
+    let left = failed_creation::find(cx).await?;
+    if left.is_empty() || preflight::check_clashes(cx, table, bucket, &left).await.is_err() {
+        return Err(clash);
+    }
+    if !failed_creation::is_empty(cx, &left).await? {
+        return Err(clash.cause("an earlier creation of this stack failed and left it, but it is not empty"));
+    }
+    Ok(left)
 }
 
 /// The name that the template computes for the bucket of pictures.

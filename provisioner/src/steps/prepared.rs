@@ -16,6 +16,7 @@ use crate::core::template::Template;
 use crate::error::{Error, Exit, Result};
 use crate::package::Package;
 use crate::steps::adopt;
+use crate::steps::data::Data;
 use crate::steps::preflight::Observed;
 use crate::steps::settings::Settings;
 
@@ -54,6 +55,8 @@ pub struct Prepared {
     pub package: Package,
     /// Where the package goes.
     pub package_bucket: Bucket,
+    /// What a failed creation left, to be removed first.
+    pub remains: Data,
     /// What will be done.
     pub plan: Plan,
     /// The change set that does it, if the stack exists or something is adopted.

@@ -15,6 +15,7 @@ use crate::core::saved_plan::{Found, SavedPlan, VERSION};
 use crate::core::template;
 use crate::error::{Error, Exit, Result};
 use crate::package::Package;
+use crate::steps::data::Data;
 use crate::steps::preflight;
 use crate::steps::prepared::{CODE_KEY, Prepared};
 
@@ -110,6 +111,7 @@ pub async fn load(cx: &Context, path: &Path) -> Result<Prepared> {
         role: None,
         package: Package::of_zip(stored.unwrap_or_default()),
         package_bucket,
+        remains: Data::default(),
         plan: Plan::new(operation, changes),
         change_set,
         adoption: None,

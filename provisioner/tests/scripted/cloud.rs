@@ -116,6 +116,8 @@ pub(crate) struct Script {
     pub(crate) roles: Vec<&'static str>,
     /// The alarms that exist.
     pub(crate) alarms: Vec<&'static str>,
+    /// The tables exist only once `CreateStack` was called.
+    pub(crate) tables_appear_after_create: bool,
     /// The objects that were stored, by path.
     pub(crate) objects: BTreeMap<String, Bytes>,
     /// Tags of the bucket for packages, and the last request that set them.
@@ -456,6 +458,11 @@ impl Script {
             }
             "GetFunctionConfiguration" => (404, r#"{"__type":"ResourceNotFoundException"}"#.to_owned()),
             "DescribeLogGroups" => (200, r#"{"logGroups":[]}"#.to_owned()),
+            "DescribeTable"
+                if self.tables_appear_after_create && !self.calls.iter().any(|call| call.name == "CreateStack") =>
+            {
+                (400, r#"{"__type":"ResourceNotFoundException","message":"no such table"}"#.to_owned())
+            }
             "DescribeTable" if self.tables.iter().any(|table| body.contains(&format!("\"{table}\""))) => {
                 (200, r#"{"Table":{"TableStatus":"ACTIVE"}}"#.to_owned())
             }

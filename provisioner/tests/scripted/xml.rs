@@ -62,6 +62,7 @@ pub(crate) fn stack_event(event: &Value) -> String {
         tag("ResourceType", &event["resource_type"]),
         tag(reason, &event[if hook { "hook_reason" } else { "reason" }]),
         [
+            tag("PhysicalResourceId", &event["physical_id"]),
             tag("HookType", &event["hook"]),
             tag("HookInvocationPoint", &event["hook_point"]),
             tag("HookInvocationId", &event["hook_result"]),

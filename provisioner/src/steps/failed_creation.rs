@@ -1,0 +1,72 @@
+//! What a failed creation left behind.
+//!
+//! Whether CloudFormation keeps a bucket and a table after a failed creation is not documented, so it is looked up, never assumed.
+
+use crate::aws::stack::{self, Resource, Stack};
+use crate::aws::{bucket, table};
+use crate::context::Context;
+use crate::core::operation;
+use crate::error::Result;
+use crate::steps::clean;
+use crate::steps::data::Data;
+
+/// The bucket and the table of a deleted stack that still exist.
+///
+/// # Errors
+/// A service cannot be asked.
+pub async fn left_by(cx: &Context, stack_id: &str, account: &str) -> Result<Data> {
+    let client = &cx.clients.cloudformation;
+    let (resources, created) = tokio::try_join!(stack::resources(client, stack_id), stack::created(client, stack_id))?;
+    // A name that was taken is listed, too, but the stack never created it.
+    let ours = |resource: &Resource| resource.status.is_skipped() && created.contains(&resource.physical_id);
+    let resources: Vec<_> = resources.into_iter().filter(ours).collect();
+    Data::of(&resources, account).existing(cx).await
+}
+
+/// What the last creation of this stack left, if it failed and was this tool's.
+///
+/// # Errors
+/// A service cannot be asked.
+pub async fn find(cx: &Context) -> Result<Data> {
+    let client = &cx.clients.cloudformation;
+    let Some(id) = stack::last_deleted(client, cx.stack()).await? else { return Ok(Data::default()) };
+    let (stack, token) = tokio::try_join!(stack::describe(client, &id), stack::deletion_token(client, &id))?;
+    // A creation that fails deletes the stack with its own token.
+    let failed = token.is_some_and(|token| operation::was_creating(&token));
+    match stack.filter(Stack::is_ours).filter(|_| failed).as_ref().and_then(Stack::account) {
+        Some(account) => left_by(cx, &id, account).await,
+        None => Ok(Data::default()),
+    }
+}
+
+/// Whether nothing is in it.
+///
+/// # Errors
+/// A service cannot be asked.
+pub async fn is_empty(cx: &Context, data: &Data) -> Result<bool> {
+    for bucket in &data.buckets {
+        if bucket::count(&cx.clients.s3, bucket, 1).await? > 0 {
+            return Ok(false);
+        }
+    }
+    for name in &data.tables {
+        if table::count(&cx.clients.dynamodb, name, 1).await? > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Removes it.
+///
+/// # Errors
+/// A request fails.
+pub async fn remove(cx: &Context, data: &Data) -> Result<()> {
+    for bucket in &data.buckets {
+        clean::picture_bucket(cx, bucket, Some(0)).await?;
+    }
+    for name in &data.tables {
+        clean::face_table(cx, name).await?;
+    }
+    Ok(())
+}
