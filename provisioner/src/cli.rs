@@ -61,7 +61,7 @@ impl Cli {
 /// Ends the program. With `plan --detailed-exitcode`, 2 means changes, so a wrong command line is a failure like any other, as in Terraform.
 #[expect(clippy::exit, reason = "clap ends the program in the same way")]
 fn fail(error: &clap::Error) -> ! {
-    let detailed = error.use_stderr() && std::env::args_os().any(|argument| argument == "--detailed-exitcode");
+    let detailed = error.exit_code() != 0 && std::env::args_os().any(|argument| argument == "--detailed-exitcode");
     let _ = error.print();
     std::process::exit(if detailed { 1 } else { error.exit_code() })
 }
