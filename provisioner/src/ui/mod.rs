@@ -135,7 +135,8 @@ impl Ui {
             }
         };
         draw(ProgressDrawTarget::hidden());
-        let _ = write!(anstream::stderr().lock(), "{question} [y/N] ").and_then(|()| anstream::stderr().flush());
+        let _ = write!(anstream::stderr().lock(), "{} [y/N] ", text::words::escape(question))
+            .and_then(|()| anstream::stderr().flush());
         let mut answer = String::new();
         let _ = std::io::stdin().read_line(&mut answer);
         draw(ProgressDrawTarget::stderr());

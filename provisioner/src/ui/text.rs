@@ -4,7 +4,7 @@
 
 mod plan;
 mod report;
-mod words;
+pub(super) mod words;
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use crate::core::diagnosis::{Diagnosis, StackEvent};
 use crate::core::event::{DOWN_COUNTS, Event, Kept, LocalStep, NoExpress, RegionSource, SmokeStep};
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
-use words::{BAD, FAINT, GOOD, NOTE, counted, done, noun, size};
+use words::{BAD, FAINT, GOOD, NL, NOTE, counted, done, lines, noun, size};
 
 /// Where an event goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,13 +118,21 @@ pub(super) fn ends_progress(event: &Event) -> bool {
     )
 }
 
-/// The words for an event. Commands in them are completed for this invocation.
-#[expect(clippy::too_many_lines, reason = "one arm per event; everything longer than a line has a function")]
+/// The words for an event, safe to print. Commands in them are completed for this invocation.
 pub(super) fn render(event: &Event, invocation: &Invocation, verbose: bool) -> String {
+    match event {
+        // It is this program's own text, to be used as it is.
+        Event::Document { text } => text.clone(),
+        _ => words::paint(&say(event, invocation, verbose)),
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "one arm per event; everything longer than a line has a function")]
+fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
     let warning = |message: &str, hint: Option<Hint>| {
         let mut text = format!("{NOTE}warning:{NOTE:#} {message}");
         if let Some(hint) = hint {
-            let _ = write!(text, "\n  {NOTE}hint:{NOTE:#} {}", hint.complete(invocation));
+            let _ = write!(text, "{NL}  {NOTE}hint:{NOTE:#} {}", hint.complete(invocation));
         }
         text
     };
@@ -135,7 +143,7 @@ pub(super) fn render(event: &Event, invocation: &Invocation, verbose: bool) -> S
         }
         Event::LocalCloud { step } => local_step(step),
         Event::LocalReady { endpoint, account } => done(format_args!(
-            "local cloud at {endpoint}, account {account}\n  {FAINT}an emulator (MiniStack): face positions are real, ages and emotions are invented, and no AWS account is touched{FAINT:#}"
+            "local cloud at {endpoint}, account {account}{NL}  {FAINT}an emulator (MiniStack): face positions are real, ages and emotions are invented, and no AWS account is touched{FAINT:#}"
         )),
         Event::LocalStopped { was_running: true } => done("local cloud stopped"),
         Event::LocalStopped { was_running: false } => "no local cloud was running".into(),
@@ -154,7 +162,9 @@ pub(super) fn render(event: &Event, invocation: &Invocation, verbose: bool) -> S
             if verbose { sha256 } else { &sha256[..sha256.len().min(12)] }
         )),
         Event::PackageWritten { file, executable_bytes, zip_bytes, sha256 } => {
-            format!("{file}\nzip         {zip_bytes} bytes\nexecutable  {executable_bytes} bytes\nsha256      {sha256}")
+            format!(
+                "{file}{NL}zip         {zip_bytes} bytes{NL}executable  {executable_bytes} bytes{NL}sha256      {sha256}"
+            )
         }
         Event::Identity { account, arn, partition } => done(format_args!(
             "account {account}{}{}",
@@ -256,7 +266,7 @@ pub(super) fn render(event: &Event, invocation: &Invocation, verbose: bool) -> S
             let mut text = format!("to be removed: stack {stack} with {resources} {}", noun(*resources, "resource"));
             for (kind, name, count, unit) in [("bucket", bucket, objects, "object"), ("table", table, rows, "row")] {
                 if let Some(name) = name {
-                    let _ = write!(text, "\n  {kind} {name} with {} {verb}", counted(*count, DOWN_COUNTS, unit));
+                    let _ = write!(text, "{NL}  {kind} {name} with {} {verb}", counted(*count, DOWN_COUNTS, unit));
                 }
             }
             text
@@ -310,10 +320,10 @@ pub(super) fn render(event: &Event, invocation: &Invocation, verbose: bool) -> S
         Event::Error { message, causes, hints } => {
             let mut text = format!("{BAD}error:{BAD:#} {message}");
             for cause in causes {
-                let _ = write!(text, "\n  caused by: {}", cause.replace('\n', "\n    "));
+                let _ = write!(text, "{NL}  caused by: {}", lines(cause, "    "));
             }
             for hint in hints {
-                let _ = write!(text, "\n  {NOTE}hint:{NOTE:#} {hint}");
+                let _ = write!(text, "{NL}  {NOTE}hint:{NOTE:#} {hint}");
             }
             text
         }
@@ -369,7 +379,7 @@ fn resource(event: &StackEvent) -> String {
         (GOOD, "✓")
     };
     let reason = event.reason.as_deref().filter(|_| event.status.is_failure());
-    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    let reason = reason.map(|reason| format!(": {}", lines(reason, "    "))).unwrap_or_default();
     format!(
         "  {style}{sign}{style:#} {:<24} {FAINT}{:<32}{FAINT:#} {}{reason}",
         event.logical_id, event.resource_type, event.status
@@ -377,23 +387,27 @@ fn resource(event: &StackEvent) -> String {
 }
 
 fn failed(diagnosis: &Diagnosis, console: Option<&str>, invocation: &Invocation) -> String {
-    let mut text =
-        format!("{BAD}cause:{BAD:#} {} ({}): {}", diagnosis.logical_id, diagnosis.resource_type, diagnosis.reason);
+    let mut text = format!(
+        "{BAD}cause:{BAD:#} {} ({}): {}",
+        diagnosis.logical_id,
+        diagnosis.resource_type,
+        lines(&diagnosis.reason, "  ")
+    );
     if let Some(denied) = &diagnosis.denied {
-        let _ = write!(text, "\n  this statement would allow it: {}", denied.statement());
+        let _ = write!(text, "{NL}  this statement would allow it: {}", denied.statement());
     }
     for advice in &diagnosis.advice {
-        let _ = write!(text, "\n  the hook says: {advice}");
+        let _ = write!(text, "{NL}  the hook says: {advice}");
     }
     if diagnosis.others > 0 {
         let others = diagnosis.others;
-        let _ = write!(text, "\n  {FAINT}{others} more {} followed{FAINT:#}", noun(others, "failure"));
+        let _ = write!(text, "{NL}  {FAINT}{others} more {} followed{FAINT:#}", noun(others, "failure"));
     }
     if let Some(hint) = diagnosis.kind.remedy() {
-        let _ = write!(text, "\n  {NOTE}hint:{NOTE:#} {}", hint.complete(invocation));
+        let _ = write!(text, "{NL}  {NOTE}hint:{NOTE:#} {}", hint.complete(invocation));
     }
     if let Some(console) = console {
-        let _ = write!(text, "\n  {FAINT}{console}{FAINT:#}");
+        let _ = write!(text, "{NL}  {FAINT}{console}{FAINT:#}");
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::words::{BAD, FAINT, GOOD, NOTE, done};
+use super::words::{BAD, FAINT, GOOD, NL, NOTE, done};
 use crate::core::plan::{Action, Change, Operation, Plan};
 
 pub(super) fn planned(plan: &Plan) -> String {
@@ -14,10 +14,10 @@ pub(super) fn planned(plan: &Plan) -> String {
     };
     let mut text = format!("plan: {what}");
     if plan.changes.is_empty() {
-        let _ = write!(text, "\n  {NOTE}~{NOTE:#} only outputs, no resource");
+        let _ = write!(text, "{NL}  {NOTE}~{NOTE:#} only outputs, no resource");
     }
     for change in &plan.changes {
-        let _ = write!(text, "\n{}", planned_change(change));
+        let _ = write!(text, "{NL}{}", planned_change(change));
     }
     text
 }
@@ -45,7 +45,7 @@ fn planned_change(change: &Change) -> String {
             (before, after) => format!(": {} → {}", value(before.as_deref()), value(after.as_deref())),
         };
         let forced = if property.recreates { " (forces a new resource)" } else { "" };
-        let _ = write!(text, "\n      {}{arrow}{forced}", property.path);
+        let _ = write!(text, "{NL}      {}{arrow}{forced}", property.path);
     }
     text
 }

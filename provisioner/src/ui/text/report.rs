@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::plan::value;
-use super::words::{BAD, FAINT, GOOD, NOTE, counted, done, noun};
+use super::words::{BAD, FAINT, GOOD, NL, NOTE, counted, done, noun};
 use crate::core::event::{CheckState, Drifted, RegionRow, STATUS_COUNTS, StatusReport};
 use crate::core::smoke::{Attribute, Row};
 
 /// Names and values in two columns.
 pub(super) fn pairs(pairs: &BTreeMap<String, String>) -> String {
-    pairs.iter().map(|(name, value)| format!("{name:<16} {value}")).collect::<Vec<_>>().join("\n")
+    pairs.iter().map(|(name, value)| format!("{name:<16} {value}")).collect::<Vec<_>>().join(&NL.to_string())
 }
 
 pub(super) fn status(report: &StatusReport) -> String {
-    let mut text = format!("stack            {} {}\n", report.stack, report.status);
+    let mut text = format!("stack            {} {}{NL}", report.stack, report.status);
     if !report.outputs.is_empty() {
-        let _ = writeln!(text, "{}", pairs(&report.outputs));
+        let _ = write!(text, "{}{NL}", pairs(&report.outputs));
     }
     if let Some(sha256) = &report.deployed_sha256 {
         let embedded = match &report.embedded_sha256 {
@@ -24,11 +24,11 @@ pub(super) fn status(report: &StatusReport) -> String {
             Some(embedded) if embedded == sha256 => ", the one embedded in this program".to_owned(),
             Some(embedded) => format!("; the one embedded in this program is {embedded}"),
         };
-        let _ = writeln!(text, "package          sha256 {sha256}{embedded}");
+        let _ = write!(text, "package          sha256 {sha256}{embedded}{NL}");
     }
     for (name, count, unit) in [("bucket", report.objects, "object"), ("table", report.rows, "row")] {
         if let Some(count) = count {
-            let _ = writeln!(text, "{name:<16} {}", counted(count, STATUS_COUNTS, unit));
+            let _ = write!(text, "{name:<16} {}{NL}", counted(count, STATUS_COUNTS, unit));
         }
     }
     text
@@ -40,16 +40,16 @@ pub(super) fn drift(drifted: &[Drifted], unchecked: &[String]) -> String {
         let what = if resource.deleted { " was deleted" } else { "" };
         let _ = write!(
             text,
-            "\n  {BAD}~{BAD:#} {} {FAINT}{} {}{FAINT:#}{what}",
+            "{NL}  {BAD}~{BAD:#} {} {FAINT}{} {}{FAINT:#}{what}",
             resource.logical_id, resource.resource_type, resource.physical_id
         );
         for property in &resource.properties {
             let (before, after) = (value(property.before.as_deref()), value(property.after.as_deref()));
-            let _ = write!(text, "\n      {}: deployed {before}, now {after}", property.path);
+            let _ = write!(text, "{NL}      {}: deployed {before}, now {after}", property.path);
         }
     }
     if !unchecked.is_empty() {
-        let _ = write!(text, "\n  {FAINT}not checked: {}{FAINT:#}", unchecked.join(", "));
+        let _ = write!(text, "{NL}  {FAINT}not checked: {}{FAINT:#}", unchecked.join(", "));
     }
     text
 }
@@ -62,7 +62,7 @@ pub(super) fn check(name: &str, state: CheckState, detail: &str, remedy: Option<
     };
     let mut text = format!("{sign} {name:<14} {detail}");
     if let Some(remedy) = remedy {
-        let _ = write!(text, "\n  {NOTE}hint:{NOTE:#} {remedy}");
+        let _ = write!(text, "{NL}  {NOTE}hint:{NOTE:#} {remedy}");
     }
     text
 }
@@ -78,7 +78,7 @@ pub(super) fn faces(file: &str, key: &str, rows: &[Row], outcome: Option<&str>) 
         };
         let _ = write!(
             text,
-            "\n  {rank:>3}  age {:<7} {:<10} {:>6.6} %  {}",
+            "{NL}  {rank:>3}  age {:<7} {:<10} {:>6.6} %  {}",
             cell("Age"),
             cell("Emotion"),
             cell("EmotionConfidence"),
@@ -89,7 +89,7 @@ pub(super) fn faces(file: &str, key: &str, rows: &[Row], outcome: Option<&str>) 
 }
 
 pub(super) fn regions(rows: &[RegionRow]) -> String {
-    rows.iter().map(region).collect::<Vec<_>>().join("\n")
+    rows.iter().map(region).collect::<Vec<_>>().join(&NL.to_string())
 }
 
 fn region(row: &RegionRow) -> String {
