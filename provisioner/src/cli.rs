@@ -18,7 +18,8 @@ use crate::context::Global;
     propagate_version = true,
     max_term_width = 110,
     after_help = "Exit codes: 0 success · 1 failed, or something is missing or unhealthy · 2 wrong usage, or changes (plan --detailed-exitcode) · \
-                  3 the system does not work · 4 refused · 5 blocked"
+                  3 the system does not work · 4 refused · 5 blocked · \
+                  130 interrupted · 143 terminated"
 )]
 pub struct Cli {
     /// Options of every command

@@ -23,6 +23,12 @@ pub enum Exit {
     Refused = 4,
     /// Blocked: the stack is busy or stuck.
     Blocked = 5,
+    /// Ended by Ctrl-C (128 + SIGINT).
+    Interrupted = 130,
+    /// Whoever read the output has closed it (128 + SIGPIPE).
+    ClosedPipe = 141,
+    /// Ended by SIGTERM (128 + SIGTERM).
+    Terminated = 143,
 }
 
 /// A failure, as a user reads it.

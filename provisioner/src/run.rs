@@ -14,20 +14,32 @@ use crate::commands::{
 use crate::context::{self, Context, Global};
 use crate::core::event::Event;
 use crate::error::{Error, Exit, Result};
-use crate::steps::interrupt;
+use crate::steps::interrupt::{self, Signal};
 use crate::ui::{Events, Ui};
 use crate::{local as cloud, local_cloud};
 
 /// Runs a command; everything that happens is an event.
 pub async fn run(cli: Cli, ui: &Arc<Ui>) -> Exit {
     let events = Events::new(Arc::clone(ui), cli.global.invocation());
-    let outcome = match cli.command {
-        Command::Anywhere(command) => anywhere(command, &cli.global, &events).await,
-        Command::InRegion(command) => in_regions(command, &cli.global, &events).await,
+    let command = async {
+        match cli.command {
+            Command::Anywhere(command) => anywhere(command, &cli.global, &events).await,
+            Command::InRegion(command) => in_regions(command, &cli.global, &events).await,
+        }
     };
+    let outcome = tokio::select! {
+        outcome = command => outcome,
+        () = events.closed() => return Exit::ClosedPipe,
+    };
+    if events.is_closed() {
+        return Exit::ClosedPipe;
+    }
     let exit = outcome.unwrap_or_else(|error| events.report(error));
     events.emit(Event::Result { ok: exit == Exit::Success, exit_code: exit as u8 });
-    exit
+    match events.lost_output() {
+        Some(error) => exit.max(events.report(error)),
+        None => exit,
+    }
 }
 
 async fn anywhere(command: Anywhere, global: &Global, events: &Events) -> Result<Exit> {
@@ -66,9 +78,18 @@ async fn in_regions(command: InRegion, global: &Global, events: &Events) -> Resu
     let contexts = context::open(global, events, start_local).await.map_err(simplify)?;
     tokio::select! {
         exit = everywhere(contexts, Arc::new(command), simplify) => Ok(exit),
-        () = interrupt::unanswered() => Err(Error::new(format!("`{name}` was interrupted"))
-            .hint("run the same command again; it continues from the current state")),
+        signal = interrupt::unanswered() => Err(ended(name, signal)),
     }
+}
+
+fn ended(name: &str, signal: Signal) -> Error {
+    let (what, exit) = match signal {
+        Signal::Interrupt => ("interrupted", Exit::Interrupted),
+        Signal::Terminate => ("terminated", Exit::Terminated),
+    };
+    Error::new(format!("`{name}` was {what}"))
+        .exit(exit)
+        .hint("run the same command again; it continues from the current state")
 }
 
 /// Whether there is a local cloud, or anything left of one.

@@ -209,3 +209,22 @@ fn several_regions_fail_each_for_its_own_reason() {
         run(provisioner(&home.0).args(["up", "--region", "eu-west-3", "--region", "eu-north-1", "--yes"])).expect(4);
     run.says(&["[eu-west-3] error: region `eu-west-3`", "[eu-north-1] error: region `eu-north-1`"]);
 }
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let home = Folder::new("full-disk");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
+    let output = provisioner(&home.0).args(["regions"]).stdout(full).output().expect("an end");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("error: cannot write the output"), "{said}");
+}
+
+#[test]
+fn a_closed_pipe_ends_the_program_quietly() {
+    let home = Folder::new("closed-pipe");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = provisioner(&home.0).args(["regions", "--output", "json"]).stdout(writer).output().expect("an end");
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(141), 0), "{output:?}");
+}

@@ -28,15 +28,47 @@ impl Answering {
     }
 }
 
-/// Hands every Ctrl-C to those who answer it, and returns at one that nobody answers.
-pub async fn unanswered() {
-    while tokio::signal::ctrl_c().await.is_ok() {
-        let mut answering = ANSWERING.lock().unwrap_or_else(PoisonError::into_inner);
-        answering.retain(|step| step.send(()).is_ok());
-        if answering.is_empty() {
-            return;
+/// A signal that ends the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Ctrl-C, if no step answers it.
+    Interrupt,
+    /// SIGTERM. No step answers it: whoever sends it expects the program to end.
+    Terminate,
+}
+
+/// Hands every Ctrl-C to the steps that answer it, and returns at a signal that ends the run.
+pub async fn unanswered() -> Signal {
+    loop {
+        tokio::select! {
+            pressed = tokio::signal::ctrl_c() => {
+                if pressed.is_err() {
+                    // Signals cannot be listened to, so they end the program by themselves.
+                    std::future::pending::<()>().await;
+                }
+                let mut answering = ANSWERING.lock().unwrap_or_else(PoisonError::into_inner);
+                answering.retain(|step| step.send(()).is_ok());
+                if answering.is_empty() {
+                    return Signal::Interrupt;
+                }
+            }
+            () = terminated() => return Signal::Terminate,
         }
     }
-    // Signals cannot be listened to: then they end the program by themselves.
-    std::future::pending::<()>().await;
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signals) => {
+            signals.recv().await;
+        }
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
 }

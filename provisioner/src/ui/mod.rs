@@ -5,9 +5,11 @@
 mod json;
 mod text;
 
-use std::io::{IsTerminal, Write};
-use std::sync::{Arc, Mutex};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+
+use tokio::sync::watch;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -34,6 +36,10 @@ pub struct Ui {
     bar: Option<ProgressBar>,
     last_progress: Mutex<Option<Instant>>,
     asking: Mutex<()>,
+    /// The first failure to write to stdout.
+    lost: Mutex<Option<std::io::Error>>,
+    /// Whoever read stdout has closed it.
+    closed: watch::Sender<bool>,
 }
 
 impl Ui {
@@ -46,13 +52,31 @@ impl Ui {
             bar.set_style(style(None));
             bar
         });
-        Self { output, verbose, bar, last_progress: Mutex::new(None), asking: Mutex::new(()) }
+        Self {
+            output,
+            verbose,
+            bar,
+            last_progress: Mutex::new(None),
+            asking: Mutex::new(()),
+            lost: Mutex::new(None),
+            closed: watch::Sender::new(false),
+        }
     }
 
     fn render(&self, region: Option<&str>, invocation: &Invocation, event: &Event) {
         match self.output {
-            Output::Json => write_line(&mut anstream::stdout().lock(), &json::line(region, event)),
+            Output::Json => self.write_line(&json::line(region, event)),
             Output::Text => self.render_text(region, invocation, event),
+        }
+    }
+
+    /// Writes a line to stdout. A closed pipe (`| head -1`) ends the run; any other failure makes it fail at its end.
+    fn write_line(&self, line: &str) {
+        let Err(error) = writeln!(anstream::stdout().lock(), "{line}") else { return };
+        if error.kind() == ErrorKind::BrokenPipe {
+            self.closed.send_replace(true);
+        } else {
+            self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
     }
 
@@ -73,9 +97,9 @@ impl Ui {
             for line in lines.lines() {
                 let line = format!("{prefix}{line}");
                 if to_stdout {
-                    write_line(&mut anstream::stdout().lock(), &line);
+                    self.write_line(&line);
                 } else {
-                    write_line(&mut anstream::stderr().lock(), &line);
+                    write_error_line(&line);
                 }
             }
         };
@@ -105,10 +129,10 @@ impl Ui {
             bar.set_message(text.to_owned());
             return;
         }
-        let mut last = self.last_progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = self.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_none_or(|at| at.elapsed().as_secs() >= 10) {
             *last = Some(Instant::now());
-            write_line(&mut anstream::stderr().lock(), &format!("  {text}"));
+            write_error_line(&format!("  {text}"));
         }
     }
 
@@ -128,7 +152,7 @@ impl Ui {
 
     fn ask(&self, question: &str) -> bool {
         // One question at a time, and no lock that others need while it waits for its answer: they may have to say why they stop.
-        let _turn = self.asking.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _turn = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         let draw = |target: ProgressDrawTarget| {
             if let Some(bar) = &self.bar {
                 bar.set_draw_target(target);
@@ -153,9 +177,9 @@ fn style(share: Option<(usize, usize)>) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-/// A closed pipe (`| head`) is no reason to fail.
-fn write_line(out: &mut dyn Write, line: &str) {
-    let _ = writeln!(out, "{line}");
+/// What cannot be written to stderr cannot be reported anywhere.
+fn write_error_line(line: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
 /// A sender of events for one region of a run.
@@ -203,6 +227,26 @@ impl Events {
         let hints = error.hints.iter().map(|hint| self.complete(hint)).collect();
         self.emit(Event::Error { message: error.message, causes: error.causes, hints });
         error.exit
+    }
+
+    /// Waits until whoever reads the output has closed it.
+    pub async fn closed(&self) {
+        let mut closed = self.ui.closed.subscribe();
+        // The sender lives as long as `self`.
+        let _ = closed.wait_for(|closed| *closed).await;
+    }
+
+    /// Whether whoever reads the output has closed it.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        *self.ui.closed.borrow()
+    }
+
+    /// The error of a run whose output could not be written, for example to a full disk.
+    #[must_use]
+    pub fn lost_output(&self) -> Option<Error> {
+        let lost = self.ui.lost.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(Error::new("cannot write the output").because(&lost))
     }
 
     /// See [`Ui::confirm`].

@@ -25,7 +25,7 @@ thread_local! {
 }
 
 fn text(text: &str) -> String {
-    HOSTILE.with_borrow(|hostile| hostile.clone()).unwrap_or_else(|| text.to_owned())
+    HOSTILE.with_borrow(Clone::clone).unwrap_or_else(|| text.to_owned())
 }
 
 fn pairs_of(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
