@@ -1,6 +1,6 @@
-//! The command line: what can be typed, and nothing else.
+//! The command-line arguments.
 //!
-//! Invariant: parsing touches nothing outside; `--help` and `--version` need no configuration.
+//! Invariant: parsing has no side effects; `--help` and `--version` need no configuration.
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -11,18 +11,19 @@ use crate::context::Global;
 
 /// Deploy a face-recognition system to any AWS region, verify that it works, and remove it without a trace
 ///
-/// Every face in a picture that is uploaded to a bucket becomes a row in a table. No AWS account? Add `--local` to any command.
+/// The system writes a row to a DynamoDB table for every face in a picture that is uploaded to its S3 bucket.
+/// No AWS account? Add `--local` to any command.
 #[derive(Debug, Parser)]
 #[command(
     version,
     propagate_version = true,
     max_term_width = 110,
-    after_help = "Exit codes: 0 success · 1 failed, or something is missing or unhealthy · 2 wrong usage, or changes (plan --detailed-exitcode) · \
-                  3 the system does not work · 4 refused · 5 blocked · \
+    after_help = "Exit codes: 0 success · 1 failed, or something is missing or unhealthy · 2 wrong usage, or changes \
+                  (plan --detailed-exitcode) · 3 the system does not work · 4 refused · 5 stack is busy or stuck · \
                   130 interrupted · 143 terminated"
 )]
 pub struct Cli {
-    /// Options of every command
+    /// Options that every command accepts
     #[command(flatten)]
     pub global: Global,
     /// The command to run
@@ -31,10 +32,10 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Reads the command line and the environment; ends the program if either is wrong or help was requested.
+    /// Reads the command line and the environment; exits if either is wrong or help was requested.
     ///
-    /// `--local` excludes a profile and an endpoint. If they come from different sources, the command line wins over the environment;
-    /// within the environment, `--local` wins.
+    /// `--local` conflicts with a profile and with an endpoint. The command line wins over the environment; if all of them
+    /// come from the environment, `--local` wins.
     #[must_use]
     pub fn read() -> Self {
         let matches = Self::command().try_get_matches().unwrap_or_else(|error| fail(&error));
@@ -59,7 +60,8 @@ impl Cli {
     }
 }
 
-/// Ends the program. With `plan --detailed-exitcode`, 2 means changes, so a wrong command line is a failure like any other, as in Terraform.
+/// Exits. With `plan --detailed-exitcode`, 2 means that there are changes, so a wrong command line exits with 1, as in
+/// Terraform.
 #[expect(clippy::exit, reason = "clap ends the program in the same way")]
 fn fail(error: &clap::Error) -> ! {
     let detailed = error.exit_code() != 0 && std::env::args_os().any(|argument| argument == "--detailed-exitcode");
@@ -67,18 +69,18 @@ fn fail(error: &clap::Error) -> ! {
     std::process::exit(if detailed { 1 } else { error.exit_code() })
 }
 
-/// Every command: those that work in regions, and those that do not.
+/// All commands: those that run in a region, and those that do not.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// A command that runs once per region.
     #[command(flatten)]
     InRegion(InRegion),
-    /// A command that needs no open region.
+    /// A command that does not run once per region.
     #[command(flatten)]
     Anywhere(Anywhere),
 }
 
-/// The commands that run once in each region, with clients for it.
+/// The commands that run once per region, each time with clients for that region.
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "each command's own struct is documented, and clap shows that text")]
 pub enum InRegion {
@@ -100,7 +102,7 @@ pub enum InRegion {
     Redrive(commands::redrive::Redrive),
 }
 
-/// The commands that open no region, or choose by themselves which ones they ask.
+/// The commands that need no region, or that choose the regions themselves.
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "each command's own struct is documented, and clap shows that text")]
 pub enum Anywhere {

@@ -1,4 +1,4 @@
-//! This machine's clock, as AWS's APIs count time.
+//! This machine's clock, in the units of AWS's APIs.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,6 +1,6 @@
-//! What a command works with in one region: the global options, the clients, and where its events go.
+//! The context of a command in one region: the global options, the AWS clients, and the sender of its events.
 //!
-//! Invariant: a local run never loads a profile; it has the local cloud's endpoint and dummy credentials.
+//! Invariant: a local run never loads a profile; it uses the local cloud's endpoint and dummy credentials.
 
 use std::path::{Path, PathBuf};
 
@@ -14,20 +14,20 @@ use crate::error::{Error, Exit, Result};
 use crate::ui::{Events, Output};
 use crate::{local, local_cloud};
 
-/// Options of every command.
+/// Options that every command accepts.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Name of the stack
     #[arg(long, global = true, env = "PROVISIONER_STACK", default_value = DEFAULT_STACK, value_name = "NAME")]
     pub stack: String,
-    /// AWS region [default: the region of the AWS configuration]; repeat it to work in several regions in parallel
+    /// AWS region; repeat the option to work in several regions in parallel [default: the region in the AWS configuration]
     #[arg(long, global = true, env = "PROVISIONER_REGION", value_delimiter = ',', value_name = "REGION")]
     pub region: Vec<String>,
-    /// Profile of the AWS configuration
+    /// Profile in the AWS configuration
     #[arg(long, global = true, env = "PROVISIONER_PROFILE", value_name = "NAME")]
     pub profile: Option<String>,
-    /// Endpoint to use instead of AWS's own, for example an emulator or a proxy
+    /// URL to send requests to instead of the AWS endpoints, for example that of an emulator or a proxy
     #[arg(long, global = true, env = "PROVISIONER_ENDPOINT_URL", value_name = "URL")]
     pub endpoint_url: Option<String>,
     /// Use the local cloud on 127.0.0.1, which needs no account and no credentials
@@ -51,7 +51,7 @@ pub struct Global {
 const DEFAULT_STACK: &str = "face-recognition";
 
 impl Global {
-    /// What a command that continues this run must repeat.
+    /// The options that a suggested command must repeat.
     #[must_use]
     pub fn invocation(&self) -> Invocation {
         Invocation {
@@ -64,27 +64,24 @@ impl Global {
     }
 
     /// Checks the stack name and the region names against AWS's rules.
-    ///
-    /// # Errors
-    /// One of the names is wrong.
     pub fn check_names(&self) -> Result<()> {
         names::check_stack(&self.stack).map_err(|problem| {
             Error::new(format!("stack name `{}` {problem}", self.stack))
                 .exit(Exit::Usage)
-                .hint("a stack name begins with a letter and has at most 64 letters, digits and hyphens")
+                .hint("a stack name begins with a letter and has at most 64 letters, digits, and hyphens")
         })?;
         self.region.iter().try_for_each(|region| check_region_name(region))
     }
 }
 
-/// What a command works with in one region.
+/// The context of a command in one region.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The options of every command.
+    /// The global options.
     pub global: Global,
     /// The clients for this region.
     pub clients: Clients,
-    /// Where facts go.
+    /// The sender of events.
     pub events: Events,
     /// The local cloud, if the run uses it.
     pub local: Option<local::State>,
@@ -103,15 +100,15 @@ impl Context {
         &self.clients.region
     }
 
-    /// Asks before something is changed, unless `--yes` was given.
+    /// Asks the user before something is changed, unless `--yes` was given.
     ///
     /// # Errors
-    /// The answer is no, or there is no terminal to ask on.
+    /// The user declined, or there is no terminal to prompt on.
     pub fn confirm(&self, question: &str) -> Result<()> {
         if self.global.yes { Ok(()) } else { self.events.confirm(question) }
     }
 
-    /// The file to write for this region: the given path, or `FILE-REGION.EXT` if several regions write one file each.
+    /// The file to write for this region: the given path, or `FILE-REGION.EXT` if the run has several regions.
     #[must_use]
     pub fn own_file(&self, path: &Path) -> PathBuf {
         if self.global.region.len() < 2 {
@@ -127,18 +124,15 @@ impl Context {
     }
 }
 
-/// Opens the contexts of a run: one per region, or one for the configured region.
-///
-/// # Errors
-/// A name is wrong, the local cloud cannot be reached, or no region is configured.
+/// Opens the contexts of a run: one per region that was named, otherwise one for the configured region.
 pub async fn open(global: &Global, events: &Events, start_local: bool) -> Result<Vec<Context>> {
     global.check_names()?;
     let several = global.region.len() > 1;
     if global.local {
         if several {
-            return Err(Error::new("the local cloud plays one region at a time")
+            return Err(Error::new("the local cloud serves one region at a time")
                 .exit(Exit::Usage)
-                .hint("name one `--region`, or none"));
+                .hint("use `--region` at most once"));
         }
         return Ok(vec![open_local(global, events, start_local).await?]);
     }

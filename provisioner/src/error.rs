@@ -1,6 +1,6 @@
-//! The one error that reaches a user: a sentence with its subject, the causes, the remedy, and the exit code.
+//! The error type that users see: a message, its causes, hints, and an exit code.
 //!
-//! Invariant: every error that leaves a command is of this type, so that nothing is printed without a documented exit code.
+//! Invariant: every error that leaves a command has this type, so every failure has a documented exit code.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,15 +11,15 @@ use crate::core::hint::Hint;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Exit {
-    /// Everything was done.
+    /// The command succeeded.
     Success = 0,
-    /// Something failed.
+    /// The command failed, or something is missing or unhealthy.
     Failed = 1,
-    /// The command line or a file given on it is wrong.
+    /// The command line, or a file that it names, is wrong. With `plan --detailed-exitcode`: there are changes.
     Usage = 2,
     /// The system is deployed, but it does not work.
     Smoke = 3,
-    /// Refused: data would be lost, or nobody confirmed.
+    /// Refused: data would be lost, or the user did not confirm.
     Refused = 4,
     /// Blocked: the stack is busy or stuck.
     Blocked = 5,
@@ -31,7 +31,7 @@ pub enum Exit {
     Terminated = 143,
 }
 
-/// A failure, as a user reads it.
+/// A failure as users see it.
 #[derive(Debug)]
 pub struct Error {
     /// The exit code.
@@ -45,25 +45,25 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error with exit code 1.
+    /// Creates an error with exit code 1.
     pub fn new(message: impl Into<String>) -> Self {
         Self { exit: Exit::Failed, message: message.into(), causes: Vec::new(), hints: Vec::new() }
     }
 
-    /// With another exit code.
+    /// Sets the exit code.
     #[must_use]
     pub fn exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
         self
     }
 
-    /// With the chain of causes of another error.
+    /// Appends another error and its sources as causes.
     #[must_use]
     pub fn because(mut self, error: &(dyn StdError + 'static)) -> Self {
         let mut next = Some(error);
         while let Some(error) = next {
             let text = error.to_string();
-            // Wrappers like to repeat what they wrap.
+            // Many error types repeat the text of their source.
             if self.causes.last().is_none_or(|last| !last.contains(&text)) {
                 self.causes.push(text);
             }
@@ -72,14 +72,14 @@ impl Error {
         self
     }
 
-    /// With another cause in words.
+    /// Appends a cause.
     #[must_use]
     pub fn cause(mut self, cause: impl Into<String>) -> Self {
         self.causes.push(cause.into());
         self
     }
 
-    /// With a remedy.
+    /// Appends a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hints.push(hint.into());
@@ -95,5 +95,5 @@ impl fmt::Display for Error {
 
 impl StdError for Error {}
 
-/// The result of whatever can fail in front of a user.
+/// The result of an operation whose failure is shown to the user.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -1,4 +1,5 @@
-//! `provisioner`: deploys a face-recognition system to any AWS region, verifies that it works, removes it, and proves that nothing is left.
+//! `provisioner` deploys a face-recognition system to any AWS region, verifies that it works, removes it, and proves that
+//! nothing is left.
 //!
 //! Each module depends only on modules to its right:
 //!
@@ -8,18 +9,18 @@
 //!
 //! | module | does | never |
 //! |---|---|---|
-//! | [`run`] | dispatches a parsed command line and ends with its exit code | decides |
-//! | [`cli`] | defines what can be typed | acts |
-//! | [`commands`] | one file per command: its options, and the order of its steps | names an SDK type, prints |
-//! | [`steps`] | the steps that several commands share: preflight, prepare, apply, smoke, clean | names an SDK type, prints |
-//! | [`context`] | the global options and clients of one region | acts |
+//! | [`run`] | dispatches a parsed command line and returns the exit code | decides |
+//! | [`cli`] | defines the command-line arguments | acts |
+//! | [`commands`] | defines each command in one file: its options and the order of its steps | names an SDK type, prints |
+//! | [`steps`] | holds the steps that several commands share, for example preflight and smoke | names an SDK type, prints |
+//! | [`context`] | holds the global options and the clients of one region | acts |
 //! | [`local_cloud`] | joins, starts and stops the local cloud for commands | names an SDK type |
-//! | [`bootstrap`] | the function's executable: built, embedded or given | passes on an executable of the wrong kind |
-//! | [`aws`] | the only place that names `aws_sdk_*` | decides, prints |
-//! | [`ui`] | the only place that prints: text, live lines, JSON | acts |
-//! | [`local`] | the processes of the local cloud | names an SDK type, reads a profile |
+//! | [`bootstrap`] | provides the function's executable: built, embedded or given | accepts an executable of the wrong kind |
+//! | [`aws`] | calls AWS; the only place that names `aws_sdk_*` | decides, prints |
+//! | [`ui`] | prints text, live lines or JSON; the only place that prints | acts |
+//! | [`local`] | runs the processes of the local cloud | names an SDK type, reads a profile |
 //! | [`package`] | turns bytes into a reproducible zip | reads anything |
-//! | [`core`] | decides: names, stack states, plans, diagnoses, smoke verdicts | reads a clock, a file, the environment or the network |
+//! | [`core`] | decides: names, stack states, plans, diagnoses, smoke results | reads a clock, file, environment or network |
 //!
 //! `tests/tidy.rs` checks these rules. `docs/architecture.md` explains them, with the invariants and the decisions behind them.
 

@@ -1,6 +1,6 @@
-//! The local cloud as commands use it: joined, started, stopped, with its progress as events.
+//! Starts, joins and stops the local cloud for commands, and reports the progress as events.
 //!
-//! Invariant: nothing here knows a command; `commands/local.rs` and `context.rs` both build on it.
+//! Invariant: nothing here depends on a command; `commands/local.rs` and `context.rs` both build on it.
 
 use crate::core::event::{Event, LocalStep};
 use crate::core::hint::Hint;
@@ -8,13 +8,10 @@ use crate::error::{Error, Exit, Result};
 use crate::local::{self, Options, Paths, Progress, State, Status, Stopped};
 use crate::ui::Events;
 
-/// Names the port if a command other than `local start` starts the local cloud.
+/// Sets the port if a command other than `local start` starts the local cloud.
 pub const PORT_VARIABLE: &str = "PROVISIONER_LOCAL_PORT";
 
 /// Starts the local cloud with its defaults, or joins the one that is running.
-///
-/// # Errors
-/// The port variable is not a port, or the local cloud cannot be started.
 pub async fn start_default(region: Option<&String>, events: &Events) -> Result<State> {
     let mut options = Options::from_env().map_err(explain)?;
     region.map_or(local::DEFAULT_REGION, String::as_str).clone_into(&mut options.region);
@@ -23,31 +20,27 @@ pub async fn start_default(region: Option<&String>, events: &Events) -> Result<S
 }
 
 fn port(text: &str) -> Result<u16> {
-    text.parse().map_err(|error| Error::new(format!("`{PORT_VARIABLE}` is `{text}`")).because(&error).exit(Exit::Usage))
+    text.parse().map_err(|error| {
+        Error::new(format!("`{PORT_VARIABLE}` is `{text}`, which is not a port")).because(&error).exit(Exit::Usage)
+    })
 }
 
 /// Starts a local cloud with these options, or joins the one that is running.
-///
-/// # Errors
-/// It cannot be started.
 pub async fn start(options: &Options, events: &Events) -> Result<State> {
     let state = local::start(options, &|progress| report(&progress, events)).await.map_err(explain)?;
     announce(&state, events);
     Ok(state)
 }
 
-/// The usual options, with folders from the environment.
-///
-/// # Errors
-/// The environment names no usable folder.
+/// The default options, with folders from the environment.
 pub fn options() -> Result<Options> {
     Options::from_env().map_err(explain)
 }
 
-/// The local cloud that is running.
+/// The running local cloud.
 ///
 /// # Errors
-/// None is running, or a part of it does not answer.
+/// No local cloud is running, or a part of it does not answer.
 pub async fn running() -> Result<State> {
     match status().await? {
         Status::Running(state) => Ok(*state),
@@ -62,17 +55,11 @@ pub async fn running() -> Result<State> {
 }
 
 /// Whether a local cloud is running.
-///
-/// # Errors
-/// Its state cannot be read.
 pub async fn status() -> Result<Status> {
     local::status(&Paths::from_env().map_err(explain)?).await.map_err(explain)
 }
 
 /// Stops the local cloud if one is running.
-///
-/// # Errors
-/// A process does not end, or a file cannot be removed.
 pub async fn stop(events: &Events) -> Result<()> {
     let stopped = local::stop(&Paths::from_env().map_err(explain)?, &|progress| report(&progress, events))
         .await
@@ -81,20 +68,20 @@ pub async fn stop(events: &Events) -> Result<()> {
     Ok(())
 }
 
-/// Says where the local cloud is.
+/// Reports the local cloud's endpoint and account.
 pub fn announce(state: &State, events: &Events) {
     let account = local::credentials().account_id.to_owned();
     events.emit(Event::LocalReady { endpoint: state.endpoint_url.clone(), account });
 }
 
-/// The error for a local cloud of which one part has ended.
+/// The error for a local cloud of which one process has ended.
 #[must_use]
 pub fn broken(part: &str) -> Error {
     Error::new(format!("{part} of the local cloud does not answer"))
-        .hint(Hint::command("local stop").then(" removes what is left of it; then start it again"))
+        .hint(Hint::command("local stop").then(" stops its other processes; then start it again"))
 }
 
-/// A user's error for one of the local cloud.
+/// Turns an error of the local cloud into one for users.
 #[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 #[must_use]
 pub fn explain(error: local::Error) -> Error {
@@ -114,7 +101,7 @@ fn report(progress: &Progress, events: &Events) {
         Progress::Installed { took } => LocalStep::Installed { seconds: took.as_secs_f64() },
         Progress::Replacing { ended } => LocalStep::Replacing { ended },
         Progress::Starting { port } => LocalStep::Starting { port: *port },
-        // Announced with the account, once for all ways to get there.
+        // `announce` reports it together with the account.
         _ => return,
     };
     events.emit(Event::LocalCloud { step });

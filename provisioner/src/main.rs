@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         }
     };
     let exit = runtime.block_on(provisioner::run::run(cli, &ui));
-    // A question that was interrupted still waits for its answer.
+    // After Ctrl-C at a prompt, the thread that reads the answer is still blocked.
     runtime.shutdown_background();
     ExitCode::from(exit as u8)
 }

@@ -1,4 +1,4 @@
-//! Runs a parsed command line to its end.
+//! Runs a parsed command.
 //!
 //! Invariant: every run ends with exactly one [`Event::Result`], whatever happened before.
 
@@ -18,7 +18,7 @@ use crate::steps::interrupt::{self, Signal};
 use crate::ui::{Events, Ui};
 use crate::{local as cloud, local_cloud};
 
-/// Runs a command; everything that happens is an event.
+/// Runs a command, reports its result, and returns the exit code.
 pub async fn run(cli: Cli, ui: &Arc<Ui>) -> Exit {
     let events = Events::new(Arc::clone(ui), cli.global.invocation());
     let command = async {
@@ -92,12 +92,13 @@ fn ended(name: &str, signal: Signal) -> Error {
         .hint("run the same command again; it continues from the current state")
 }
 
-/// Whether there is a local cloud, or anything left of one.
+/// Whether there is a local cloud, or a part of one that is still running.
 async fn local_runs() -> bool {
     !matches!(local_cloud::status().await, Ok(cloud::Status::NotRunning))
 }
 
-/// Runs a command in every region in parallel. The worst exit code is the run's; an error's comes before a verdict's.
+/// Runs a command in all regions in parallel and returns the worst exit code. The exit code of an error takes precedence
+/// over one that a command returned as its result.
 async fn everywhere(
     contexts: Vec<Context>,
     command: Arc<InRegion>,

@@ -30,7 +30,7 @@ pub async fn run(args: &Build, global: &Global, events: &Events) -> Result<()> {
     let architecture = match args.architecture.as_str() {
         _ if global.local => Architecture::of_this_machine(),
         name => Architecture::of_name(name).ok_or_else(|| {
-            Error::new(format!("there is no architecture `{name}`")).exit(Exit::Usage).hint("use `arm64` or `x86_64`")
+            Error::new(format!("unknown architecture `{name}`")).exit(Exit::Usage).hint("use `arm64` or `x86_64`")
         })?,
     };
     let package = bootstrap::package(&args.function.source(architecture, global.local), events).await?;

@@ -15,39 +15,36 @@ use crate::error::{Error, Exit, Result};
 use crate::steps::picture::{self, Deployment, PictureResult};
 use crate::steps::preflight;
 
-/// Upload pictures, wait for the function, show the faces
+/// Upload pictures and show the faces that the function finds in them
 ///
-/// A picture is stored under its file's name, in the place of one that is there under that name.
+/// A picture is stored under the name of its file. It replaces an existing picture with that name.
 #[derive(Debug, clap::Args)]
 pub struct Detect {
-    /// Pictures, JPEG or PNG
+    /// Pictures to upload (JPEG or PNG)
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Put them under this prefix in the bucket
+    /// Prefix of the pictures' keys in the bucket
     #[arg(long, value_name = "PREFIX", default_value = "")]
     pub prefix: String,
-    /// Seconds to wait for each
+    /// Seconds to wait for each picture
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
 }
 
-/// So many pictures are under way at once: Rekognition's smallest default quota is about five a second.
-const SIDE_BY_SIDE: usize = 8;
+/// Maximum number of pictures in progress at a time: Rekognition's smallest default quota is about five per second.
+const PARALLEL_PICTURES: usize = 8;
 
-/// Runs it in one region.
-///
-/// # Errors
-/// There is no stack, a file cannot be read, or a picture is not finished in time.
+/// Runs the command in one region.
 pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
-    if let Some(name) = twice(&args.files) {
-        return Err(Error::new(format!("two of the files are called `{name}`, and one would replace the other"))
+    if let Some(name) = repeated_name(&args.files) {
+        return Err(Error::new(format!("two files are named `{name}`, so one would replace the other"))
             .exit(Exit::Usage)
-            .hint("rename one, or give them to two runs with different `--prefix`"));
+            .hint("rename one of them, or upload them in two runs with different values of `--prefix`"));
     }
     let stack = preflight::deployed(cx).await?;
     let deployment = Deployment::of(&stack)?;
     let patience = Duration::from_secs(args.timeout);
-    let turns = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+    let turns = Arc::new(Semaphore::new(PARALLEL_PICTURES));
     let mut running = JoinSet::new();
     for file in args.files.clone() {
         let (cx, deployment, prefix, turns) = (cx.clone(), deployment.clone(), args.prefix.clone(), Arc::clone(&turns));
@@ -58,7 +55,7 @@ pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
     }
     let (mut worst, mut done) = (Exit::Success, 0);
     while let Some(outcome) = running.join_next().await {
-        let outcome = outcome.map_err(|error| Error::new("a picture was interrupted").because(&error))?;
+        let outcome = outcome.map_err(|error| Error::new("the upload of a picture crashed").because(&error))?;
         if let Err(error) = outcome {
             worst = worst.max(cx.events.report(error));
         }
@@ -68,8 +65,8 @@ pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
     Ok(worst)
 }
 
-/// A name that two of the files have.
-fn twice(files: &[PathBuf]) -> Option<String> {
+/// A name that two of the files share.
+fn repeated_name(files: &[PathBuf]) -> Option<String> {
     let mut seen = HashSet::new();
     let names = files.iter().map(|file| file.file_name().unwrap_or_default());
     names.into_iter().find(|name| !seen.insert(*name)).map(|name| name.to_string_lossy().into_owned())
@@ -87,10 +84,9 @@ async fn one(cx: &Context, deployment: &Deployment, file: &Path, prefix: &str, p
         PictureResult::Rows(rows) => (rows, None),
         PictureResult::Without(word) => (Vec::new(), Some(word)),
         PictureResult::Late(line) => {
-            let error =
-                Error::new(format!("the function has not finished with `{key}` after {} s", patience.as_secs()))
-                    .exit(Exit::Smoke)
-                    .hint(Hint::command("logs").then(" shows its log"));
+            let error = Error::new(format!("the function did not process `{key}` within {} s", patience.as_secs()))
+                .exit(Exit::Smoke)
+                .hint(Hint::command("logs").then(" shows the function's log"));
             return Err(line.into_iter().fold(error, Error::cause));
         }
     };

@@ -17,8 +17,9 @@ use crate::steps::{operation, remains, settings};
 
 /// Remove the system and prove that nothing is left
 ///
-/// Counts what will be removed, asks, empties the bucket (versions, delete markers, unfinished uploads), deletes the stack, its data and its
-/// packages, then asks AWS for each resource by name. With `--local`, the local cloud is stopped once its last stack is gone.
+/// Shows what will be removed and asks for confirmation. Then it empties the bucket, including versions, delete markers,
+/// and unfinished uploads; deletes the stack, its data, and its packages; and asks AWS for each resource by name. With
+/// `--local`, it also stops the local cloud when its last stack is gone.
 #[derive(Debug, clap::Args)]
 pub struct Down {
     /// Keep the bucket and the table with their contents
@@ -30,9 +31,6 @@ pub struct Down {
 }
 
 /// Runs the command in one region.
-///
-/// # Errors
-/// A step fails, or something is left.
 pub async fn run(args: &Down, cx: &Context) -> Result<Exit> {
     let outcome = remove(args, cx).await?;
     if cx.local.is_some() && !args.keep_data {
@@ -45,10 +43,10 @@ pub async fn run(args: &Down, cx: &Context) -> Result<Exit> {
     Ok(outcome)
 }
 
-/// What there is to remove.
+/// The stack to remove.
 struct Target {
     stack: Stack,
-    /// What is done with the stack first; nothing if it is gone and only its data is left.
+    /// `FirstStep::Nothing` if the stack is gone and only its data is left.
     step: FirstStep,
     resources: Vec<Resource>,
 }
@@ -66,7 +64,7 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     let (resources, others): (Vec<_>, Vec<_>) =
         resources.into_iter().partition(|resource| stack.status.holds(&resource.status));
     let (removed, foreign): (Vec<_>, Vec<_>) = others.into_iter().partition(|resource| resource.status.is_deleted());
-    // A later run that finds the stack gone must not mistake what was never in it for what this run left.
+    // A later run that finds the stack gone must not remove data that was never in it.
     let keeps_data = args.keep_data || foreign.iter().any(Resource::is_data);
     let data = Data::of(&resources, &observed.account);
     let objects = announce(cx, args, &stack, resources.len(), &data).await?;
@@ -94,7 +92,7 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
         }
     }
     let mut expected_gone = vec![resource("AWS::CloudFormation::Stack", &stack.name)];
-    // What CloudFormation reports as deleted is asked for as well.
+    // Resources that CloudFormation reports as deleted are checked, too.
     let ours = resources.into_iter().chain(removed);
     expected_gone.extend(ours.filter(|resource| !(args.keep_data && resource.is_data())));
     if matches!(packages, Packages::BucketGone) {
@@ -103,17 +101,17 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     let kept = if args.keep_data { data } else { Data::default() };
     tokio::try_join!(prove_gone(cx, &observed, &expected_gone), kept.report_kept(cx))?;
     match packages {
-        // Packages matter least, so their failure is reported last.
+        // Packages matter least, so the failure to remove them is reported last.
         Packages::Failed(error) => Err(error),
         Packages::BucketGone | Packages::BucketKept => Ok(Exit::Success),
     }
 }
 
-/// The stack in a state in which it can be deleted, or the one that an interrupted `down` left behind.
+/// Waits until the stack can be deleted; if it is gone, finds what an interrupted `down` left behind.
 async fn find(cx: &Context, observed: &mut Observed, listed: Option<Vec<Resource>>) -> Result<Option<Target>> {
     let before = observed.stack.clone();
     if let Some((stack, step)) = settle(cx, observed).await? {
-        // If an operation was joined, its result is not in the list.
+        // The list is out of date if a running operation has ended since.
         let listed = listed.filter(|_| before.is_some_and(|before| before.status == stack.status));
         let resources = match listed {
             Some(listed) => listed,
@@ -121,7 +119,7 @@ async fn find(cx: &Context, observed: &mut Observed, listed: Option<Vec<Resource
         };
         return Ok(Some(Target { stack, step, resources }));
     }
-    // A deletion that was joined has removed the stack; what it leaves is still to be removed.
+    // A deletion that was already running has removed the stack, but not its data.
     if let (Some(stack), Some(resources)) = (before, listed) {
         return Ok(Some(Target { stack, step: FirstStep::Nothing, resources }));
     }
@@ -142,7 +140,7 @@ async fn settle(cx: &Context, observed: &mut Observed) -> Result<Option<(Stack, 
     }
 }
 
-/// Reports what will be removed, and returns the number of objects in the bucket if they could be counted.
+/// Reports what will be removed, and returns the number of objects in the bucket if it is below the counting limit.
 async fn announce(cx: &Context, args: &Down, stack: &Stack, resources: usize, data: &Data) -> Result<Option<usize>> {
     let objects = async {
         match data.buckets.first() {

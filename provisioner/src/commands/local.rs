@@ -12,18 +12,18 @@ use crate::local::{self, Options, Status};
 use crate::local_cloud::{self, PORT_VARIABLE};
 use crate::ui::Events;
 
-/// Manage the local cloud: an emulator on 127.0.0.1 that needs no account
+/// Manage the local cloud: an AWS emulator on 127.0.0.1 that needs no account
 #[derive(Debug, clap::Subcommand)]
 pub enum Local {
-    /// Start it, or join the one that is running
+    /// Start the local cloud, or show the one that is running
     Start(Start),
-    /// Stop it and remove everything in it
+    /// Stop the local cloud and delete everything in it
     Stop,
-    /// Print the variables that point the AWS CLI or any SDK at it: eval "$(provisioner local env)"
+    /// Print the environment variables that point the AWS CLI and SDKs at the local cloud: eval "$(provisioner local env)"
     Env,
-    /// Show whether it is running, and where; exits with 1 if it is not
+    /// Show whether the local cloud is running, and its endpoint; exits with 1 if it is not running
     Status,
-    /// Serve Rekognition (started by `local start`)
+    /// Serve Rekognition; started by `local start`
     #[command(hide = true)]
     ServeRekognition(Serve),
 }
@@ -31,10 +31,10 @@ pub enum Local {
 /// Options of `local start`.
 #[derive(Debug, clap::Args)]
 pub struct Start {
-    /// Port on 127.0.0.1; 0 takes any free port [default: 4566]
+    /// Port on 127.0.0.1; 0 selects a free port [default: 4566]
     #[arg(long, env = PORT_VARIABLE, value_name = "PORT")]
     pub port: Option<u16>,
-    /// Imitate a Rekognition quota: throttle requests beyond this number per second
+    /// Throttle requests to Rekognition beyond this number per second, to imitate a quota
     #[arg(long, value_name = "N")]
     pub rekognition_quota: Option<u32>,
 }
@@ -53,9 +53,6 @@ pub struct Serve {
 }
 
 /// Runs the command.
-///
-/// # Errors
-/// The local cloud cannot be started, stopped or found.
 pub async fn run(args: Local, global: &Global, events: &Events) -> Result<Exit> {
     match args {
         Local::Start(start) => {
@@ -86,7 +83,7 @@ pub async fn run(args: Local, global: &Global, events: &Events) -> Result<Exit> 
     Ok(Exit::Success)
 }
 
-/// Serves until it is told to end; pictures are read from the emulator's buckets.
+/// Serves until the process is stopped. Pictures are read from the emulator's buckets.
 async fn serve_rekognition(serve: Serve) -> Result<()> {
     let target = Target::Local {
         endpoint: serve.s3_endpoint.clone(),

@@ -24,7 +24,7 @@ pub struct Logs {
 }
 
 fn ago(text: &str) -> std::result::Result<Duration, String> {
-    let wrong = || "expected for example 90s, 15m, 2h or 1d".to_owned();
+    let wrong = || "expected a number and a unit, for example 90s, 15m, 2h or 1d".to_owned();
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {
         's' => 1,
@@ -38,9 +38,6 @@ fn ago(text: &str) -> std::result::Result<Duration, String> {
 }
 
 /// Runs the command in one region.
-///
-/// # Errors
-/// There is no stack, or the log cannot be read.
 pub async fn run(args: &Logs, cx: &Context) -> Result<Exit> {
     let stack = preflight::deployed(cx).await?;
     let group = stack.output("LogGroupName")?;
@@ -55,7 +52,7 @@ pub async fn run(args: &Logs, cx: &Context) -> Result<Exit> {
         };
         for line in lines {
             if seen.insert((line.id, line.at, line.text.clone())) {
-                // Lines of one moment can arrive late: a minute is asked for again.
+                // CloudWatch Logs may add a line up to a minute late, so the last minute is requested again.
                 from = from.max(line.at - 60_000);
                 cx.events.emit(Event::Log { at: line.at, line: line.text });
             }
@@ -75,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_ago() {
+    fn durations_are_a_number_and_a_unit() {
         for (text, seconds) in [
             ("90s", Some(90)),
             ("15m", Some(900)),

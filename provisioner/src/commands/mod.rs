@@ -1,4 +1,4 @@
-//! One file per command: its options, and the order of its steps.
+//! One file per command: its options and the order of its steps.
 
 pub mod build;
 pub mod detect;

@@ -9,10 +9,10 @@ use crate::steps::prepared::Purpose;
 use crate::steps::settings::Settings;
 use crate::steps::{clean, prepare, saved_plan};
 
-/// Show what `up` would do, property by property, data loss first
+/// Show what `up` would change, property by property, with data loss first
 #[derive(Debug, clap::Args)]
 pub struct Plan {
-    /// What the system is to be like
+    /// Settings of the system
     #[command(flatten)]
     pub settings: Settings,
     /// Exit with 0 if there are no changes, 1 if anything failed, and 2 if there are changes
@@ -23,10 +23,7 @@ pub struct Plan {
     pub out: Option<PathBuf>,
 }
 
-/// Runs it in one region.
-///
-/// # Errors
-/// The plan cannot be made.
+/// Runs the command in one region.
 pub async fn run(args: &Plan, cx: &Context) -> Result<Exit> {
     let purpose = if args.out.is_some() { Purpose::Save } else { Purpose::Preview };
     let prepared = prepare::prepare(cx, &args.settings, purpose).await?;

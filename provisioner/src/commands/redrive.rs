@@ -12,36 +12,35 @@ use crate::core::invocation_record::{self, NotARecord};
 use crate::error::{Error, Exit, Result};
 use crate::steps::preflight;
 
-/// Send the uploads that failed for good to the function once more
+/// Send the events in the failure queue to the function again
 ///
-/// Each event in the failure queue is handed to the function again, and leaves the queue only when Lambda has taken it over. A second
-/// delivery writes the same rows, so nothing is doubled by an interruption. What fails again comes back into the queue.
+/// The failure queue keeps the events of pictures that the function could not process. An event leaves the queue only when
+/// Lambda has accepted it. Processing a picture twice writes the same rows, so an interruption does no harm. An event that
+/// fails again returns to the queue.
 #[derive(Debug, clap::Args)]
 pub struct Redrive {
-    /// Send so many at most
+    /// Maximum number of events to send
     #[arg(long, value_name = "COUNT")]
     pub limit: Option<usize>,
 }
 
-/// Runs it in one region.
-///
-/// # Errors
-/// There is no stack or no queue, a request fails, or the queue holds what is no failed event.
+/// Runs the command in one region.
 pub async fn run(args: &Redrive, cx: &Context) -> Result<Exit> {
     let stack = preflight::deployed(cx).await?;
     let Some(url) = stack.outputs.get("FailureQueueUrl") else {
         return Err(Error::new(format!("stack `{}` has no failure queue", stack.name)).hint(
-            Hint::command("up --parameter FailureQueue=yes").then(" adds one; it keeps uploads that fail from then on"),
+            Hint::command("up --parameter FailureQueue=yes")
+                .then(" adds one, which keeps events that fail from then on"),
         ));
     };
     let function = stack.output("FunctionName")?;
     let mut sent = Sent::default();
     let outcome = send(args.limit.unwrap_or(usize::MAX), url, function, cx, &mut sent).await;
     for message in &sent.left {
-        // Shown again at once, so that a run right after this one finds it. Where that fails, it shows by itself after a while.
+        // The next run finds the message at once. If this request fails, the message becomes visible after its time-out.
         let _ = queue::show(&cx.clients.sqs, url, message).await;
     }
-    // The queue's own count is late by seconds.
+    // The queue's own count lags by seconds.
     let kept = queue::count(&cx.clients.sqs, url).await.map(|count| count.max(sent.left.len()));
     cx.events.emit(Event::Redriven {
         queue: url.clone(),
@@ -56,13 +55,13 @@ pub async fn run(args: &Redrive, cx: &Context) -> Result<Exit> {
 #[derive(Default)]
 struct Sent {
     events: usize,
-    /// Messages that are no failed event.
+    /// The number of messages that are not invocation records.
     foreign: usize,
-    /// What was received and is still in the queue.
+    /// The messages that were received and are still in the queue.
     left: Vec<Message>,
 }
 
-/// Sends up to `limit` events, a batch side by side. `sent` is true also after an error.
+/// Sends up to `limit` events, each batch in parallel. `sent` is correct even after an error.
 async fn send(limit: usize, url: &str, function: &str, cx: &Context, sent: &mut Sent) -> Result<()> {
     let began = clock::now().as_millis();
     let mut seen_again = 0;
@@ -71,7 +70,8 @@ async fn send(limit: usize, url: &str, function: &str, cx: &Context, sent: &mut 
         if messages.is_empty() {
             break;
         }
-        // In a long run what was left comes again. Once it all has, with nothing new between, there is nothing new.
+        // In a long run, messages that were left become visible again. Only when all of them have been received again,
+        // with no new one in between, is the queue known to hold no others.
         let mut new = Vec::new();
         for message in messages {
             match sent.left.iter_mut().find(|known| known.id == message.id) {
@@ -87,15 +87,15 @@ async fn send(limit: usize, url: &str, function: &str, cx: &Context, sent: &mut 
             continue;
         }
         seen_again = 0;
-        // What fails again while this runs is not sent in the same run: that could go on without end.
+        // Events that fail again during this run are not sent again, because the run might never end.
         let (late, messages): (Vec<_>, Vec<_>) = new.into_iter().partition(|message| message.sent_at > began);
         sent.left.extend(late);
         let mut failed = None;
-        let outcomes = join_all(messages.iter().map(|message| hand_over(message, url, function, cx))).await;
+        let outcomes = join_all(messages.iter().map(|message| handle(message, url, function, cx))).await;
         for (message, outcome) in messages.into_iter().zip(outcomes) {
             match outcome {
-                Ok(Handed::Over) => sent.events += 1,
-                Ok(Handed::Foreign(reason)) => {
+                Ok(Handled::Sent) => sent.events += 1,
+                Ok(Handled::Foreign(reason)) => {
                     sent.foreign += 1;
                     sent.left.push(message);
                     cx.events.emit(Event::MessageKept { reason });
@@ -113,20 +113,20 @@ async fn send(limit: usize, url: &str, function: &str, cx: &Context, sent: &mut 
     Ok(())
 }
 
-/// What became of a message.
-enum Handed {
-    /// Lambda has its event, and it has left the queue.
-    Over,
-    /// It is no failed event, and why.
+/// What happened to a message.
+enum Handled {
+    /// Lambda has accepted its event, and the message was deleted from the queue.
+    Sent,
+    /// The message is not an invocation record, for this reason.
     Foreign(NotARecord),
 }
 
-async fn hand_over(message: &Message, url: &str, function: &str, cx: &Context) -> Result<Handed> {
+async fn handle(message: &Message, url: &str, function: &str, cx: &Context) -> Result<Handled> {
     let event = match invocation_record::event(&message.body) {
         Ok(event) => event,
-        Err(reason) => return Ok(Handed::Foreign(reason)),
+        Err(reason) => return Ok(Handled::Foreign(reason)),
     };
     function::invoke_later(&cx.clients.lambda, function, &event).await?;
     queue::remove(&cx.clients.sqs, url, message).await?;
-    Ok(Handed::Over)
+    Ok(Handled::Sent)
 }

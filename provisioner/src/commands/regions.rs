@@ -13,27 +13,27 @@ use crate::ui::Events;
 
 /// List the regions and whether the system can run there
 ///
-/// Without `--live`, the answer comes from a built-in table and needs no account.
+/// Without `--live`, the list comes from a built-in table and needs no account.
 #[derive(Debug, clap::Args)]
 pub struct Regions {
-    /// Ask Service Quotas in each region of the account's partition for the quota of `DetectFaces`; a region without one
-    /// has no Rekognition. A region in which the account may not ask is shown as `unknown`
+    /// Ask Service Quotas in each region of the account's partition for the `DetectFaces` quota. A region without this
+    /// quota does not have Rekognition; a region that refuses the request is shown as `unknown`
     #[arg(long)]
     pub live: bool,
-    /// Also list the regions where the system cannot run
+    /// Also list the regions in which the system cannot run
     #[arg(long)]
     pub all: bool,
 }
 
-/// The answer for each region: its quota in requests per second, none if it has no Rekognition, or why AWS did not tell.
+/// The answer of each region: its quota in requests per second, `None` if it does not have Rekognition, or an error.
 type Answers = BTreeMap<&'static str, Result<Option<f64>>>;
 
-/// Prints the table of regions.
+/// Runs the command.
 pub async fn run(args: &Regions, global: &Global, events: &Events) -> Result<()> {
     if args.live && global.local {
-        return Err(Error::new("the local cloud has no list of regions of its own")
+        return Err(Error::new("`--live` asks AWS, so it cannot be used with `--local`")
             .exit(Exit::Usage)
-            .hint("leave out `--live` or `--local`"));
+            .hint("remove one of the two options"));
     }
     let answers = if args.live { Some(ask(global).await?) } else { None };
     let rows = regions::all()
@@ -62,7 +62,7 @@ pub async fn run(args: &Regions, global: &Global, events: &Events) -> Result<()>
     Ok(())
 }
 
-/// Asks every region of the account's partition at the same time; credentials are worth nothing in another partition.
+/// Asks all regions of the account's partition in parallel. Credentials are not valid in other partitions.
 async fn ask(global: &Global) -> Result<Answers> {
     let clients = connect(global).await?;
     let partition = regions::partition_of(&clients.region);
@@ -86,7 +86,7 @@ async fn connect(global: &Global) -> Result<Clients> {
     };
     let named = global.region.first().map(String::as_str);
     match Clients::connect(&target(named)).await {
-        // No region is configured, and any will do: this command asks them all.
+        // No region is configured. Any region will do, because this command asks all of them.
         Err(error) if named.is_none() && error.exit == Exit::Usage => {
             Clients::connect(&target(Some("us-east-1"))).await
         }

@@ -4,10 +4,10 @@ use crate::core::event::Event;
 use crate::error::{Error, Result};
 use crate::ui::Events;
 
-/// Print the completions for a shell
+/// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
 pub struct Completions {
-    /// The shell
+    /// Shell to print the script for
     pub shell: clap_complete::Shell,
 }
 
@@ -16,9 +16,6 @@ pub struct Completions {
 pub struct Man {}
 
 /// Runs `completions`.
-///
-/// # Errors
-/// Never in practice.
 pub fn completions(args: &Completions, command: &mut clap::Command, events: &Events) -> Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, command, "provisioner", &mut text);
@@ -26,9 +23,6 @@ pub fn completions(args: &Completions, command: &mut clap::Command, events: &Eve
 }
 
 /// Runs `man`.
-///
-/// # Errors
-/// Never in practice.
 pub fn man(command: clap::Command, events: &Events) -> Result<()> {
     let mut text = Vec::new();
     clap_mangen::Man::new(command)
@@ -38,7 +32,7 @@ pub fn man(command: clap::Command, events: &Events) -> Result<()> {
 }
 
 fn print(text: Vec<u8>, events: &Events) -> Result<()> {
-    let text = String::from_utf8(text).map_err(|error| Error::new("the text is no UTF-8").because(&error))?;
+    let text = String::from_utf8(text).map_err(|error| Error::new("the text is not UTF-8").because(&error))?;
     events.emit(Event::Document { text });
     Ok(())
 }

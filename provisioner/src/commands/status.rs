@@ -8,21 +8,18 @@ use crate::core::event::{Event, STATUS_COUNTS, StatusReport};
 use crate::core::first_step::Condition;
 use crate::error::{Exit, Result};
 
-/// Show the stack, its outputs, its parameters and what it holds; exits with 1 where it is absent or broken
+/// Show the stack, its outputs, and the number of pictures and rows; exits with 1 if it does not exist or is broken
 #[derive(Debug, clap::Args)]
 pub struct Status {
-    /// Do not count objects and rows
+    /// Do not count pictures and rows
     #[arg(long)]
     pub no_counts: bool,
-    /// Also ask what was changed outside CloudFormation, in the console or by hand; exits with 1 where something was
+    /// Also show changes that were made outside CloudFormation; exits with 1 if there are any
     #[arg(long)]
     pub drift: bool,
 }
 
-/// Runs it in one region.
-///
-/// # Errors
-/// A request fails.
+/// Runs the command in one region.
 pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
     let Some(stack) = stack::describe(&cx.clients.cloudformation, cx.stack()).await? else {
         cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });

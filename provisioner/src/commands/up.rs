@@ -13,11 +13,12 @@ use crate::steps::{apply, clean, prepare, saved_plan, smoke};
 
 /// Create or update the system, then verify that it works
 ///
-/// Builds and packages the function, checks account, region and names, shows the plan, asks, deploys through CloudFormation, and uploads a
-/// picture to see its rows appear. If nothing has changed, the smoke test runs again only if this deployment has not passed it yet.
+/// Builds and packages the function, checks the account, the region, and the names, shows the plan, asks for
+/// confirmation, and deploys with CloudFormation. Then it uploads a picture and checks its rows. If nothing has changed,
+/// it repeats this test only if the deployment has not passed it yet; `smoke` runs it at any time.
 #[derive(Debug, clap::Args)]
 pub struct Up {
-    /// The system's settings
+    /// Settings of the system
     #[command(flatten)]
     pub settings: Settings,
     /// Execute exactly this plan, which `plan --out` saved; refused if anything has changed since then
@@ -26,7 +27,7 @@ pub struct Up {
     /// Skip the smoke test
     #[arg(long)]
     pub no_smoke: bool,
-    /// Proceed even if the bucket or table would be deleted or replaced
+    /// Proceed even if the bucket or the table would be deleted or replaced
     #[arg(long)]
     pub allow_data_loss: bool,
 }
@@ -46,10 +47,7 @@ const SETTINGS: [&str; 11] = [
     "role_arn",
 ];
 
-/// Runs it in one region.
-///
-/// # Errors
-/// Any step fails.
+/// Runs the command in one region.
 pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
     let mut prepared = match &args.plan {
         Some(path) => saved_plan::load(cx, path).await?,
@@ -74,8 +72,8 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
         }
         return Err(refused);
     }
-    // While CloudFormation works: neither the update nor its rollback needs more than the two that are kept.
-    let mut stack = apply::run(cx, &prepared, collect(cx, &prepared)).await?;
+    // Old packages are removed while CloudFormation works: an update and its rollback need only the two that are kept.
+    let mut stack = apply::run(cx, &prepared, remove_unused_packages(cx, &prepared)).await?;
     if prepared.adoption.take().is_some() {
         stack = apply::complete_adoption(cx, &mut prepared, stack).await?;
     }
@@ -86,8 +84,8 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
     smoke::prove_and_record(cx, &stack, &smoke::Options::default()).await
 }
 
-/// Removes the packages that an update leaves behind; a stack that is only being created has none.
-async fn collect(cx: &Context, prepared: &Prepared) {
+/// Removes the packages that an update leaves unused; a stack that is being created has none.
+async fn remove_unused_packages(cx: &Context, prepared: &Prepared) {
     let Some(stack) = &prepared.observed.stack else { return };
     let previous = stack.parameters.get("CodeKey").cloned();
     let current = names::package_key(cx.stack(), &prepared.package.sha256);
