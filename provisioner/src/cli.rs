@@ -34,8 +34,8 @@ pub struct Cli {
 impl Cli {
     /// Reads the command line and the environment; exits if either is wrong or help was requested.
     ///
-    /// `--local` conflicts with a profile and with an endpoint. The command line wins over the environment; if all of them
-    /// come from the environment, `--local` wins.
+    /// `--local` conflicts with a profile and with an endpoint. The command line wins over the environment; if all of
+    /// them come from the environment, `--local` wins.
     #[must_use]
     pub fn read() -> Self {
         let matches = Self::command().try_get_matches().unwrap_or_else(|error| fail(&error));

@@ -21,7 +21,8 @@ pub struct Global {
     /// Name of the stack
     #[arg(long, global = true, env = "PROVISIONER_STACK", default_value = DEFAULT_STACK, value_name = "NAME")]
     pub stack: String,
-    /// AWS region; repeat the option to work in several regions in parallel [default: the region in the AWS configuration]
+    /// AWS region; repeat the option to work in several regions in parallel [default: the region in the AWS
+    /// configuration]
     #[arg(long, global = true, env = "PROVISIONER_REGION", value_delimiter = ',', value_name = "REGION")]
     pub region: Vec<String>,
     /// Profile in the AWS configuration

@@ -1,5 +1,5 @@
-//! `provisioner` deploys a face-recognition system to any AWS region, verifies that it works, removes it, and proves that
-//! nothing is left.
+//! `provisioner` deploys a face-recognition system to any AWS region, verifies that it works, removes it, and proves
+//! that nothing is left.
 //!
 //! Each module depends only on modules to its right:
 //!
@@ -11,18 +11,19 @@
 //! |---|---|---|
 //! | [`run`] | dispatches a parsed command line and returns the exit code | decides |
 //! | [`cli`] | defines the command-line arguments | acts |
-//! | [`commands`] | defines each command in one file: its options and the order of its steps | names an SDK type, prints |
-//! | [`steps`] | holds the steps that several commands share, for example preflight and smoke | names an SDK type, prints |
+//! | [`commands`] | defines each command: its options and the order of its steps | names an SDK type, prints |
+//! | [`steps`] | holds the steps that several commands share | names an SDK type, prints |
 //! | [`context`] | holds the global options and the clients of one region | acts |
 //! | [`local_cloud`] | joins, starts and stops the local cloud for commands | names an SDK type |
-//! | [`bootstrap`] | provides the function's executable: built, embedded or given | accepts an executable of the wrong kind |
+//! | [`bootstrap`] | provides the function's executable: built, embedded or given | accepts the wrong architecture |
 //! | [`aws`] | calls AWS; the only place that names `aws_sdk_*` | decides, prints |
 //! | [`ui`] | prints text, live lines or JSON; the only place that prints | acts |
 //! | [`local`] | runs the processes of the local cloud | names an SDK type, reads a profile |
 //! | [`package`] | turns bytes into a reproducible zip | reads anything |
-//! | [`core`] | decides: names, stack states, plans, diagnoses, smoke results | reads a clock, file, environment or network |
+//! | [`core`] | decides: names, stack states, plans, diagnoses, smoke results | reads a clock, a file or the network |
 //!
-//! `tests/tidy.rs` checks these rules. `docs/architecture.md` explains them, with the invariants and the decisions behind them.
+//! `tests/tidy.rs` checks these rules. `docs/architecture.md` explains them, with the invariants and the decisions
+//! behind them.
 
 pub mod aws;
 pub mod bootstrap;

@@ -88,7 +88,7 @@ fn executables_of_the_wrong_kind_are_refused() {
     check("build --bootstrap x86_64", 2, &["cannot use `x86_64` as the function", "built for x86_64", "hint:"]);
     check("build --bootstrap script", 2, &["it is not a Linux executable"]);
     check("build --bootstrap missing", 2, &["cannot read `missing`"]);
-    check("build --architecture mips", 2, &["there is no architecture `mips`"]);
+    check("build --architecture mips", 2, &["unknown architecture `mips`"]);
     check("build", 2, &["the current folder is not in a checkout", "--bootstrap FILE"]);
     check("build --cargo-profile lambda", 2, &["the current folder is not in a checkout"]);
     check("build --cargo-profile release", 2, &["'release' for '--cargo-profile <PROFILE>'"]);

@@ -17,9 +17,9 @@ use crate::steps::{operation, remains, settings};
 
 /// Remove the system and prove that nothing is left
 ///
-/// Shows what will be removed and asks for confirmation. Then it empties the bucket, including versions, delete markers,
-/// and unfinished uploads; deletes the stack, its data, and its packages; and asks AWS for each resource by name. With
-/// `--local`, it also stops the local cloud when its last stack is gone.
+/// Shows what will be removed and asks for confirmation. Then it empties the bucket, including versions, delete
+/// markers, and unfinished uploads; deletes the stack, its data, and its packages; and asks AWS for each resource by
+/// name. With `--local`, it also stops the local cloud when its last stack is gone.
 #[derive(Debug, clap::Args)]
 pub struct Down {
     /// Keep the bucket and the table with their contents

@@ -19,7 +19,8 @@ pub enum Local {
     Start(Start),
     /// Stop the local cloud and delete everything in it
     Stop,
-    /// Print the environment variables that point the AWS CLI and SDKs at the local cloud: eval "$(provisioner local env)"
+    /// Print the environment variables that point the AWS CLI and SDKs at the local cloud: eval "$(provisioner local
+    /// env)"
     Env,
     /// Show whether the local cloud is running, and its endpoint; exits with 1 if it is not running
     Status,

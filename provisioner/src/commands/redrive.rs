@@ -14,9 +14,9 @@ use crate::steps::preflight;
 
 /// Send the events in the failure queue to the function again
 ///
-/// The failure queue keeps the events of pictures that the function could not process. An event leaves the queue only when
-/// Lambda has accepted it. Processing a picture twice writes the same rows, so an interruption does no harm. An event that
-/// fails again returns to the queue.
+/// The failure queue keeps the events of pictures that the function could not process. An event leaves the queue only
+/// when Lambda has accepted it. Processing a picture twice writes the same rows, so an interruption does no harm. An
+/// event that fails again returns to the queue.
 #[derive(Debug, clap::Args)]
 pub struct Redrive {
     /// Maximum number of events to send
@@ -37,7 +37,8 @@ pub async fn run(args: &Redrive, cx: &Context) -> Result<Exit> {
     let mut sent = Sent::default();
     let outcome = send(args.limit.unwrap_or(usize::MAX), url, function, cx, &mut sent).await;
     for message in &sent.left {
-        // The next run finds the message at once. If this request fails, the message becomes visible after its time-out.
+        // The next run finds the message at once. If this request fails, the message becomes visible after its
+        // time-out.
         let _ = queue::show(&cx.clients.sqs, url, message).await;
     }
     // The queue's own count lags by seconds.

@@ -8,9 +8,9 @@ use crate::steps::smoke::{self, Options};
 
 /// Verify that the deployed system works: upload a picture, check its rows, clean up
 ///
-/// The key of the picture contains a space, a `+`, and a non-ASCII letter. The test checks every attribute of the rows and
-/// the live configuration of the function. If the system does not work, the command names the step that failed and exits
-/// with 3.
+/// The key of the picture contains a space, a `+`, and a non-ASCII letter. The test checks every attribute of the rows
+/// and the live configuration of the function. If the system does not work, the command names the step that failed and
+/// exits with 3.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Smoke {
     /// Also test a picture without faces, one with two faces, and a file that is not a picture
