@@ -150,7 +150,7 @@ fn the_local_cloud_says_what_it_lacks() {
     run(local(&["smoke", "--profile", "x", "--region", "eu-west-1"]).env("PROVISIONER_LOCAL", "1"))
         .expect(1)
         .says(&["profile"]);
-    run(&mut local(&["regions", "--live", "--local"])).expect(2).says(&["leave out `--live` or `--local`"]);
+    run(&mut local(&["regions", "--live", "--local"])).expect(2).says(&["remove one of the two options"]);
 }
 
 #[test]

@@ -1,31 +1,32 @@
-//! How an existing table and bucket join a stack: what may join, and the template of the change set that takes them in.
+//! How an existing table and bucket are imported into a stack: which ones can be, and with which template.
 //!
-//! Pure. `CloudFormation` imports a resource only under a name that stands in the template as it is, and applies no property of
-//! what it imports. So the first of two change sets holds the names written out and as little else of the two as there can be; the second,
-//! with the plain template, then sets the rest. Written as JSON, in which no `no` can be taken for a boolean.
+//! Pure. CloudFormation imports a resource only under a name that the template states literally, and it does not apply
+//! the properties of a resource that it imports. Therefore there are two change sets: the first states the two names
+//! and as few other properties as possible; the second has the original template and sets the other properties. The
+//! first template is JSON, because a YAML reader could take `no` for a boolean.
 
 use serde_json::{Map, Value as Json, json};
 use serde_yaml::Value;
 
 use super::template::Template;
 
-/// The key of the table: its attribute and type.
+/// The table's key: the name of the attribute and its type.
 pub const KEY: (&str, &str) = ("FaceID", "S");
 
-/// What a table is like, as far as adopting it goes.
+/// The properties of a table that matter for adopting it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    /// The key's attributes with their types, partition key first.
+    /// The attributes of the key with their types, partition key first.
     pub key: Vec<(String, String)>,
-    /// Read and write capacity, where it is not on demand.
+    /// Read and write capacity, unless the table is on demand.
     pub provisioned: Option<(i64, i64)>,
 }
 
 impl Table {
-    /// Whether the function can write its rows into it.
+    /// Checks that the function can write its rows to the table.
     ///
     /// # Errors
-    /// Why not, as a clause.
+    /// The reason why it cannot, as a clause.
     pub fn check(&self) -> Result<(), String> {
         if let [(name, kind)] = self.key.as_slice()
             && (name.as_str(), kind.as_str()) == KEY
@@ -33,11 +34,11 @@ impl Table {
             return Ok(());
         }
         let key: Vec<String> = self.key.iter().map(|(name, kind)| format!("`{name}` ({kind})")).collect();
-        Err(format!("its key is {}, and the rows have the key `{}` ({})", key.join(" with "), KEY.0, KEY.1))
+        Err(format!("its key is {}, but the rows need the key `{}` ({})", key.join(" with "), KEY.0, KEY.1))
     }
 }
 
-/// A resource that exists outside the stack and is to join it.
+/// A resource outside the stack that is to be imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// A bucket.
@@ -49,7 +50,7 @@ pub enum Existing {
     Table {
         /// Its name.
         name: String,
-        /// What it is like.
+        /// Its properties.
         table: Table,
     },
 }
@@ -64,7 +65,8 @@ impl Existing {
         }
     }
 
-    /// Its properties in the template that imports it: the name, what can never change, and what must be told.
+    /// Its properties in the template that imports it: the name, those that can never change, and those that are
+    /// required.
     fn properties(&self, declared: &Map<String, Json>) -> Map<String, Json> {
         let mut properties = Map::new();
         let mut keep = |names: &[&str]| {
@@ -105,26 +107,26 @@ pub struct Adoption {
     pub later: Vec<(String, Vec<String>)>,
 }
 
-/// Why a template cannot take existing resources in.
+/// Why a template cannot import existing resources.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
-    /// It would not be clear which one is meant.
-    #[error("it declares {count} resources of type {resource_type}, and one is needed")]
+    /// It is ambiguous or unknown which resource is meant.
+    #[error("it declares {count} resources of type {resource_type}, but exactly one is required")]
     NotOne {
         /// The type.
         resource_type: &'static str,
-        /// How many there are.
+        /// The number of resources of this type.
         count: usize,
     },
-    /// Something in it has no JSON form.
-    #[error("it holds something that CloudFormation would not take: {0}")]
+    /// A part of it has no JSON form.
+    #[error("a part of it is not valid for CloudFormation: {0}")]
     Form(String),
 }
 
 /// The logical id of the template's only resource of a type.
 ///
 /// # Errors
-/// There are none or several.
+/// There is none, or more than one.
 pub fn logical_id(template: &Template, resource_type: &'static str) -> Result<String, Error> {
     let mut ids = template.of_type(resource_type);
     match (ids.pop(), ids.len()) {
@@ -155,7 +157,7 @@ pub fn adoption(template: &Template, existing: &[Existing]) -> Result<Adoption, 
     Ok(Adoption { body: document.to_string(), later })
 }
 
-/// YAML as JSON, with the short forms of functions (`!Ref x`) in their long ones (`{"Ref": "x"}`).
+/// Converts YAML to JSON, and the short forms of functions (`!Ref x`) to the long ones (`{"Ref": "x"}`).
 fn json_of(value: &Value) -> Result<Json, Error> {
     Ok(match value {
         Value::Tagged(tagged) => {
@@ -170,7 +172,7 @@ fn json_of(value: &Value) -> Result<Json, Error> {
         }
         Value::Mapping(mapping) => {
             let members = mapping.iter().map(|(name, value)| {
-                let name = name.as_str().ok_or_else(|| Error::Form("a name that is no text".into()))?;
+                let name = name.as_str().ok_or_else(|| Error::Form("the name of a member is not a string".into()))?;
                 Ok((name.to_owned(), json_of(value)?))
             });
             Json::Object(members.collect::<Result<_, Error>>()?)
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_exists_is_reduced_to_its_name() {
+    fn only_existing_resources_are_reduced_to_their_names() {
         let template = read(BUILT_IN).expect("templates/stack.yaml");
         let whole = json_of(template.document()).expect("it has a JSON form");
         for (existing, ids) in [
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_names_things_literally() {
+    fn an_import_states_names_literally() {
         let template = read(BUILT_IN).expect("templates/stack.yaml");
         let both = adoption(&template, &[table(Some((5, 3))), bucket()]).expect("an adoption");
         let document: Json = serde_json::from_str(&both.body).expect("JSON");
@@ -251,14 +253,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_right_key_will_do() {
+    fn a_table_needs_the_key_of_the_rows() {
         for (key, expected) in [
             (vec![("FaceID", "S")], None),
-            (vec![("FaceID", "N")], Some("its key is `FaceID` (N), and the rows have the key `FaceID` (S)")),
-            (vec![("Id", "S")], Some("its key is `Id` (S), and the rows have the key `FaceID` (S)")),
+            (vec![("FaceID", "N")], Some("its key is `FaceID` (N), but the rows need the key `FaceID` (S)")),
+            (vec![("Id", "S")], Some("its key is `Id` (S), but the rows need the key `FaceID` (S)")),
             (
                 vec![("FaceID", "S"), ("At", "N")],
-                Some("its key is `FaceID` (S) with `At` (N), and the rows have the key `FaceID` (S)"),
+                Some("its key is `FaceID` (S) with `At` (N), but the rows need the key `FaceID` (S)"),
             ),
         ] {
             let key = key.into_iter().map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect();
@@ -267,16 +269,16 @@ mod tests {
     }
 
     #[test]
-    fn a_template_of_several_buckets_is_refused() {
+    fn a_template_without_exactly_one_bucket_and_table_is_refused() {
         let template =
             read("Resources:\n  A: {Type: 'AWS::S3::Bucket'}\n  B: {Type: 'AWS::S3::Bucket'}\n").expect("one");
         assert_eq!(
             adoption(&template, &[bucket()]).expect_err("two buckets").to_string(),
-            "it declares 2 resources of type AWS::S3::Bucket, and one is needed"
+            "it declares 2 resources of type AWS::S3::Bucket, but exactly one is required"
         );
         assert_eq!(
             adoption(&template, &[table(None)]).expect_err("no table").to_string(),
-            "it declares 0 resources of type AWS::DynamoDB::Table, and one is needed"
+            "it declares 0 resources of type AWS::DynamoDB::Table, but exactly one is required"
         );
     }
 }

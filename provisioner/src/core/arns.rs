@@ -1,24 +1,24 @@
-//! ARNs of the resources of a stack, from their physical ids.
+//! Computes the ARNs of a stack's resources from their physical ids.
 //!
-//! Pure. Only for the types of the template; a physical id that is an ARN already stays as it is.
+//! Pure. Only the types in the template are known; a physical id that is already an ARN is returned unchanged.
 
-/// The ARN of a resource; `None` for a type that has none of its own (a permission, a bucket policy, an invoke configuration).
+/// The ARN of a resource; `None` for a type without ARNs (a permission, a bucket policy, an invoke configuration).
 #[must_use]
 pub fn arn(resource_type: &str, physical_id: &str, partition: &str, region: &str, account: &str) -> Option<String> {
     if physical_id.starts_with("arn:") {
         return Some(physical_id.to_owned());
     }
-    let here =
-        |service: &str, rest: &str| Some(format!("arn:{partition}:{service}:{region}:{account}:{rest}{physical_id}"));
+    let regional =
+        |service: &str, kind: &str| Some(format!("arn:{partition}:{service}:{region}:{account}:{kind}{physical_id}"));
     match resource_type {
         "AWS::S3::Bucket" => Some(format!("arn:{partition}:s3:::{physical_id}")),
         "AWS::IAM::Role" => Some(format!("arn:{partition}:iam::{account}:role/{physical_id}")),
-        "AWS::DynamoDB::Table" => here("dynamodb", "table/"),
-        "AWS::Lambda::Function" => here("lambda", "function:"),
-        "AWS::Logs::LogGroup" => here("logs", "log-group:"),
-        "AWS::CloudWatch::Alarm" => here("cloudwatch", "alarm:"),
-        "AWS::CloudFormation::Stack" => here("cloudformation", "stack/"),
-        // Its physical id is its URL, which ends in its name.
+        "AWS::DynamoDB::Table" => regional("dynamodb", "table/"),
+        "AWS::Lambda::Function" => regional("lambda", "function:"),
+        "AWS::Logs::LogGroup" => regional("logs", "log-group:"),
+        "AWS::CloudWatch::Alarm" => regional("cloudwatch", "alarm:"),
+        "AWS::CloudFormation::Stack" => regional("cloudformation", "stack/"),
+        // The physical id of a queue is its URL, which ends with its name.
         "AWS::SQS::Queue" => {
             physical_id.rsplit('/').next().map(|name| format!("arn:{partition}:sqs:{region}:{account}:{name}"))
         }
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_type_of_the_template() {
+    fn every_type_in_the_template_is_known() {
         for (resource_type, id, expected) in [
             ("AWS::S3::Bucket", "b", Some("arn:aws:s3:::b")),
             ("AWS::IAM::Role", "r", Some("arn:aws:iam::1:role/r")),

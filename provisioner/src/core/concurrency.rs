@@ -1,15 +1,17 @@
-//! How many concurrent executions to reserve for the function, so that a burst of uploads waits in Lambda's queue instead of failing at
-//! Rekognition.
+//! Computes how many concurrent executions to reserve for the function, so that a burst of uploads waits in Lambda's
+//! queue instead of exceeding Rekognition's quota.
 //!
-//! Pure. One concurrent execution per `DetectFaces` request per second: a picture takes some tenths of a second to a second, so the quota is
-//! used up; the few requests beyond it are absorbed by the function's retries and Lambda's (`make scale` shows how few).
+//! Pure. The reservation is one concurrent execution per `DetectFaces` request per second. A picture takes between a
+//! few tenths of a second and a second, so this uses the whole quota; the retries of the function and of Lambda absorb
+//! the few requests beyond it (`make scale` shows how few).
 
 use serde::Serialize;
 
 /// The value of parameter `ReservedConcurrency` that asks for a reservation computed from the account's quotas.
 pub const AUTOMATIC: &str = "auto";
 
-/// Concurrent executions that Lambda always leaves to functions without a reservation (Lambda Developer Guide, "Reserved concurrency").
+/// Concurrent executions that Lambda always leaves to functions without a reservation (Lambda Developer Guide,
+/// "Reserved concurrency").
 const ALWAYS_UNRESERVED: i32 = 100;
 
 /// Why no reservation can be computed.
@@ -21,11 +23,11 @@ pub enum NoReservation {
     UnknownQuota,
     /// The account has too few concurrent executions.
     #[error(
-        "{wanted} concurrent executions are wanted, {unreserved} are unreserved in this account, and Lambda keeps \
-         {ALWAYS_UNRESERVED} of them unreserved"
+        "the quota of DetectFaces asks for {wanted} concurrent executions, but the account has only {unreserved} \
+         unreserved ones, {ALWAYS_UNRESERVED} of which must stay unreserved"
     )]
     NoRoom {
-        /// The reservation that the quota asks for.
+        /// The reservation that follows from the quota.
         wanted: i32,
         /// Concurrent executions that no function has reserved.
         unreserved: i32,
@@ -33,15 +35,16 @@ pub enum NoReservation {
     /// The quotas cannot be read.
     #[error("{error}")]
     Unreadable {
-        /// Why not.
+        /// The reason why not.
         error: String,
     },
 }
 
-/// Computes the reservation from Rekognition's requests per second and the unreserved concurrent executions of the account.
+/// Computes the reservation from Rekognition's requests per second and the unreserved concurrent executions of the
+/// account.
 ///
 /// # Errors
-/// There is no room for a reservation, or no quota to compute it from.
+/// The account has too few concurrent executions, or the quota is unknown.
 pub fn reserve(requests_per_second: Option<f64>, unreserved: i32) -> Result<i32, NoReservation> {
     let rate = requests_per_second.filter(|rate| rate.is_finite() && *rate > 0.0).ok_or(NoReservation::UnknownQuota)?;
     #[expect(clippy::cast_possible_truncation, reason = "a cast of a float saturates")]
@@ -57,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_quota_decides_if_there_is_room() {
+    fn the_reservation_follows_from_the_quota_if_the_account_has_room() {
         for (rate, unreserved, expected) in [
             (Some(5.0), 1_000, Some(5)),
             (Some(0.5), 1_000, Some(1)),

@@ -1,6 +1,7 @@
-//! Why a stack operation failed: the first cause in time, and the statement that would have allowed a denied action.
+//! Finds out why a stack operation failed: the earliest cause and, for a denied action, the IAM statement that would
+//! allow it.
 //!
-//! Pure: a history of events in, one diagnosis out.
+//! Pure: the input is a history of events, the output is one diagnosis.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,17 +18,17 @@ pub struct StackEvent {
     pub at: i64,
     /// The name in the template, or the stack's.
     pub logical_id: String,
-    /// The name or ARN in the account, where there is one yet.
+    /// The name or ARN in the account, if it is known already.
     #[serde(default)]
     pub physical_id: Option<String>,
-    /// As `AWS::Lambda::Function`.
+    /// For example `AWS::Lambda::Function`.
     pub resource_type: String,
     /// The resource's status, or the outcome of a validation or hook.
     pub status: ResourceStatus,
-    /// What the service said.
+    /// The service's message.
     #[serde(default)]
     pub reason: Option<String>,
-    /// Under which id more is known of what a hook found, where a hook was the cause.
+    /// The id of the hook's result, if a hook caused the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook_result: Option<String>,
     /// The `ClientRequestToken` of the request that caused it.
@@ -42,7 +43,7 @@ impl StackEvent {
         self.resource_type == "AWS::CloudFormation::Stack"
     }
 
-    /// Whether something was cancelled because something else failed.
+    /// Whether an operation on the resource was cancelled because another one failed.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.reason.as_deref().is_some_and(|reason| reason.to_ascii_lowercase().contains("cancelled"))
@@ -56,49 +57,49 @@ pub struct Diagnosis {
     pub logical_id: String,
     /// Its type.
     pub resource_type: String,
-    /// What the service said, in its own words.
+    /// The service's message.
     pub reason: String,
-    /// What sort of failure that is.
+    /// The kind of failure.
     pub kind: Kind,
-    /// The IAM action that was denied, where that was the cause.
+    /// The IAM action that was denied, if that was the cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub denied: Option<Denied>,
-    /// What the hook that refused it found and advises, one clause each; filled in by whoever can ask for [`Self::hook_result`].
+    /// The findings of the hook that refused it, one per entry; the caller requests them with [`Self::hook_result`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub advice: Vec<String>,
-    /// Under which id more is known of what the hook found.
+    /// The id of the hook's result.
     #[serde(skip)]
     pub hook_result: Option<String>,
-    /// How many other failures followed from it or happened beside it.
+    /// The number of other failures, which followed from this one or happened at the same time.
     pub others: usize,
 }
 
-/// The sorts of failure that have a way out of their own.
+/// The kinds of failure that have their own remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The deployer lacks a permission.
     Denied,
-    /// Something of that name exists already.
+    /// A resource with this name already exists.
     NameTaken,
-    /// A limit of the account is reached.
+    /// The account has reached a quota.
     Quota,
-    /// A property has a value that the service does not take.
+    /// The service does not accept the value of a property.
     InvalidProperty,
-    /// CloudFormation's own checks refused it before anything was made.
+    /// CloudFormation's own validation refused it before anything was created.
     Validation,
-    /// A hook of the account or organisation refused it.
+    /// A hook of the account or organization refused it.
     Hook,
-    /// A bucket still holds something.
+    /// A bucket is not empty.
     NotEmpty,
-    /// The service was slow, or asked too often.
+    /// The service was slow, or throttled the requests.
     Transient,
-    /// Anything else.
+    /// Any other failure.
     Other,
 }
 
 impl Kind {
-    /// Reads the sort out of an event; services use the same few phrases.
+    /// Recognizes the kind by the phrases that AWS services use.
     fn of(event: &StackEvent, reason: &str) -> Self {
         let has = |phrases: &[&str]| phrases.iter().any(|phrase| reason.contains(phrase));
         if event.status.is_hook() {
@@ -123,7 +124,7 @@ impl Kind {
         }
     }
 
-    /// What to do about it, if that is more than reading the reason.
+    /// The remedy, if there is one beyond what the reason says.
     #[must_use]
     pub fn remedy(self) -> Option<Hint> {
         Some(match self {
@@ -131,7 +132,7 @@ impl Kind {
             Self::NameTaken => Hint::from(
                 "`--adopt` imports an existing table or bucket into the stack; `--stack NAME` creates another system beside it",
             ),
-            Self::Quota => Hint::from("request a higher quota in Service Quotas, or lower the parameter's value"),
+            Self::Quota => Hint::from("request a higher quota in Service Quotas, or reduce the parameter's value"),
             Self::InvalidProperty | Self::Validation => {
                 Hint::from("change the parameter or the template that sets this property")
             }
@@ -148,9 +149,9 @@ impl Kind {
 /// A denied action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Denied {
-    /// As `iam:CreateRole`.
+    /// For example `iam:CreateRole`.
     pub action: String,
-    /// The ARN it was tried on, or `*`.
+    /// The ARN of the resource that it was attempted on, or `*`.
     pub resource: String,
 }
 
@@ -162,9 +163,9 @@ impl Denied {
     }
 }
 
-/// Finds the first cause in a history, in whatever order the events come.
+/// Finds the earliest cause in a history. The events can be in any order.
 ///
-/// Cancellations and the stack's own summary are consequences, never causes, unless there is nothing else.
+/// Cancellations and the stack's own summary are consequences; they count only if there is no other failure.
 #[must_use]
 pub fn diagnose(events: &[StackEvent]) -> Option<Diagnosis> {
     let mut failures: Vec<&StackEvent> = events.iter().filter(|event| is_failure(event)).collect();
@@ -198,13 +199,13 @@ fn is_consequence(event: &StackEvent) -> bool {
         })
 }
 
-/// Whether a history says more than that something failed.
+/// Whether a history contains a cause, and not only the fact that the operation failed.
 #[must_use]
 pub fn has_cause(events: &[StackEvent]) -> bool {
     events.iter().any(|event| is_failure(event) && !is_consequence(event))
 }
 
-/// The page of the console that shows a stack's events.
+/// The URL of the console page that shows a stack's events.
 #[must_use]
 pub fn console(stack_id: &str, region: &str) -> String {
     let host = match stack_id.split(':').nth(1) {
@@ -217,7 +218,7 @@ pub fn console(stack_id: &str, region: &str) -> String {
     format!("https://{region}.{host}/cloudformation/home?region={region}#/stacks/events?stackId={id}")
 }
 
-/// Reads the denied action out of a service's message, in the forms that IAM uses.
+/// Extracts the denied action from a service's message, in the forms that IAM uses.
 #[must_use]
 pub fn denied(reason: &str) -> Option<Denied> {
     let after = reason.split_once("not authorized to perform").map(|(_, rest)| rest.trim_start_matches([':', ' ']))?;
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_cause_in_time_wins() {
+    fn the_earliest_cause_is_reported() {
         let history = [
             event(
                 9,
@@ -277,14 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn the_stack_itself_is_the_cause_only_where_nothing_else_is() {
+    fn the_stack_itself_is_the_cause_only_if_no_resource_is() {
         let history = [event(2, "face-recognition", "ROLLBACK_IN_PROGRESS", Some("Parameter CodeKey is wrong"))];
         assert_eq!(diagnose(&history).expect("a cause").reason, "Parameter CodeKey is wrong");
         assert_eq!(diagnose(&[event(1, "Role", "CREATE_COMPLETE", None)]), None);
     }
 
     #[test]
-    fn the_console_has_a_host_a_partition() {
+    fn each_partition_has_its_own_console_host() {
         for (partition, region, host) in [
             ("aws", "eu-west-1", "eu-west-1.console.aws.amazon.com"),
             ("aws-us-gov", "us-gov-west-1", "us-gov-west-1.console.amazonaws-us-gov.com"),
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn denied_actions() {
+    fn the_denied_action_is_extracted_from_the_message() {
         for (reason, expected) in [
             (
                 "Resource handler returned message: \"User: arn:aws:iam::123456789012:user/dev is not authorized to perform: iam:CreateRole on resource: arn:aws:iam::123456789012:role/x-Role-1 because no identity-based policy allows the iam:CreateRole action (Service: Iam, Status Code: 403)\"",

@@ -1,6 +1,6 @@
-//! Everything that a command reports, as facts: the text and the JSON output are two renderings of this one enum.
+//! Everything that a command reports, as facts. Text and JSON are two renderings of the same enum.
 //!
-//! Pure. An event owns its data and says what happened; the words are in `ui/text.rs`.
+//! Pure. An event owns its data and says what happened; the wording is in `ui/text.rs`.
 
 use std::collections::BTreeMap;
 
@@ -17,19 +17,19 @@ use super::status::StackStatus;
 /// A fact that a command reports.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each variant says what its fields mean together")]
+#[expect(missing_docs, reason = "the documentation of a variant explains its fields")]
 pub enum Event {
     /// A command begins.
     Started { command: &'static str, version: &'static str, stack: String, local: bool },
     /// The local cloud is being started.
     LocalCloud { step: LocalStep },
-    /// The local cloud answers.
+    /// The local cloud is ready.
     LocalReady { endpoint: String, account: String },
     /// The local cloud was stopped; false if none was running.
     LocalStopped { was_running: bool },
     /// The local cloud keeps running for its other stacks.
     LocalKept,
-    /// A Rust target was missing and is being added.
+    /// A missing Rust target is being added.
     TargetAdding { target: &'static str },
     /// The function's executable is being built.
     BuildStarted { target: &'static str },
@@ -39,37 +39,37 @@ pub enum Event {
     Packaged { source: String, architecture: &'static str, executable_bytes: usize, zip_bytes: usize, sha256: String },
     /// The package was written to a file.
     PackageWritten { file: String, executable_bytes: usize, zip_bytes: usize, sha256: String },
-    /// The account, and who acts in it.
+    /// The account, its partition, and the ARN of the caller if AWS was asked for it.
     Identity { account: String, arn: Option<String>, partition: String },
-    /// The maximum number of concurrent executions, and the `DetectFaces` requests per second that it follows from.
+    /// The maximum number of concurrent executions, and the quota of `DetectFaces` that it was computed from.
     ConcurrencyChosen { concurrent_executions: i32, requests_per_second: f64 },
     /// No reservation could be computed. `kept` is the reservation that stays, if there is one.
     ConcurrencyUnknown { kept: Option<i32>, reason: NoReservation },
-    /// The region has what the system needs.
+    /// Whether the region has Rekognition, and the source of this information.
     RegionChecked { rekognition: bool, source: RegionSource },
     /// The bucket for packages was created.
     PackageBucketCreated { bucket: String },
     /// The package was uploaded to its bucket.
     PackageStored { bucket: String, key: String },
-    /// Packages that no deployment needs were removed.
+    /// Unused packages were deleted.
     PackagesRemoved { bucket: String, objects: usize },
-    /// Old packages could not be removed.
+    /// Old packages could not be deleted.
     OldPackagesKept { bucket: String, cause: String },
-    /// Express mode was requested, and standard mode is used.
+    /// Express mode was requested, but standard mode is used.
     ExpressUnavailable { reason: NoExpress },
     /// The endpoint does not support change sets that revert drift, so drift stays.
     DriftRevertUnsupported,
     /// `--adopt` found neither the table nor the bucket.
     NothingToAdopt { table: String, bucket: String },
-    /// An adopted bucket notifies others, and will notify the function instead.
+    /// The adopted bucket sends notifications to these targets, and will notify the function instead.
     NotificationReplaced { bucket: String, targets: Vec<String> },
-    /// What will be done.
+    /// The plan.
     Planned { plan: Plan },
     /// The plan was written to a file.
     PlanSaved { file: String },
-    /// There is nothing to do.
+    /// The stack is up to date.
     NoChanges { stack: String },
-    /// An operation that was running already is followed.
+    /// The stack is busy, and the running operation is followed.
     Joined { stack: String, status: StackStatus },
     /// A stack operation was started.
     OperationStarted { operation: Kind, stack: String },
@@ -77,25 +77,25 @@ pub enum Event {
     Resource { event: StackEvent },
     /// The first Ctrl-C: the update continues in AWS; a second one cancels it.
     LeavingUpdate { stack: String },
-    /// The second Ctrl-C: the update was cancelled and rolls back.
+    /// The second Ctrl-C: the update was cancelled and is being rolled back.
     UpdateCancelled { stack: String },
     /// A continued rollback skipped these resources.
     RollbackSkipped { resources: Vec<String> },
-    /// A stack operation ended; `ok` if it did what it was started for.
+    /// A stack operation ended; `ok` means that it succeeded.
     OperationEnded { stack: String, status: StackStatus, ok: bool, seconds: f64 },
-    /// Why the operation failed.
+    /// The reason why the operation failed, and the console page that shows it.
     Failed { diagnosis: Diagnosis, console: Option<String> },
     /// The outputs of the stack.
     Outputs { outputs: BTreeMap<String, String> },
-    /// A stack and what it holds.
+    /// The state of a stack and its contents.
     Status { report: Box<StatusReport> },
     /// A step of the smoke test passed.
     SmokeStep { step: SmokeStep, seconds: f64 },
     /// The smoke test passed.
     SmokePassed { pictures: usize, rows: usize, seconds: f64 },
-    /// This very deployment has passed the smoke test before.
+    /// This deployment has already passed the smoke test.
     SmokePassedBefore { stack: String },
-    /// What `down` will remove.
+    /// What `down` will delete; with `keep_data`, the bucket and the table stay.
     WillRemove {
         stack: String,
         resources: usize,
@@ -105,17 +105,17 @@ pub enum Event {
         rows: usize,
         keep_data: bool,
     },
-    /// Objects, versions and delete markers are being removed from a bucket.
+    /// Objects, versions and delete markers are being deleted from a bucket; `of` is their approximate number.
     Emptying { bucket: String, removed: usize, of: Option<usize> },
-    /// Something outside the stack was removed.
+    /// A bucket or table that CloudFormation does not delete was deleted.
     Removed { kind: Kept, name: String },
     /// The bucket for packages was kept, because other stacks use it.
     PackageBucketKept { bucket: String },
-    /// Data was kept on purpose; counted after everything else was gone.
+    /// A bucket or table was kept on purpose; its contents were counted after everything else was deleted.
     KeptData { kind: Kept, name: String, count: usize },
-    /// What was kept can be adopted; names that `up` does not use by itself are given.
+    /// The kept bucket and table can be adopted. A name is present if it differs from the one that `up` would choose.
     Adoptable { bucket: Option<String>, table: Option<String> },
-    /// The service was asked for a resource by name; its ARN if it has one of its own.
+    /// Whether a resource is gone, according to its own service; its ARN if the type has ARNs.
     Proof {
         kind: String,
         name: String,
@@ -123,23 +123,23 @@ pub enum Event {
         arn: Option<String>,
         gone: bool,
     },
-    /// A resource that the service cannot be asked for.
+    /// This program cannot check whether this resource is gone.
     ProofImpossible { kind: String, name: String },
     /// Nothing is left of the stack.
     NothingLeft { checked: usize },
-    /// There is no stack of that name.
+    /// The stack does not exist.
     NoStack { stack: String },
     /// The differences between the account and the deployed template.
     Drift { stack: String, drifted: Vec<Drifted>, unchecked: Vec<String> },
     /// The endpoint does not support drift detection.
     DriftUnknown,
-    /// One thing that `doctor` checked.
+    /// The result of one of `doctor`'s checks.
     Check { name: &'static str, state: CheckState, detail: String, remedy: Option<String> },
     /// The events of the failure queue were sent to the function again.
     Redriven { queue: String, sent: usize, kept: usize },
     /// A message was left in the failure queue.
     MessageKept { reason: NotARecord },
-    /// The number of pictures that are finished.
+    /// The number of pictures that were processed so far.
     Detecting { done: usize, of: usize },
     /// The faces of one picture.
     Faces { file: String, key: String, rows: Vec<Row>, outcome: Option<String> },
@@ -147,7 +147,7 @@ pub enum Event {
     Regions { regions: Vec<RegionRow>, source: RegionSource },
     /// A line of the function's log.
     Log { at: i64, line: String },
-    /// A document that was requested: a template, a policy, shell settings.
+    /// A document that was requested, for example a template or a policy.
     Document { text: String },
     /// The command failed.
     Error { message: String, causes: Vec<String>, hints: Vec<String> },
@@ -155,16 +155,16 @@ pub enum Event {
     Result { ok: bool, exit_code: u8 },
 }
 
-/// `status` counts objects and rows up to this number, which then means "this many or more".
+/// `status` stops counting objects and rows at this number, which then means "this many or more".
 pub const STATUS_COUNTS: usize = 10_000;
 
-/// `down` counts them up to this number.
+/// `down` stops counting at this number.
 pub const DOWN_COUNTS: usize = 100_000;
 
 /// A step of starting the local cloud.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each variant says what its fields mean together")]
+#[expect(missing_docs, reason = "the documentation of a variant explains its fields")]
 pub enum LocalStep {
     /// Another command holds the lock.
     Waiting { lock: String },
@@ -172,17 +172,17 @@ pub enum LocalStep {
     Installing { version: &'static str, with: &'static str },
     /// The emulator is installed.
     Installed { seconds: f64 },
-    /// A part of the local cloud had ended, so it is started afresh.
+    /// A process of the local cloud has ended, so the local cloud is restarted.
     Replacing { ended: &'static str },
     /// The processes are being started.
     Starting { port: u16 },
 }
 
-/// Where the knowledge about a region comes from.
+/// The source of information about a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RegionSource {
-    /// This program's table.
+    /// The table in this program.
     BuiltIn,
     /// Service Quotas, which lists a quota of `DetectFaces` if the region has Rekognition.
     ServiceQuotas,
@@ -202,7 +202,7 @@ pub enum NoExpress {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum SmokeStep {
-    /// The live configuration of the function is as deployed.
+    /// The live configuration of the function matches the deployed one.
     Configuration {
         /// The function's time-out in seconds.
         timeout: i32,
@@ -213,16 +213,16 @@ pub enum SmokeStep {
         /// The bucket that notifies it.
         bucket: String,
     },
-    /// A picture left the expected rows, and everything was cleaned up.
+    /// A picture produced the expected rows; the picture and the rows were deleted.
     Picture {
-        /// Which of the test's pictures.
+        /// What the picture shows.
         picture: &'static str,
         /// The number of its rows.
         rows: usize,
     },
 }
 
-/// What outlives a stack.
+/// The kinds of resource that can outlive a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kept {
@@ -238,22 +238,22 @@ pub enum Kept {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
-    /// As it must be.
+    /// The requirement is met.
     Ok,
-    /// Unknown, or something optional is missing.
+    /// The result is unknown, or something optional is missing.
     Note,
-    /// Something that is needed is missing.
+    /// A requirement is not met.
     Problem,
 }
 
-/// A resource that differs from what was deployed.
+/// A resource that differs from the deployed template.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Drifted {
-    /// Its name in the template.
+    /// The logical id.
     pub logical_id: String,
-    /// Its type.
+    /// For example `AWS::S3::Bucket`.
     pub resource_type: String,
-    /// Its name or ARN.
+    /// The name or ARN.
     pub physical_id: String,
     /// Whether it was deleted.
     pub deleted: bool,
@@ -277,9 +277,9 @@ pub struct StatusReport {
     /// The SHA-256 of the package for the stack's architecture that is embedded in this program, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedded_sha256: Option<String>,
-    /// Objects in the bucket, including versions and delete markers.
+    /// The number of objects in the bucket, including versions and delete markers.
     pub objects: Option<usize>,
-    /// Rows in the table.
+    /// The number of rows in the table.
     pub rows: Option<usize>,
 }
 
@@ -292,9 +292,9 @@ pub struct RegionRow {
     pub place: &'static str,
     /// For example `aws`.
     pub partition: &'static str,
-    /// Whether Rekognition detects faces there; `None` if AWS was asked and did not tell.
+    /// Whether the region has Rekognition; `None` if AWS refused to answer.
     pub rekognition: Option<bool>,
-    /// Whether an account must enable the region first.
+    /// Whether an account must enable the region before using it.
     pub opt_in: bool,
     /// The account's quota of `DetectFaces` requests per second, if it was asked for and could be read.
     #[serde(skip_serializing_if = "Option::is_none")]

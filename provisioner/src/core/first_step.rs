@@ -1,45 +1,46 @@
-//! What a command does first with a stack: the 23 statuses of CloudFormation times `up`, `down` and `plan`.
+//! Decides what `up`, `down` and `plan` do first for each of CloudFormation's 23 stack statuses.
 //!
-//! Pure. A status that this version does not know has no condition, so nothing is guessed.
+//! Pure. An unknown status has no condition, so the program never guesses.
 
 use serde::Serialize;
 
 use super::status::StackStatus;
 
-/// A stack as far as a deployment is concerned.
+/// The condition of a stack, as it matters for a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
-    /// There is no stack of that name.
+    /// The stack does not exist.
     Absent,
-    /// The stack exists, and an update may begin.
+    /// The stack exists and can be updated.
     Ready,
-    /// A change set of type CREATE was made and never executed: a name without resources.
+    /// A change set of type CREATE was created but not executed: the stack has no resources yet.
     Review,
     /// An operation is running; it can be joined and followed.
     Busy,
     /// The stack is being deleted; the deletion can be followed until the stack is gone.
     Deleting,
-    /// The creation failed: no update is possible, only deletion.
+    /// The creation failed: the stack cannot be updated, only deleted.
     CreateFailed,
-    /// An update failed and was not rolled back; another update may begin.
+    /// An update failed and was not rolled back; the stack can be updated again.
     UpdateFailed,
     /// A rollback of an update failed: it must be continued before anything else.
     RollbackStuck,
-    /// A rollback of an import failed: CloudFormation continues only rollbacks of updates, so the stack must be deleted.
+    /// A rollback of an import failed: CloudFormation continues only rollbacks of updates, so the stack must be
+    /// deleted.
     ImportStuck,
     /// The deletion failed: a resource could not be deleted.
     DeleteFailed,
 }
 
-/// The commands that look at a stack before they do anything.
+/// The commands that act depending on the condition of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// `provisioner up`
     Up,
     /// `provisioner down`
     Down,
-    /// `provisioner plan`: looks like `up`, changes nothing.
+    /// `provisioner plan`, which checks what `up` checks but changes nothing.
     Plan,
 }
 
@@ -61,26 +62,26 @@ impl Command {
 pub enum FirstStep {
     /// Create the stack.
     Create,
-    /// Make a change set and execute it.
+    /// Update the stack.
     Update,
-    /// Delete what is left of the failed creation, provided that no data is in it, then create.
+    /// Delete the remains of the failed creation, unless they contain data, then create the stack.
     DeleteThenCreate,
-    /// Follow the running operation to its end, then look again.
+    /// Follow the running operation until it ends, then check the status again.
     Join,
-    /// Finish the rollback that failed (`ContinueUpdateRollback`), then look again.
+    /// Continue the failed rollback (`ContinueUpdateRollback`), then check the status again.
     ContinueRollback,
     /// Delete the stack.
     Delete,
-    /// Delete again with stronger means: retain the resources that cannot be deleted, then force.
+    /// Delete the stack again: first retain the resources that cannot be deleted, then force the deletion.
     DeleteHarder,
-    /// Refuse: the remedy is the user's decision.
+    /// Refuse, because the user must decide on the remedy.
     Refuse,
     /// There is nothing to do.
     Nothing,
 }
 
 impl Condition {
-    /// The condition that a status stands for; `None` for a status that this version does not know.
+    /// The condition that corresponds to a status; `None` for an unknown status.
     #[must_use]
     pub fn of(status: &StackStatus) -> Option<Self> {
         use StackStatus as S;
@@ -112,8 +113,8 @@ impl Condition {
 
     /// Decides what a command does first.
     ///
-    /// `plan` waits for a running operation as `up` does, because a preview of a stack in motion would be wrong by the time it is printed.
-    /// It does not continue a rollback, because that changes the stack.
+    /// Like `up`, `plan` waits for a running operation, because the plan would otherwise be out of date when it is
+    /// printed. Unlike `up`, it does not continue a rollback, because that changes the stack.
     #[must_use]
     pub fn first_step(self, command: Command) -> FirstStep {
         use Command::{Down, Plan, Up};
@@ -143,7 +144,7 @@ impl Condition {
 mod tests {
     use super::*;
 
-    /// Every status that the API knows, with what `up`, `down` and `plan` do first.
+    /// Every status of the API, and what `up`, `down` and `plan` do first.
     const MATRIX: [(&str, FirstStep, FirstStep, FirstStep); 23] = [
         ("CREATE_COMPLETE", FirstStep::Update, FirstStep::Delete, FirstStep::Update),
         ("CREATE_FAILED", FirstStep::DeleteThenCreate, FirstStep::Delete, FirstStep::DeleteThenCreate),

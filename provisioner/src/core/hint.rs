@@ -1,10 +1,10 @@
-//! Hints: what to do next, in words and commands.
+//! Hints: text and commands that tell the user what to do next.
 //!
-//! Pure. A command in a hint is completed with the run's options, and quoted for the shell, only when the hint is shown.
+//! Pure. A command in a hint is completed with the run's options and quoted for the shell when the hint is rendered.
 
 use super::invocation::{Invocation, quote};
 
-/// What to do next.
+/// Tells the user what to do next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hint(Vec<Part>);
 
@@ -18,40 +18,40 @@ enum Part {
 }
 
 impl Hint {
-    /// A hint that begins with a command of this program; the words are separated by spaces.
+    /// Creates a hint that begins with a command of this program; the words are separated by spaces.
     #[must_use]
     pub fn command(words: &str) -> Self {
         Self::default().then_command(words)
     }
 
-    /// A hint that begins with a command of another program.
+    /// Creates a hint that begins with a command of another program.
     #[must_use]
     pub fn shell<const N: usize>(words: [&str; N]) -> Self {
         Self(vec![Part::Shell(words.iter().map(|word| (*word).to_owned()).collect())])
     }
 
-    /// Then some text.
+    /// Appends text.
     #[must_use]
     pub fn then(mut self, text: impl Into<String>) -> Self {
         self.0.push(Part::Text(text.into()));
         self
     }
 
-    /// Then a command of this program.
+    /// Appends a command of this program.
     #[must_use]
     pub fn then_command(mut self, words: &str) -> Self {
         self.0.push(Part::Command(words.split_whitespace().map(ToOwned::to_owned).collect()));
         self
     }
 
-    /// Then a command of another program.
+    /// Appends a command of another program.
     #[must_use]
     pub fn then_shell<const N: usize>(mut self, words: [&str; N]) -> Self {
         self.0.extend(Self::shell(words).0);
         self
     }
 
-    /// One more argument for the last command.
+    /// Appends an argument to the last command.
     #[must_use]
     pub fn arg(mut self, word: impl Into<String>) -> Self {
         if let Some(Part::Command(words) | Part::Shell(words)) = self.0.last_mut() {
@@ -60,7 +60,7 @@ impl Hint {
         self
     }
 
-    /// The hint as a user reads it, with its commands completed and quoted for the shell.
+    /// Renders the hint, with its commands completed and quoted for the shell.
     #[must_use]
     pub fn complete(&self, invocation: &Invocation) -> String {
         let part = |part: &Part| match part {

@@ -1,4 +1,4 @@
-//! How this program was called, as far as a command that continues the run must repeat it.
+//! The options of this run that a suggested command must repeat.
 //!
 //! Pure. Every command line that this program suggests is completed and quoted here.
 
@@ -17,18 +17,18 @@ pub struct Invocation {
     pub endpoint_url: Option<String>,
 }
 
-/// The commands that act on one stack in one region, so that they need these options.
+/// The commands that act on one stack in one region, so they need these options.
 const IN_REGION: [&str; 9] = ["up", "plan", "smoke", "down", "status", "logs", "detect", "redrive", "policy"];
 
 impl Invocation {
-    /// A command line of this program, completed with the options of this run and quoted for a POSIX shell.
+    /// Returns a command line of this program, completed with the options of this run and quoted for a POSIX shell.
     #[must_use]
     pub fn command(&self, words: &[String]) -> String {
         let mut line = vec!["provisioner".to_owned()];
         line.extend(words.iter().cloned());
         if words.first().is_some_and(|name| IN_REGION.contains(&name.as_str())) {
             let mut option = |name: &str, value: &Option<String>| {
-                // What the command names itself is not repeated.
+                // An option that the command already has is not repeated.
                 if let Some(value) = value.as_ref().filter(|_| !words.iter().any(|word| word == name)) {
                     line.extend([name.to_owned(), value.clone()]);
                 }
@@ -46,10 +46,10 @@ impl Invocation {
     }
 }
 
-/// Words as one line that a POSIX shell reads as exactly these words.
+/// Joins words into a line that a POSIX shell splits into exactly these words.
 #[must_use]
 pub fn quote(words: &[String]) -> String {
-    // No argument of a process can hold a NUL byte.
+    // An argument of a process cannot contain a NUL byte.
     let words = words.iter().map(|word| word.replace('\0', ""));
     let quoted = words.map(|word| shlex::try_quote(&word).map(std::borrow::Cow::into_owned).unwrap_or_default());
     quoted.collect::<Vec<_>>().join(" ")
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_reads_back_what_was_quoted() {
+    fn a_shell_splits_quoted_words_into_the_original_ones() {
         let hostile = words(&["a b", "$(id)", "`id`", "'\"\\", "ä\n", "--x=y;z", ""]);
         assert_eq!(shlex::split(&quote(&hostile)), Some(hostile));
     }

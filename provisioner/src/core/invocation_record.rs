@@ -1,6 +1,6 @@
-//! What Lambda writes into a failure queue, and the event in it.
+//! Reads the invocation records that Lambda writes to a failure queue.
 //!
-//! Pure. An invocation record carries the event as `requestPayload`; nothing else in it is needed to try again.
+//! Pure. A record contains the event as `requestPayload`; a retry needs nothing else.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -9,21 +9,18 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum NotARecord {
-    /// It is not JSON.
+    /// The message is not JSON.
     #[error("it is not JSON")]
     NotJson,
-    /// It has no `requestPayload`.
+    /// The message has no `requestPayload`.
     #[error("it has no `requestPayload`, so Lambda did not write it")]
     NoPayload,
-    /// Its `requestPayload` is not an object.
+    /// The `requestPayload` is not an object.
     #[error("its `requestPayload` is not an event")]
     NotAnEvent,
 }
 
-/// The event of an invocation record, as JSON text.
-///
-/// # Errors
-/// The message is not an invocation record.
+/// Returns the event of an invocation record as JSON text.
 pub fn event(record: &str) -> Result<String, NotARecord> {
     let document: Value = serde_json::from_str(record).map_err(|_| NotARecord::NotJson)?;
     match document.get("requestPayload") {

@@ -1,6 +1,6 @@
-//! The decisions, without the world: every function here maps values to values.
+//! Decisions: every function here maps values to values.
 //!
-//! Pure: no SDK, no tokio, no file system, no environment, no clock.
+//! Pure: nothing here uses an SDK, tokio, the file system, the environment, or a clock.
 
 pub mod adopt;
 pub mod arns;

@@ -1,15 +1,16 @@
-//! Names that AWS accepts, and the names that this tool derives from them.
+//! Names and tags: which ones AWS accepts, and which ones this tool derives.
 //!
-//! Pure. A derived name is the same on every machine: a second run finds what the first one made.
+//! Pure. A derived name is the same on every machine, so a second run finds what the first one created.
 
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-/// The tag that marks a stack or bucket as this tool's, and its value.
+/// The key and value of the tag that marks a stack or bucket as created by this tool.
 pub const OWNER_TAG: (&str, &str) = ("created-by", "provisioner");
 
-/// The tags of a stack: those that it has, then this tool's mark, then those that the user sets, without those that the user removes.
+/// The tags of a stack: the deployed ones and those that the user sets, without those that the user removes. The tag
+/// that marks the stack as created by this tool is always included.
 #[must_use]
 pub fn tags(
     deployed: &BTreeMap<String, String>,
@@ -24,10 +25,10 @@ pub fn tags(
     tags
 }
 
-/// Checks a tag that the user sets or removes: 1 to 128 characters, not AWS's own, not this tool's mark.
+/// Checks a tag that the user sets or removes.
 ///
 /// # Errors
-/// What is wrong with it, as a clause that follows "tag `x` ".
+/// The problem, as a clause that follows "tag `x` ".
 pub fn check_tag(key: &str, value: &str) -> Result<(), &'static str> {
     let allowed = |c: char| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c);
     if key.is_empty() || key.chars().count() > 128 {
@@ -48,12 +49,12 @@ pub fn check_tag(key: &str, value: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Checks a stack name: a letter, then letters, digits and hyphens, 64 at most.
+/// Checks a stack name: a letter, then letters, digits, and hyphens, at most 64 characters.
 ///
-/// CloudFormation would take 128; the function bears the stack's name, and Lambda takes 64.
+/// CloudFormation allows 128 characters, but the function has the same name as the stack, and Lambda allows 64.
 ///
 /// # Errors
-/// What is wrong with it, as a clause that follows "stack name `x` ".
+/// The problem, as a clause that follows "stack name `x` ".
 pub fn check_stack(name: &str) -> Result<(), &'static str> {
     if name.is_empty() {
         return Err("is empty");
@@ -70,9 +71,10 @@ pub fn check_stack(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The part of the picture bucket's name that comes before account and region: at most 32 characters of lower case.
+/// The part of the picture bucket's name before account and region: at most 32 lower-case characters.
 ///
-/// A stack name that does not survive unchanged gets eight hex digits of its own hash, so two stacks never meet in one name.
+/// If the stack name must be changed, eight hexadecimal digits of its hash are appended, so no two stacks share a
+/// bucket name.
 #[must_use]
 pub fn bucket_prefix(stack: &str) -> String {
     let lower = stack.to_ascii_lowercase();
@@ -93,31 +95,31 @@ pub fn bucket_prefix(stack: &str) -> String {
     format!("{}-{hash}", head.trim_end_matches('-'))
 }
 
-/// The bucket that keeps the function's packages: one an account and region, in the account's own namespace.
+/// The name of the bucket for packages, one per account and region, in the account's own namespace.
 #[must_use]
 pub fn package_bucket(account: &str, region: &str) -> String {
     format!("provisioner-artefacts-{account}-{region}-an")
 }
 
-/// The bucket for pictures: in the account's own namespace, where nobody else can take its name.
+/// The name of the bucket for pictures, in the account's own namespace, so nobody else can take it.
 #[must_use]
 pub fn picture_bucket(stack: &str, account: &str, region: &str) -> String {
     format!("{}-{account}-{region}-an", bucket_prefix(stack))
 }
 
-/// The key of a package: the stack's folder, then the hash of its bytes.
+/// The key of a package: the stack's name as the folder, then the hash of the bytes.
 #[must_use]
 pub fn package_key(stack: &str, sha256: &str) -> String {
     format!("{stack}/{sha256}.zip")
 }
 
-/// The SHA-256 of some bytes, in lower-case hexadecimal digits.
+/// The SHA-256 of bytes, as lower-case hexadecimal digits.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// Lower-case hexadecimal digits of some bytes.
+/// Bytes as lower-case hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn stack_names() {
+    fn stack_names_are_checked() {
         for (name, ok) in [
             ("face-recognition", true),
             ("A", true),

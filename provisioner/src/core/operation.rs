@@ -1,6 +1,6 @@
-//! Operations on a stack: what kind of operation is followed, and which of the stack's events belong to it.
+//! Operations on a stack: their kinds, and which of the stack's events belong to an operation.
 //!
-//! Pure: events in, newest first as CloudFormation lists them; the number of those that belong out.
+//! Pure. Events are in the order in which CloudFormation lists them, newest first.
 
 use std::collections::HashSet;
 
@@ -9,24 +9,24 @@ use serde::Serialize;
 use super::diagnosis::StackEvent;
 use super::status::StackStatus;
 
-/// The kinds of operation that are followed.
+/// The kinds of stack operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The stack is created.
+    /// The creation of the stack.
     Creation,
-    /// A change set is executed.
+    /// An update of the stack.
     Update,
-    /// The stack is deleted.
+    /// The deletion of the stack.
     Deletion,
-    /// A failed rollback is continued.
+    /// The continuation of a failed rollback.
     Rollback,
-    /// An operation that was running already, whatever it is.
+    /// Any operation that was already running.
     Joined,
 }
 
 impl Kind {
-    /// The noun for sentences.
+    /// The noun for this kind.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -38,11 +38,11 @@ impl Kind {
         }
     }
 
-    /// Whether an operation of this kind that ended with this status did what it was started for.
+    /// Whether an operation of this kind that ended with this status succeeded.
     #[must_use]
     pub fn succeeded(self, status: &StackStatus) -> bool {
         match self {
-            // A creation that ends with the stack deleted has failed.
+            // A creation that ends with the deletion of the stack has failed.
             Self::Creation | Self::Update => status.is_success() && !status.is_deleted(),
             Self::Deletion => status.is_deleted(),
             Self::Rollback => *status == StackStatus::UpdateRollbackComplete,
@@ -50,23 +50,23 @@ impl Kind {
         }
     }
 
-    /// Whether CloudFormation can cancel it (`CancelUpdateStack`).
+    /// Whether CloudFormation can cancel the operation (`CancelUpdateStack`).
     #[must_use]
     pub fn can_cancel(self) -> bool {
         self == Self::Update
     }
 }
 
-/// What each of this program's tokens begins with.
+/// The prefix of this program's tokens.
 pub const TOKEN: &str = "provisioner-";
 
-/// What follows it in the token of a deletion that keeps the bucket and the table on purpose.
+/// Follows [`TOKEN`] in the token of a deletion that keeps the bucket and the table on purpose.
 pub const KEEPING: &str = "keep-";
 
-/// What follows [`TOKEN`] in the token of a creation.
+/// Follows [`TOKEN`] in the token of a creation.
 pub const CREATING: &str = "create-";
 
-/// Whether a token belongs to a deletion by this program that was to delete the bucket and the table afterwards.
+/// Whether a token belongs to a deletion by this program after which the bucket and the table were to be deleted, too.
 #[must_use]
 pub fn was_to_remove_data(token: &str) -> bool {
     token.strip_prefix(TOKEN).is_some_and(|rest| !rest.starts_with(KEEPING))
@@ -78,25 +78,25 @@ pub fn was_creating(token: &str) -> bool {
     token.strip_prefix(TOKEN).is_some_and(|rest| rest.starts_with(CREATING))
 }
 
-/// Who began an operation. Only one can run at a time.
+/// The origin of an operation, which tells the events that belong to it. Only one operation can run at a time.
 #[derive(Clone, Debug)]
 pub enum Origin {
-    /// It creates the stack, so every event belongs to it.
+    /// The operation creates the stack, so all events belong to it.
     NewStack,
-    /// This program, on an existing stack.
+    /// This program started the operation on an existing stack.
     Ours {
-        /// The `ClientRequestToken` of the operation's requests, or what theirs begins with. CloudFormation writes a request's token into
-        /// each event that the request causes.
+        /// The `ClientRequestToken` of the operation's requests, or its prefix. CloudFormation writes the token of a
+        /// request into each event that the request causes.
         token: String,
-        /// When it began, in milliseconds since the Unix epoch: for an endpoint that writes no tokens.
+        /// The start of the operation in milliseconds since the Unix epoch, for endpoints that do not write tokens.
         began: i64,
     },
-    /// Somebody else: what comes after the events with these ids.
+    /// The operation was already running: events newer than those with these ids belong to it.
     Running(HashSet<String>),
 }
 
 impl Origin {
-    /// The `ClientRequestToken` of the request that starts it.
+    /// The `ClientRequestToken` of the request that starts the operation.
     #[must_use]
     pub fn token(&self) -> Option<String> {
         match self {
@@ -105,16 +105,17 @@ impl Origin {
         }
     }
 
-    /// The token of the request that cancels it: no two requests share a token.
+    /// The token of the request that cancels the operation. No two requests may share a token.
     #[must_use]
     pub fn cancel_token(&self) -> Option<String> {
         self.token().map(|token| token + "-cancel")
     }
 
-    /// How many of these events, newest first, belong to it. `seen` holds the ids of those that were found to belong before.
+    /// How many of these events, newest first, belong to the operation. `seen` has the ids of events that are known to
+    /// belong to it.
     ///
-    /// Whatever is newer than one of its events belongs to it, too, whatever its token: a rollback, or the result of somebody else's
-    /// cancellation.
+    /// An event that is newer than one of the operation's events belongs to it whatever its token is: it is part of the
+    /// rollback, or the result of a cancellation by somebody else.
     #[must_use]
     pub fn owns(&self, events: &[StackEvent], seen: &HashSet<String>) -> usize {
         match self {
@@ -138,7 +139,7 @@ impl Origin {
 mod tests {
     use super::*;
 
-    /// Events by id, with a token where there is one after a colon; each a second older than the one before it.
+    /// Parses events: `id`, or `id:token`. Each one is a second older than the one before it.
     fn events(list: &str) -> Vec<StackEvent> {
         let one = |(age, text): (i64, &str)| {
             let (id, token) = text.split_once(':').map_or((text, None), |(id, token)| (id, Some(token)));
@@ -162,26 +163,26 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_an_operation() {
+    fn the_origin_tells_the_events_of_an_operation() {
         let ours = || Origin::Ours { token: "ours".into(), began: 98_000 };
         for (origin, listed, seen, expected, why) in [
             (Origin::NewStack, "c b a", "", 3, "a new stack has no other events"),
-            (ours(), "c:ours b:ours a:theirs", "", 2, "the token tells"),
-            (ours(), "c:theirs b:theirs a:theirs", "", 0, "it has not begun"),
+            (ours(), "c:ours b:ours a:theirs", "", 2, "events with the token"),
+            (ours(), "c:theirs b:theirs a:theirs", "", 0, "the operation has not begun"),
             (ours(), "d:ours-cancel c:ours b:ours a:theirs", "", 3, "cancelled by this program"),
+            (ours(), "d:theirs c b:ours a:theirs", "", 3, "cancelled by somebody else and rolled back without a token"),
             (
                 ours(),
-                "d:theirs c b:ours a:theirs",
-                "",
+                "d:theirs c:theirs b:ours",
+                "b",
                 3,
-                "cancelled by somebody else, and rolled back without a token",
+                "cancelled by somebody else; the oldest event was seen before",
             ),
-            (ours(), "d:theirs c:theirs b:ours", "b", 3, "as before, with the oldest seen"),
-            (ours(), "d c b a", "", 3, "an endpoint without tokens: by time"),
-            (ours(), "z:theirs z:theirs z:theirs d c b a", "", 0, "an old event without a token says nothing"),
-            (Origin::Running(ids("b a")), "d c b a", "", 2, "what comes after"),
-            (Origin::Running(ids("b")), "d c b a", "c", 2, "older events than those known are old too"),
-            (Origin::Running(ids("")), "b a", "", 2, "nothing was there"),
+            (ours(), "d c b a", "", 3, "an endpoint without tokens: the time decides"),
+            (ours(), "z:theirs z:theirs z:theirs d c b a", "", 0, "an old event without a token is ignored"),
+            (Origin::Running(ids("b a")), "d c b a", "", 2, "events newer than the known ones"),
+            (Origin::Running(ids("b")), "d c b a", "c", 2, "events older than the known ones are old, too"),
+            (Origin::Running(ids("")), "b a", "", 2, "no events were known"),
         ] {
             assert_eq!(origin.owns(&events(listed), &ids(seen)), expected, "{why}");
         }

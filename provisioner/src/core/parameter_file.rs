@@ -1,32 +1,33 @@
-//! A file of parameters, in YAML or JSON: a map, or CloudFormation's list of `ParameterKey` and `ParameterValue`.
+//! Reads a parameter file in YAML or JSON: a map, or CloudFormation's list of `ParameterKey` and `ParameterValue`.
 //!
-//! Pure: text in, names and values out. Scalars become text as they are written in CloudFormation parameter files.
+//! Pure. Scalars become text, as in CloudFormation's own parameter files.
 
 use serde_yaml::Value;
 
 use super::template::scalar;
 
-/// Why a file is not a list of parameters.
+/// Why a file is not a valid parameter file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It is neither YAML nor JSON.
     #[error("it is not valid YAML or JSON")]
     Syntax(#[source] serde_yaml::Error),
-    /// It has another form.
+    /// It has a different structure.
     #[error("expected a map of names and values, or a list of `ParameterKey` and `ParameterValue`")]
     Form,
     /// A value is not a scalar.
-    #[error("the value of `{0}` must be a text, a number, or true or false")]
+    #[error("the value of `{0}` must be a string, a number, or a boolean")]
     NotScalar(String),
-    /// An entry of the list asks for the deployed value and another one at once, or for neither.
-    #[error("`{0}` needs a `ParameterValue`, or `UsePreviousValue: true`")]
+    /// An entry of the list has both `ParameterValue` and `UsePreviousValue`, or neither.
+    #[error("`{0}` needs either `ParameterValue` or `UsePreviousValue: true`")]
     NoValue(String),
-    /// A name occurs twice.
-    #[error("`{0}` occurs twice")]
+    /// A name occurs more than once.
+    #[error("`{0}` occurs more than once")]
     Twice(String),
 }
 
-/// Reads the parameters in their order. An entry with `UsePreviousValue: true` is left out, because the deployed value is kept anyway.
+/// Reads the parameters in their order, without entries with `UsePreviousValue: true`, because deployed values are kept
+/// anyway.
 ///
 /// # Errors
 /// See [`Error`].
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_in_yaml_and_json() {
+    fn maps_and_lists_are_read_from_yaml_and_json() {
         let expected = vec![("Timeout".to_owned(), "20".to_owned()), ("TlsOnly".to_owned(), "no".to_owned())];
         for text in [
             "Timeout: 20\nTlsOnly: 'no'\n",
@@ -87,15 +88,18 @@ mod tests {
     }
 
     #[test]
-    fn other_forms_are_refused() {
+    fn other_structures_are_refused() {
         for (text, said) in [
             ("Timeout: [1]", "the value of `Timeout`"),
             ("- Timeout", "expected a map"),
             ("just text", "expected a map"),
             ("a: b: c", "not valid YAML"),
-            ("- {ParameterKey: A}", "`A` needs a `ParameterValue`"),
-            ("- {ParameterKey: A, ParameterValue: x, UsePreviousValue: true}", "`A` needs a `ParameterValue`"),
-            ("- {ParameterKey: A, ParameterValue: x}\n- {ParameterKey: A, ParameterValue: y}", "`A` occurs twice"),
+            ("- {ParameterKey: A}", "`A` needs either"),
+            ("- {ParameterKey: A, ParameterValue: x, UsePreviousValue: true}", "`A` needs either"),
+            (
+                "- {ParameterKey: A, ParameterValue: x}\n- {ParameterKey: A, ParameterValue: y}",
+                "`A` occurs more than once",
+            ),
         ] {
             let error = read(text).expect_err(text).to_string();
             assert!(error.contains(said), "{text}: {error}");

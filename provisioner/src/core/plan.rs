@@ -1,17 +1,17 @@
-//! What an `up` will do: observed state in, a list of changes out, worst first.
+//! The plan: the changes that `up` will make, with the most dangerous ones first.
 //!
-//! Pure. `plan` prints the value that `up` executes.
+//! Pure. `plan` prints the same value that `up` executes.
 
 use std::cmp::Reverse;
 
 use serde::Serialize;
 
-/// The whole plan for one region.
+/// The plan for one region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// What will happen to the stack as a whole.
     pub operation: Operation,
-    /// The changes, data loss first, then replacements, then the rest by name.
+    /// The changes: those that lose data first, then by severity, then by name.
     pub changes: Vec<Change>,
 }
 
@@ -19,26 +19,26 @@ pub struct Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// Nothing: template, parameters and code are as they are deployed.
+    /// The stack is up to date.
     None,
     /// The stack is created.
     Create,
     /// The stack is updated.
     Update,
-    /// The rest of a failed creation is deleted, then the stack is created.
+    /// The remains of a failed creation are deleted, then the stack is created.
     Recreate,
 }
 
 /// A change of one resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// What happens to it.
+    /// What happens to the resource.
     pub action: Action,
-    /// Its name in the template.
+    /// The logical id.
     pub logical_id: String,
-    /// Its type, as `AWS::S3::Bucket`.
+    /// For example `AWS::S3::Bucket`.
     pub resource_type: String,
-    /// What becomes of the physical resource that is replaced or removed (`Delete`, `Retain`, `Snapshot`, …), where the API says.
+    /// What happens to a physical resource that is replaced or removed (`Delete`, `Retain`, `Snapshot`, …), if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_action: Option<String>,
     /// The properties that cause it.
@@ -50,50 +50,50 @@ pub struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// It leaves the stack.
+    /// It is removed from the stack.
     Remove,
-    /// A new one takes its place.
+    /// It is replaced by a new resource.
     Replace,
-    /// CloudFormation finds out only while it works whether a new one must take its place.
+    /// It may be replaced; CloudFormation decides during the update.
     MayReplace,
     /// It is changed in place.
     Modify,
-    /// One that exists already joins the stack.
+    /// An existing resource is imported into the stack.
     Import,
-    /// It is made.
+    /// It is created.
     Add,
-    /// It was changed outside CloudFormation to what the template says now, and CloudFormation takes note.
+    /// It was changed outside CloudFormation and already matches the template.
     Acknowledge,
 }
 
 impl Action {
-    /// Whether a new resource takes or may take the place of the old one.
+    /// Whether the resource is or may be replaced.
     #[must_use]
     pub fn may_replace(self) -> bool {
         matches!(self, Self::Replace | Self::MayReplace)
     }
 }
 
-/// A property's change.
+/// A changed property.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Property {
-    /// Where it is, as `/Properties/Timeout`.
+    /// For example `/Properties/Timeout`.
     pub path: String,
-    /// Its value before, where the API says.
+    /// The value before, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// Its value after, where the API says.
+    /// The value after, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// Whether it forces a new resource.
+    /// Whether the change replaces the resource.
     pub recreates: bool,
 }
 
 impl Change {
     /// Whether a resource that holds the user's data is removed or replaced.
     ///
-    /// True even where the old one is retained: the system would go on with an empty one, and that is not seen as a success. A
-    /// replacement that is only possible counts unless every changed property is documented to change in place.
+    /// This is true even if the old resource is retained, because the system would continue with an empty one. A
+    /// replacement that is only possible counts, too, unless all changed properties are documented to change in place.
     #[must_use]
     pub fn loses_data(&self) -> bool {
         let Some((_, replacing)) = DATA.iter().find(|(resource_type, _)| *resource_type == self.resource_type) else {
@@ -113,14 +113,15 @@ impl Change {
     }
 }
 
-/// The types that hold the user's data, with the properties whose change can replace them, by the resource reference of CloudFormation.
+/// The types that hold the user's data, and the properties whose change can replace the resource, according to the
+/// resource reference of CloudFormation.
 const DATA: [(&str, &[&str]); 2] = [
     ("AWS::S3::Bucket", &["BucketName", "BucketNamePrefix", "BucketNamespace"]),
     ("AWS::DynamoDB::Table", &["TableName", "KeySchema", "LocalSecondaryIndexes", "ImportSourceSpecification"]),
 ];
 
 impl Plan {
-    /// A plan of changes, sorted: data loss first, then by severity, then by name.
+    /// Creates a plan and sorts the changes.
     #[must_use]
     pub fn new(operation: Operation, mut changes: Vec<Change>) -> Self {
         changes.sort_by(|a, b| {
@@ -129,7 +130,7 @@ impl Plan {
         Self { operation, changes }
     }
 
-    /// The plan of a first create: every resource of the template is added.
+    /// Creates the plan of a new stack: every resource of the template is added.
     #[must_use]
     pub fn create(operation: Operation, resources: impl IntoIterator<Item = (String, String)>) -> Self {
         let changes = resources
@@ -145,13 +146,13 @@ impl Plan {
         Self::new(operation, changes)
     }
 
-    /// Whether there is nothing to do.
+    /// Whether the stack is up to date.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.operation == Operation::None
     }
 
-    /// The logical ids of bucket and table where they would be removed or replaced.
+    /// The changes that lose data.
     #[must_use]
     pub fn data_loss(&self) -> Vec<&Change> {
         self.changes.iter().filter(|change| change.loses_data()).collect()
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_possible_replacement_counts_where_a_property_can_cause_it() {
+    fn a_possible_replacement_loses_data_if_a_changed_property_can_cause_it() {
         let property = |path: &str| Property { path: path.into(), before: None, after: None, recreates: false };
         for (properties, expected) in [
             (vec!["/Properties/NotificationConfiguration"], false),
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn only_removal_and_replacement_of_data_lose_data() {
+    fn only_the_removal_or_replacement_of_a_bucket_or_table_loses_data() {
         for (action, resource_type, expected) in [
             (Action::Remove, "AWS::S3::Bucket", true),
             (Action::Replace, "AWS::DynamoDB::Table", true),

@@ -1,6 +1,7 @@
-//! What the smoke test expects of the rows that a picture leaves, and what it says when they differ.
+//! The rows that the smoke test expects for a picture, and how it describes differences.
 //!
-//! Pure. The FaceID is computed here a second time, from the contract and not from the function's code: that makes it a proof.
+//! Pure. The FaceID is computed from its specification, independently of the function's code; otherwise the comparison
+//! would prove nothing.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,40 +11,40 @@ use sha2::{Digest, Sha256};
 
 use super::names::hex;
 
-/// A DynamoDB attribute, as far as the contract uses them.
+/// A DynamoDB attribute of one of the types that rows use.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Attribute {
     /// `S`
     Text(String),
-    /// `N`, as the digits that came
+    /// `N`, with the digits as received
     Number(String),
     /// `M`
     Map(BTreeMap<String, Attribute>),
-    /// Any other type, by its letter
+    /// Any other type, by its name
     Other(&'static str),
 }
 
 /// A row of the table.
 pub type Row = BTreeMap<String, Attribute>;
 
-/// The object whose rows are expected.
+/// The picture whose rows are expected.
 #[derive(Clone, Debug)]
 pub struct Picture {
     /// `aws`, `aws-us-gov`, …
     pub partition: String,
     /// The bucket's name.
     pub bucket: String,
-    /// The key as the user wrote it.
+    /// The key, not encoded.
     pub key: String,
-    /// The version on a versioned bucket.
+    /// The version id if the bucket is versioned.
     pub version: Option<String>,
-    /// The eTag without quotes.
+    /// The entity tag without quotes.
     pub etag: String,
 }
 
 impl Picture {
-    /// The FaceID of the picture's face of that rank: 32 hex digits, `#`, three digits.
+    /// The FaceID of the picture's face with this rank: 32 hexadecimal digits, `#`, three digits.
     #[must_use]
     pub fn face_id(&self, rank: usize) -> String {
         let version = self.version.clone().unwrap_or_else(|| format!("etag:{}", self.etag));
@@ -56,18 +57,18 @@ impl Picture {
     }
 }
 
-/// What the function said of a picture in its log.
+/// The outcome of a picture, according to the function's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Its rows are in the table.
     Stored,
-    /// It has no rows, and why: `no_face`, `unusable`, `skipped`.
+    /// It has no rows, for this reason: `no_face`, `unusable` or `skipped`.
     Without(String),
     /// This attempt failed.
     Failed,
 }
 
-/// Reads the outcome of a picture out of a line of the function's log; `None` where the line is about something else.
+/// Reads the outcome of a picture from a line of the function's log; `None` if the line is about something else.
 #[must_use]
 pub fn outcome(line: &str, picture: &Picture) -> Option<Outcome> {
     let document: serde_json::Value = serde_json::from_str(line).ok()?;
@@ -81,24 +82,22 @@ pub fn outcome(line: &str, picture: &Picture) -> Option<Outcome> {
     })
 }
 
-/// Compares the rows found for a picture with the contract.
-///
-/// Each entry of the answer is one complaint; none means that everything is as it should be.
+/// Compares the rows of a picture with the specification and describes each difference.
 #[must_use]
-pub fn complaints(picture: &Picture, rows: &[Row], faces: usize) -> Vec<String> {
-    let mut complaints = Vec::new();
+pub fn differences(picture: &Picture, rows: &[Row], faces: usize) -> Vec<String> {
+    let mut differences = Vec::new();
     if rows.len() != faces {
-        complaints.push(format!("{} rows instead of {faces}", rows.len()));
+        differences.push(format!("{} rows instead of {faces}", rows.len()));
     }
     for (rank, row) in rows.iter().enumerate() {
-        for complaint in row_complaints(picture, row, rank, faces) {
-            complaints.push(format!("row {rank}: {complaint}"));
+        for difference in row_differences(picture, row, rank, faces) {
+            differences.push(format!("row {rank}: {difference}"));
         }
     }
-    complaints
+    differences
 }
 
-fn row_complaints(picture: &Picture, row: &Row, rank: usize, faces: usize) -> Vec<String> {
+fn row_differences(picture: &Picture, row: &Row, rank: usize, faces: usize) -> Vec<String> {
     let mut found = Vec::new();
     let mut expect = |name: &str, wanted: &str, good: bool| {
         if !good {
@@ -125,21 +124,21 @@ fn row_complaints(picture: &Picture, row: &Row, rank: usize, faces: usize) -> Ve
     expect("AgeHigh", "N", high.is_some());
     let age = low.zip(high).map(|(l, h)| format!("{l}-{h}"));
     expect("Age", "S `low-high`", age.is_some() && text("Age") == age.as_deref());
-    expect("Emotion", "S, the type of an emotion", text("Emotion").is_some_and(|e| !e.is_empty()));
+    expect("Emotion", "S with a type of emotion", text("Emotion").is_some_and(|e| !e.is_empty()));
     expect("EmotionConfidence", "N from 0 to 100", percentage("EmotionConfidence"));
     expect("Confidence", "N from 0 to 100", percentage("Confidence"));
-    expect("BoundingBox", "M of four N", matches!(row.get("BoundingBox"), Some(Attribute::Map(map)) if is_box(map)));
+    expect("BoundingBox", "M with four N", matches!(row.get("BoundingBox"), Some(Attribute::Map(map)) if is_box(map)));
     expect("FaceCount", &format!("N {faces}"), number("FaceCount").is_some_and(|n| n.to_string() == faces.to_string()));
     expect("Bucket", &format!("S `{}`", picture.bucket), text("Bucket") == Some(&picture.bucket));
     expect("Key", &format!("S `{}`", picture.key), text("Key") == Some(&picture.key));
     if let Some(version) = &picture.version {
         expect("VersionId", &format!("S `{version}`"), text("VersionId") == Some(version));
     }
-    expect("EventTime", "S, a time", text("EventTime").is_some_and(|t| t.len() >= 20 && t.as_bytes()[10] == b'T'));
+    expect("EventTime", "S with a time", text("EventTime").is_some_and(|t| t.len() >= 20 && t.as_bytes()[10] == b'T'));
     found
 }
 
-/// The verdict in the form that CI systems read: each step with its seconds, and the failure if there was one.
+/// The result as JUnit XML: each step with its duration in seconds, and the failure if there was one.
 #[must_use]
 pub fn junit(steps: &[(String, f64)], failure: Option<(&str, String)>) -> String {
     let count = steps.len() + usize::from(failure.is_some());
@@ -168,7 +167,7 @@ fn escape(text: &str) -> String {
             '<' => "&lt;".to_owned(),
             '>' => "&gt;".to_owned(),
             '"' => "&quot;".to_owned(),
-            // XML 1.0 has no other control characters.
+            // XML 1.0 allows no other control characters.
             c if c.is_control() && !matches!(c, '\n' | '\t') => " ".to_owned(),
             c => c.to_string(),
         })
@@ -185,7 +184,7 @@ fn show(value: &Attribute) -> String {
     match value {
         Attribute::Text(text) => format!("S `{text}`"),
         Attribute::Number(digits) => format!("N {digits}"),
-        Attribute::Map(map) => format!("M of {} members", map.len()),
+        Attribute::Map(map) => format!("M with {} members", map.len()),
         Attribute::Other(kind) => format!("of type {kind}"),
     }
 }
@@ -228,9 +227,9 @@ mod tests {
     }
 
     #[test]
-    fn a_good_row_has_no_complaints() {
+    fn a_correct_row_has_no_differences() {
         let picture = picture();
-        assert_eq!(complaints(&picture, &[good_row(&picture)], 1), Vec::<String>::new());
+        assert_eq!(differences(&picture, &[good_row(&picture)], 1), Vec::<String>::new());
     }
 
     #[test]
@@ -239,24 +238,24 @@ mod tests {
         for name in good_row(&picture).keys() {
             let mut row = good_row(&picture);
             row.remove(name);
-            let found = complaints(&picture, &[row], 1);
+            let found = differences(&picture, &[row], 1);
             assert!(found.iter().any(|c| c.contains(&format!("`{name}`"))), "{name}: {found:?}");
             let mut row = good_row(&picture);
             row.insert(name.clone(), Attribute::Other("BOOL"));
-            assert!(!complaints(&picture, &[row], 1).is_empty(), "{name} of another type");
+            assert!(!differences(&picture, &[row], 1).is_empty(), "{name} of another type");
         }
     }
 
     #[test]
     fn rows_are_counted() {
         let picture = picture();
-        assert_eq!(complaints(&picture, &[], 1), ["0 rows instead of 1"]);
-        assert!(!complaints(&picture, &[good_row(&picture), good_row(&picture)], 1).is_empty());
-        assert!(complaints(&picture, &[], 0).is_empty());
+        assert_eq!(differences(&picture, &[], 1), ["0 rows instead of 1"]);
+        assert!(!differences(&picture, &[good_row(&picture), good_row(&picture)], 1).is_empty());
+        assert!(differences(&picture, &[], 0).is_empty());
     }
 
     #[test]
-    fn outcomes_in_the_log() {
+    fn the_outcome_is_read_from_the_lines_about_the_picture() {
         let picture = picture();
         let id = &picture.face_id(0)[..32];
         for (line, expected) in [
@@ -271,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_for_ci() {
+    fn the_result_is_valid_junit_xml() {
         let steps = [("a <b> & \"c\"".to_owned(), 1.5)];
         let good = junit(&steps, None);
         assert!(
@@ -287,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_takes_the_place_of_the_etag() {
+    fn a_version_id_replaces_the_entity_tag() {
         let versioned = Picture { version: Some("v".into()), ..picture() };
         assert_ne!(versioned.face_id(0), picture().face_id(0));
         assert!(picture().face_id(7).ends_with("#007"));

@@ -1,6 +1,6 @@
-//! The record of a smoke test that passed, kept beside the package.
+//! The record of a smoke test that passed, stored beside the package.
 //!
-//! Pure. It names one deployment exactly: any later update of the stack or of the function makes it worthless.
+//! Pure. A record identifies one deployment exactly: any later update of the stack or of the function invalidates it.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct SmokeRecord {
     /// The stack's ARN.
     pub stack_id: String,
-    /// When the stack was created or last updated, in milliseconds since the Unix epoch.
+    /// The time of the stack's creation or last update, in milliseconds since the Unix epoch.
     pub changed_at: i64,
     /// The function's `RevisionId`.
     pub revision: String,

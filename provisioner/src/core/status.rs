@@ -1,6 +1,6 @@
-//! The statuses that CloudFormation gives stacks and resources, parsed once where a reply comes in.
+//! CloudFormation's statuses of stacks and resources, parsed when a reply is received.
 //!
-//! Pure. A status that this version does not know is kept as it is and fulfills no predicate.
+//! Pure. An unknown status keeps its text, and every predicate that names statuses is false for it.
 
 use std::fmt;
 
@@ -91,7 +91,8 @@ statuses! {
 }
 
 statuses! {
-    /// The status of a resource, or the outcome of a validation or hook about it. The stack itself is a resource in its own events.
+    /// The status of a resource, or the result of a validation or hook for it. In its own events, the stack is a
+    /// resource, too.
     ResourceStatus {
         CreateComplete = "CREATE_COMPLETE",
         CreateFailed = "CREATE_FAILED",
@@ -135,7 +136,7 @@ statuses! {
 }
 
 impl StackStatus {
-    /// Whether an operation that ended with this status did what it was asked to do. A rollback did not.
+    /// Whether an operation that ended with this status succeeded. A rollback is not a success.
     #[must_use]
     pub fn is_success(&self) -> bool {
         matches!(self, Self::CreateComplete | Self::UpdateComplete | Self::ImportComplete | Self::DeleteComplete)
@@ -147,15 +148,16 @@ impl StackStatus {
         *self == Self::DeleteComplete
     }
 
-    /// Whether an operation is running, or a change set of type CREATE waits to be executed.
+    /// Whether an operation is running, or a change set of type CREATE has not been executed.
     #[must_use]
     pub fn is_in_progress(&self) -> bool {
         self.as_str().ends_with("_IN_PROGRESS")
     }
 
-    /// Whether a stack with this status has a resource of the given one, or left it behind when it was deleted.
+    /// Whether a resource with the given status is in a stack with this status, or was left behind when it was deleted.
     ///
-    /// A failed creation also lists what it never had: a name that was taken, and what it was to import and gave back.
+    /// A failed creation also lists resources that it never owned: those whose name was taken, and those whose import
+    /// was rolled back.
     #[must_use]
     pub fn holds(&self, resource: &ResourceStatus) -> bool {
         let creation_failed = matches!(self, Self::CreateFailed | Self::RollbackComplete | Self::RollbackFailed);
@@ -185,7 +187,7 @@ impl ResourceStatus {
         self.as_str().ends_with("COMPLETE")
     }
 
-    /// Whether the resource was left as it was on purpose.
+    /// Whether the resource was retained on purpose.
     #[must_use]
     pub fn is_skipped(&self) -> bool {
         *self == Self::DeleteSkipped
@@ -197,13 +199,13 @@ impl ResourceStatus {
         *self == Self::DeleteComplete
     }
 
-    /// Whether a rollback of the stack begins.
+    /// Whether the status marks the beginning of a rollback of the stack.
     #[must_use]
     pub fn is_rollback_start(&self) -> bool {
         self.as_str().ends_with("ROLLBACK_IN_PROGRESS")
     }
 
-    /// Whether a hook said it.
+    /// Whether a hook reported it.
     #[must_use]
     pub fn is_hook(&self) -> bool {
         matches!(
@@ -212,7 +214,7 @@ impl ResourceStatus {
         )
     }
 
-    /// Whether CloudFormation's own validation said it.
+    /// Whether CloudFormation's own validation reported it.
     #[must_use]
     pub fn is_validation(&self) -> bool {
         matches!(self, Self::ValidationFailed | Self::ValidationWarned)
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn resources_that_a_stack_holds() {
+    fn a_stack_holds_only_resources_that_it_created_or_imported() {
         for (stack, resource, expected) in [
             ("CREATE_COMPLETE", "CREATE_COMPLETE", true),
             ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE", true),

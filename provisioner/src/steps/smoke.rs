@@ -224,8 +224,8 @@ async fn check_picture(cx: &Context, deployment: &Deployment, case: &Case, patie
         picture::clean_up(cx, deployment, &upload.picture).await?;
     }
     let (upload, rows) = finished?;
-    let complaints = smoke::complaints(&upload.picture, &rows, case.faces);
-    match complaints.split_first() {
+    let differences = smoke::differences(&upload.picture, &rows, case.faces);
+    match differences.split_first() {
         None => Ok(rows.len()),
         Some((first, rest)) => Err(rest.iter().fold(
             Error::new(format!("the rows of the picture with {} are wrong", case.name)).cause(first),
@@ -236,8 +236,8 @@ async fn check_picture(cx: &Context, deployment: &Deployment, case: &Case, patie
 
 /// Uploads the picture until the function has finished with it.
 ///
-/// In the first seconds of a stack, its role or notification may not have reached all of AWS, so the event is lost or fails. Lambda would
-/// try again only after a minute, so another upload is faster. The same bytes give the same rows.
+/// In the first seconds of a stack, its role or notification may not have reached all of AWS, so the event is lost or
+/// fails. Lambda would try again only after a minute, so another upload is faster. The same bytes give the same rows.
 async fn finish(
     cx: &Context,
     deployment: &Deployment,
