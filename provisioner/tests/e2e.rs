@@ -55,11 +55,14 @@ fn a_picture_becomes_rows_and_nothing_is_left() {
         ]
     );
 
+    // What a smoke test of long ago left: its picture, under the time at which it began, and the rows of it.
+    local.run(&["detect", &fixture("two-faces.jpg"), "--prefix", "provisioner-smoke/1000/"], 0);
     let smoke = local.run(&["smoke", "--full", "--junit", &local.home.0.join("smoke.xml").to_string_lossy()], 0);
     assert_eq!(
         (&smoke.of_type("smoke_passed")[0]["pictures"], &smoke.of_type("smoke_passed")[0]["rows"]),
         (&4.into(), &3.into())
     );
+    assert_eq!(smoke.of_type("smoke_remains_removed")[0]["pictures"], 1);
     assert!(std::fs::read_to_string(local.home.0.join("smoke.xml")).expect("a report").contains("failures=\"0\""));
 
     let status = local.run(&["status"], 0);
@@ -93,7 +96,14 @@ fn an_update_goes_through_a_change_set_and_data_is_guarded() {
     assert_eq!(update.of_type("smoke_passed").len(), 1, "{}", update.stdout);
     let detected = local.run(&["detect", &fixture("face.jpg")], 0);
     assert!(detected.of_type("faces")[0]["rows"][0]["ExpiresAt"].is_string(), "rows expire now: {}", detected.stdout);
-    assert_eq!(local.run(&["up"], 0).of_type("no_changes").len(), 1, "what was set stays set");
+    let unchanged = local.run(&["up"], 0);
+    assert_eq!(unchanged.of_type("no_changes").len(), 1, "what was set stays set");
+    assert_eq!(
+        unchanged.of_type("smoke_passed_before").len(),
+        1,
+        "this very deployment has passed: {}",
+        unchanged.stdout
+    );
 
     // Another name for the table means another table: its rows would be lost.
     let refused = local.run(&["up", "-P", "TableName=Others"], 4);

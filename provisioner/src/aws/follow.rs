@@ -181,6 +181,8 @@ impl History<'_> {
                 break;
             }
         }
+        // Oldest first; events of the same millisecond in their order of arrival.
+        new.reverse();
         new.sort_by_key(|event| event.at);
         for event in new {
             if self.seen.insert(event.id.clone()) {

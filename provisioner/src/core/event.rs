@@ -91,6 +91,8 @@ pub enum Event {
     Status { report: Box<StatusReport> },
     /// A step of the smoke test passed.
     SmokeStep { step: SmokeStep, seconds: f64 },
+    /// What interrupted smoke tests left was removed.
+    SmokeRemainsRemoved { bucket: String, pictures: usize },
     /// The smoke test passed.
     SmokePassed { pictures: usize, rows: usize, seconds: f64 },
     /// This deployment has already passed the smoke test.

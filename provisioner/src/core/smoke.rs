@@ -25,6 +25,20 @@ pub enum Attribute {
     Other(&'static str),
 }
 
+/// Where the pictures of smoke tests are, below the key prefix of the system.
+pub const TEST_PREFIX: &str = "provisioner-smoke/";
+
+/// No smoke test runs for an hour: its time-out is 90 seconds per picture unless the user sets another one.
+const ABANDONED_AFTER_MILLIS: i64 = 3_600_000;
+
+/// Whether a picture belongs to a smoke test that began at least an hour ago. `rest` is its key without the prefix: the time at which the
+/// test began, in milliseconds since the Unix epoch, then `/` and a name.
+#[must_use]
+pub fn is_abandoned(rest: &str, now_millis: i64) -> bool {
+    let began = rest.split_once('/').and_then(|(began, _)| began.parse::<i64>().ok());
+    began.is_some_and(|began| began.saturating_add(ABANDONED_AFTER_MILLIS) <= now_millis)
+}
+
 /// A row of the table.
 pub type Row = BTreeMap<String, Attribute>;
 
@@ -192,6 +206,22 @@ fn show(value: &Attribute) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_old_pictures_of_smoke_tests_are_abandoned() {
+        let now = 1_800_000_000_000;
+        for (rest, expected) in [
+            ("1799996400000/håll i + face.jpg", true),
+            ("1799996400001/håll i + face.jpg", false),
+            ("1800000000000/face.jpg", false),
+            ("1900000000000/face.jpg", false),
+            ("holiday/face.jpg", false),
+            ("1799996400000", false),
+            ("", false),
+        ] {
+            assert_eq!(is_abandoned(rest, now), expected, "{rest}");
+        }
+    }
 
     fn picture() -> Picture {
         Picture {

@@ -18,3 +18,4 @@ pub mod remains;
 pub mod saved_plan;
 pub mod settings;
 pub mod smoke;
+pub mod smoke_remains;

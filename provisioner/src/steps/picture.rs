@@ -45,6 +45,14 @@ impl Deployment {
     }
 }
 
+impl Deployment {
+    /// A picture in the bucket of this deployment.
+    #[must_use]
+    pub fn picture(&self, key: String, version: Option<String>, etag: String) -> Picture {
+        Picture { partition: self.partition.clone(), bucket: self.bucket.name.clone(), key, version, etag }
+    }
+}
+
 /// A picture that was uploaded.
 #[derive(Clone, Debug)]
 pub struct Upload {
@@ -67,14 +75,7 @@ pub async fn upload(
 ) -> Result<Upload> {
     let at = clock::now_millis();
     let stored = bucket::put(&cx.clients.s3, &deployment.bucket, &key, bytes, content_type).await?;
-    let picture = Picture {
-        partition: deployment.partition.clone(),
-        bucket: deployment.bucket.name.clone(),
-        key,
-        version: stored.version,
-        etag: stored.etag,
-    };
-    Ok(Upload { picture, at })
+    Ok(Upload { picture: deployment.picture(key, stored.version, stored.etag), at })
 }
 
 /// How far this machine's clock may be ahead of the log's, in milliseconds.
@@ -148,14 +149,21 @@ async fn rows(cx: &Context, deployment: &Deployment, picture: &Picture) -> Resul
     }
 }
 
-/// Removes a picture in all its versions, and its rows.
+/// Removes the rows of a picture. The first row says how many there are, so it is removed last.
 ///
 /// # Errors
-/// Any failure of the requests.
-pub async fn clean_up(cx: &Context, deployment: &Deployment, picture: &Picture) -> Result<()> {
-    bucket::remove(&cx.clients.s3, &deployment.bucket, &picture.key, |_| {}).await?;
-    for rank in 0..rows(cx, deployment, picture).await?.len() {
+/// A request fails.
+pub async fn remove_rows(cx: &Context, deployment: &Deployment, picture: &Picture) -> Result<()> {
+    for rank in (0..rows(cx, deployment, picture).await?.len()).rev() {
         table::remove(&cx.clients.dynamodb, &deployment.table, &picture.face_id(rank)).await?;
     }
     Ok(())
+}
+
+/// Removes every version of a picture.
+///
+/// # Errors
+/// A request fails.
+pub async fn remove_objects(cx: &Context, deployment: &Deployment, key: &str) -> Result<()> {
+    bucket::remove(&cx.clients.s3, &deployment.bucket, key, |_| {}).await.map(|_| ())
 }

@@ -10,11 +10,11 @@ use crate::clock;
 use crate::context::Context;
 use crate::core::event::{Event, SmokeStep};
 use crate::core::hint::Hint;
-use crate::core::smoke::{self, Row};
+use crate::core::smoke::{self, Row, TEST_PREFIX};
 use crate::core::smoke_record::SmokeRecord;
 use crate::error::{Error, Exit, Result};
 use crate::steps::picture::{self, Deployment, PictureResult, Upload};
-use crate::steps::preflight;
+use crate::steps::{preflight, smoke_remains};
 
 /// How the smoke test is run.
 #[derive(Clone, Debug)]
@@ -167,6 +167,7 @@ async fn steps(
         cx.events.emit(Event::SmokeStep { step, seconds });
     };
     let deployment = Deployment::of(stack)?;
+    smoke_remains::remove(cx, &deployment).await?;
     let since = Instant::now();
     let step = check_configuration(cx, stack, &deployment).await?;
     done("configuration".to_owned(), step, since);
@@ -217,13 +218,16 @@ async fn check_configuration(cx: &Context, stack: &Stack, deployment: &Deploymen
 
 async fn check_picture(cx: &Context, deployment: &Deployment, case: &Case, patience: Duration) -> Result<usize> {
     // Each is difficult in its own way: a space, a plus sign, a letter of two bytes in UTF-8.
-    let key = format!("{}provisioner-smoke/{}/håll i + {}", deployment.key_prefix, clock::now_millis(), case.file);
+    let key = format!("{}{TEST_PREFIX}{}/håll i + {}", deployment.key_prefix, clock::now_millis(), case.file);
     let mut uploads = Vec::new();
     let finished = finish(cx, deployment, case, &key, patience, &mut uploads).await;
-    for upload in &uploads {
-        picture::clean_up(cx, deployment, &upload.picture).await?;
-    }
-    let (upload, rows) = finished?;
+    let cleaned = clean_up(cx, deployment, &key, &uploads).await;
+    let (upload, rows) = match (finished, cleaned) {
+        (Ok(finished), Ok(())) => finished,
+        (Ok(_), Err(error)) | (Err(error), Ok(())) => return Err(error),
+        // Why the test failed matters more than why its picture stays.
+        (Err(failed), Err(left)) => return Err(failed.cause(format!("in addition, the clean-up failed: {left}"))),
+    };
     let differences = smoke::differences(&upload.picture, &rows, case.faces);
     match differences.split_first() {
         None => Ok(rows.len()),
@@ -232,6 +236,14 @@ async fn check_picture(cx: &Context, deployment: &Deployment, case: &Case, patie
             Error::cause,
         )),
     }
+}
+
+/// Removes the rows, then the picture: it is the only record of their keys.
+async fn clean_up(cx: &Context, deployment: &Deployment, key: &str, uploads: &[Upload]) -> Result<()> {
+    for upload in uploads {
+        picture::remove_rows(cx, deployment, &upload.picture).await?;
+    }
+    picture::remove_objects(cx, deployment, key).await
 }
 
 /// Uploads the picture until the function has finished with it.

@@ -79,6 +79,7 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::OperationEnded { .. }
         | Event::Failed { .. }
         | Event::SmokeStep { .. }
+        | Event::SmokeRemainsRemoved { .. }
         | Event::SmokePassedBefore { .. }
         | Event::WillRemove { .. }
         | Event::Removed { .. }
@@ -253,6 +254,10 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::Outputs { outputs } => report::pairs(outputs),
         Event::Status { report } => report::status(report),
         Event::SmokeStep { step, seconds } => smoke_step(step, *seconds),
+        Event::SmokeRemainsRemoved { bucket, pictures } => done(format_args!(
+            "{pictures} {} of interrupted smoke tests removed from bucket {bucket}, with their rows",
+            noun(*pictures, "picture")
+        )),
         Event::SmokePassed { pictures, rows, seconds } => done(format_args!(
             "smoke test passed: {pictures} {}, {rows} {}, {seconds:.1} s",
             noun(*pictures, "picture"),

@@ -193,6 +193,7 @@ fn every_event() -> Vec<Event> {
             seconds: 0.42,
         },
         Event::SmokeStep { step: SmokeStep::Picture { picture: "one face", rows: 1 }, seconds: 2.5 },
+        Event::SmokeRemainsRemoved { bucket: bucket(), pictures: 2 },
         Event::SmokePassed { pictures: 1, rows: 1, seconds: 3.0 },
         Event::SmokePassedBefore { stack: stack() },
         Event::WillRemove {
