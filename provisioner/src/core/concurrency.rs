@@ -23,8 +23,8 @@ pub enum NoReservation {
     UnknownQuota,
     /// The account has too few concurrent executions.
     #[error(
-        "the quota of DetectFaces asks for {wanted} concurrent executions, but the account has only {unreserved} \
-         unreserved ones, {ALWAYS_UNRESERVED} of which must stay unreserved"
+        "the quota of DetectFaces allows {wanted}, but only {unreserved} are unreserved in this account, and Lambda \
+         requires {ALWAYS_UNRESERVED} to stay unreserved"
     )]
     NoRoom {
         /// The reservation that follows from the quota.

@@ -1,12 +1,12 @@
-//! Events as NDJSON: `{"v":1,"type":…}`, one a line.
+//! Events as NDJSON: one object per line, `{"v":1,"type":…}`.
 //!
-//! Invariant: `v` changes only when a field changes its meaning; new fields and types may come at any time.
+//! Invariant: `v` changes only if the meaning of a field changes; fields and types may be added at any time.
 
 use serde_json::{Value, json};
 
 use crate::core::event::Event;
 
-/// One line, without its end.
+/// Renders an event as one line, without the line end.
 pub(super) fn line(region: Option<&str>, event: &Event) -> String {
     let mut document = json!({"v": 1});
     if let Some(region) = region {
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_line_has_version_and_type() {
+    fn every_line_has_a_version_and_a_type() {
         let event = Event::Result { ok: false, exit_code: 3 };
         assert_eq!(line(None, &event), r#"{"v":1,"type":"result","ok":false,"exit_code":3}"#);
         assert_eq!(

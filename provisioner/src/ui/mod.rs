@@ -1,6 +1,7 @@
-//! The only place that prints: facts come in as events and leave as plain lines, live lines or JSON.
+//! Prints events as text, live lines or JSON. No other module prints.
 //!
-//! Invariant: results go to stdout, everything else to stderr; off a terminal there is no cursor movement and no prompt.
+//! Invariant: results go to stdout, everything else to stderr; without a terminal there are no live lines and no
+//! prompts.
 
 mod json;
 mod text;
@@ -19,12 +20,12 @@ use crate::core::invocation::Invocation;
 use crate::error::{Error, Exit, Result};
 use text::Channel;
 
-/// How to render.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Output {
-    /// Lines for people
+    /// Text for people
     Text,
-    /// One JSON document a line
+    /// One JSON object per line
     Json,
 }
 
@@ -32,18 +33,18 @@ pub enum Output {
 pub struct Ui {
     output: Output,
     verbose: bool,
-    /// The moving line at the bottom of a terminal.
+    /// The live line at the bottom of a terminal.
     bar: Option<ProgressBar>,
     last_progress: Mutex<Option<Instant>>,
     asking: Mutex<()>,
-    /// The first failure to write to stdout.
+    /// The first error when writing to stdout.
     lost: Mutex<Option<std::io::Error>>,
-    /// Whoever read stdout has closed it.
+    /// Whether the reader of stdout has closed the pipe.
     closed: watch::Sender<bool>,
 }
 
 impl Ui {
-    /// Looks at the terminal once.
+    /// Creates the renderer; checks once whether stderr is a terminal.
     #[must_use]
     pub fn new(output: Output, verbose: bool) -> Self {
         let live = output == Output::Text && std::io::stderr().is_terminal();
@@ -70,7 +71,8 @@ impl Ui {
         }
     }
 
-    /// Writes a line to stdout. A closed pipe (`| head -1`) ends the run; any other failure makes it fail at its end.
+    /// Writes a line to stdout. A closed pipe (`| head -1`) ends the run; after any other error, the run fails at its
+    /// end.
     fn write_line(&self, line: &str) {
         let Err(error) = writeln!(anstream::stdout().lock(), "{line}") else { return };
         if error.kind() == ErrorKind::BrokenPipe {
@@ -114,7 +116,7 @@ impl Ui {
         }
     }
 
-    /// On a terminal the bottom line moves; elsewhere a line comes every ten seconds, so that a log shows life.
+    /// Updates the live line on a terminal. Otherwise it prints a line every ten seconds, so that a log shows progress.
     fn show_progress(&self, text: &str, share: Option<(usize, usize)>) {
         if let Some(bar) = &self.bar {
             if bar.is_finished() {
@@ -136,22 +138,22 @@ impl Ui {
         }
     }
 
-    /// Asks a question that is answered with yes or no; no is the default.
+    /// Asks a yes-or-no question; no is the default.
     ///
     /// # Errors
-    /// Nobody is there to answer, or the answer is no.
+    /// The user declined, or there is no terminal to prompt on.
     pub fn confirm(&self, question: &str) -> Result<()> {
-        let refused = || Error::new("not confirmed, nothing was changed").exit(Exit::Refused);
+        let refused = || Error::new("not confirmed, so nothing was changed").exit(Exit::Refused);
         if self.output == Output::Json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            return Err(refused().hint("there is no terminal to ask on: add `--yes`"));
+            return Err(refused().hint("without a terminal, add `--yes` to skip the confirmation prompt"));
         }
-        // Others go on meanwhile, and Ctrl-C is heard.
+        // Other regions continue in the meantime, and Ctrl-C works.
         let yes = tokio::task::block_in_place(|| self.ask(question));
         if yes { Ok(()) } else { Err(refused()) }
     }
 
     fn ask(&self, question: &str) -> bool {
-        // One question at a time, and no lock that others need while it waits for its answer: they may have to say why they stop.
+        // Only one question is asked at a time. Other locks must not be held, because other regions may report errors.
         let _turn = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         let draw = |target: ProgressDrawTarget| {
             if let Some(bar) = &self.bar {
@@ -168,7 +170,7 @@ impl Ui {
     }
 }
 
-/// A spinner, or a bar where it is known how much there is to do.
+/// A spinner, or a bar if the total is known.
 fn style(share: Option<(usize, usize)>) -> ProgressStyle {
     let template = match share {
         None => "{spinner} {wide_msg} {elapsed}",
@@ -177,36 +179,36 @@ fn style(share: Option<(usize, usize)>) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-/// What cannot be written to stderr cannot be reported anywhere.
+/// Writes a line to stderr. An error is ignored, because it could not be reported either.
 fn write_error_line(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
-/// A sender of events for one region of a run.
+/// Sends the events of one region of a run.
 #[derive(Clone)]
 pub struct Events {
     ui: Arc<Ui>,
-    /// The region, named in front of each line if a run has several.
+    /// The region that begins each line, if the run has several regions.
     region: Option<String>,
-    /// What the commands in hints are completed with.
+    /// The options that complete the commands in hints.
     invocation: Arc<Invocation>,
 }
 
 impl Events {
-    /// Events of a run that has opened no region yet.
+    /// Creates a sender for a run that has not opened a region yet.
     #[must_use]
     pub fn new(ui: Arc<Ui>, invocation: Invocation) -> Self {
         Self { ui, region: None, invocation: Arc::new(invocation) }
     }
 
-    /// Events of one region; `several` if the run has more than one.
+    /// Returns a sender for one region; `several` means that the run has more than one.
     #[must_use]
     pub fn in_region(&self, region: &str, several: bool) -> Self {
         let invocation = Invocation { region: Some(region.to_owned()), ..(*self.invocation).clone() };
         Self { ui: Arc::clone(&self.ui), region: several.then(|| region.to_owned()), invocation: Arc::new(invocation) }
     }
 
-    /// Reports a fact.
+    /// Reports an event.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "an event is built for this call; a reference at every call site would only add noise"
@@ -215,13 +217,13 @@ impl Events {
         self.ui.render(self.region.as_deref(), &self.invocation, &event);
     }
 
-    /// A hint with its commands completed for this run.
+    /// Completes the commands in a hint with the options of this run.
     #[must_use]
     pub fn complete(&self, hint: &Hint) -> String {
         hint.complete(&self.invocation)
     }
 
-    /// Reports an error, its hints completed, and returns its exit code.
+    /// Reports an error with its hints completed, and returns its exit code.
     #[must_use]
     pub fn report(&self, error: Error) -> Exit {
         let hints = error.hints.iter().map(|hint| self.complete(hint)).collect();
@@ -229,20 +231,20 @@ impl Events {
         error.exit
     }
 
-    /// Waits until whoever reads the output has closed it.
+    /// Waits until the reader of stdout closes the pipe.
     pub async fn closed(&self) {
         let mut closed = self.ui.closed.subscribe();
         // The sender lives as long as `self`.
         let _ = closed.wait_for(|closed| *closed).await;
     }
 
-    /// Whether whoever reads the output has closed it.
+    /// Whether the reader of stdout has closed the pipe.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         *self.ui.closed.borrow()
     }
 
-    /// The error of a run whose output could not be written, for example to a full disk.
+    /// The error for output that could not be written, for example because the disk is full.
     #[must_use]
     pub fn lost_output(&self) -> Option<Error> {
         let lost = self.ui.lost.lock().unwrap_or_else(PoisonError::into_inner).take()?;
@@ -250,9 +252,6 @@ impl Events {
     }
 
     /// See [`Ui::confirm`].
-    ///
-    /// # Errors
-    /// Nobody is there to answer, or the answer is no.
     pub fn confirm(&self, question: &str) -> Result<()> {
         self.ui.confirm(question)
     }

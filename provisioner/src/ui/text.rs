@@ -1,6 +1,7 @@
-//! Events as lines for people: where each event goes, and its words.
+//! Events as text for people: the channel of each event, and its wording.
 //!
-//! Pure except for colors, which the stream removes if they are not wanted. Both matches are exhaustive: a new event cannot be forgotten.
+//! Pure, except that the output stream removes unwanted colors. Both matches are exhaustive, so no event can be
+//! forgotten.
 
 mod plan;
 mod report;
@@ -14,18 +15,18 @@ use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
 use words::{BAD, FAINT, GOOD, NL, NOTE, counted, done, lines, noun, size};
 
-/// Where an event goes.
+/// Where an event is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Channel {
-    /// What the user asked for: stdout.
+    /// A result that the user asked for: stdout.
     Result,
-    /// What the user should know: stderr.
+    /// A message that the user should see: stderr.
     Note,
-    /// What only `--verbose` shows: stderr.
+    /// A message that is shown only with `--verbose`: stderr.
     Detail,
-    /// What shows that the program is alive: the moving line.
+    /// Progress: the live line.
     Progress,
-    /// What text output does not show.
+    /// Not shown as text.
     Hidden,
 }
 
@@ -97,17 +98,17 @@ pub(super) fn channel(event: &Event) -> Channel {
     }
 }
 
-/// How far a running step is: done, and of how many; `None` if that is not known.
+/// The progress of a running step: the number done and the total; `None` if the total is unknown.
 pub(super) fn share(event: &Event) -> Option<(usize, usize)> {
     match event {
-        // What is uploaded meanwhile is removed, too.
+        // Objects that are uploaded in the meantime are deleted, too.
         Event::Emptying { removed, of: Some(of), .. } => Some((*removed, (*of).max(*removed))),
         Event::Detecting { done, of } => Some((*done, *of)),
         _ => None,
     }
 }
 
-/// Whether the moving line has come to its end.
+/// Whether the event ends the live line.
 pub(super) fn ends_progress(event: &Event) -> bool {
     matches!(
         event,
@@ -119,10 +120,10 @@ pub(super) fn ends_progress(event: &Event) -> bool {
     )
 }
 
-/// The words for an event, safe to print. Commands in them are completed for this invocation.
+/// Renders an event, safe to print. Commands are completed with the options of this invocation.
 pub(super) fn render(event: &Event, invocation: &Invocation, verbose: bool) -> String {
     match event {
-        // It is this program's own text, to be used as it is.
+        // A document is this program's own text and must not be changed.
         Event::Document { text } => text.clone(),
         _ => words::paint(&say(event, invocation, verbose)),
     }
@@ -144,7 +145,7 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         }
         Event::LocalCloud { step } => local_step(step),
         Event::LocalReady { endpoint, account } => done(format_args!(
-            "local cloud at {endpoint}, account {account}{NL}  {FAINT}an emulator (MiniStack): face positions are real, ages and emotions are invented, and no AWS account is touched{FAINT:#}"
+            "local cloud at {endpoint}, account {account}{NL}  {FAINT}an emulator (MiniStack): face positions are real, ages and emotions are invented, and no AWS account is used{FAINT:#}"
         )),
         Event::LocalStopped { was_running: true } => done("local cloud stopped"),
         Event::LocalStopped { was_running: false } => "no local cloud was running".into(),
@@ -178,12 +179,12 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         )),
         Event::ConcurrencyUnknown { kept, reason } => {
             let limit = match kept {
-                Some(kept) => format!("the reservation of {kept} concurrent executions stays"),
-                None => "the function gets no reservation".to_owned(),
+                Some(kept) => format!("{kept} concurrent executions stay reserved for the function"),
+                None => "no concurrent executions are reserved for the function".to_owned(),
             };
             warning(
                 &format!("{limit}: {reason}"),
-                Some("`--parameter FailureQueue=yes` keeps the uploads that fail in a burst".into()),
+                Some("`--parameter FailureQueue=yes` keeps the events that fail during a burst of uploads".into()),
             )
         }
         Event::RegionChecked { rekognition, source } => {
@@ -199,15 +200,15 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::PackageBucketCreated { bucket } => done(format_args!("bucket {bucket} created for packages")),
         Event::PackageStored { bucket, key } => done(format_args!("package uploaded to s3://{bucket}/{key}")),
         Event::PackagesRemoved { bucket, objects } => {
-            done(format_args!("{objects} {} removed from {bucket}", noun(*objects, "package")))
+            done(format_args!("{objects} {} deleted from bucket {bucket}", noun(*objects, "package")))
         }
         Event::OldPackagesKept { bucket, cause } => {
-            warning(&format!("old packages stay in bucket `{bucket}`: {cause}"), None)
+            warning(&format!("cannot delete old packages from bucket `{bucket}`: {cause}"), None)
         }
         Event::ExpressUnavailable { reason } => warning(
             match reason {
-                NoExpress::NewStack => "using standard mode instead of express mode: the stack is being created",
-                NoExpress::Replacement => "using standard mode instead of express mode: the plan replaces a resource",
+                NoExpress::NewStack => "using standard mode instead of express mode, because the stack is new",
+                NoExpress::Replacement => "using standard mode instead of express mode, because a resource is replaced",
             },
             None,
         ),
@@ -217,11 +218,14 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         ),
         Event::NothingToAdopt { table, bucket } => warning(
             &format!("there is nothing to adopt: neither table `{table}` nor bucket `{bucket}` exists"),
-            Some("`--parameter TableName=NAME` and `--parameter BucketName=NAME` select others".into()),
+            Some(
+                "`--parameter TableName=NAME` and `--parameter BucketName=NAME` select a different table and bucket"
+                    .into(),
+            ),
         ),
         Event::NotificationReplaced { bucket, targets } => warning(
             &format!("bucket `{bucket}` notifies {}; it will notify the function instead", targets.join(", ")),
-            Some("if both are needed, put an EventBridge rule or an SNS topic in between".into()),
+            Some("if both need notifications, distribute them with EventBridge or an SNS topic".into()),
         ),
         Event::Planned { plan } => plan::planned(plan),
         Event::PlanSaved { file } => {
@@ -229,20 +233,20 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
             done(format_args!("plan saved; {command}"))
         }
         Event::NoChanges { stack } => done(format_args!("no changes: stack {stack} is up to date")),
-        Event::Joined { stack, status } => format!("  stack {stack} is busy ({status}): following that operation"),
+        Event::Joined { stack, status } => format!("  stack {stack} is busy ({status}); following the operation"),
         Event::OperationStarted { operation, stack } => format!("  {} of stack {stack} started", operation.label()),
         Event::Resource { event } => resource(event),
         Event::LeavingUpdate { stack } => warning(
-            &format!("leaving; the update of stack `{stack}` continues in AWS"),
+            &format!("exiting; the update of stack `{stack}` continues in AWS"),
             Some("press Ctrl-C again now to cancel the update and roll it back".into()),
         ),
         Event::UpdateCancelled { stack } => warning(
             &format!("update cancelled; stack `{stack}` is rolling back"),
-            Some("press Ctrl-C once more to leave; the rollback continues in AWS".into()),
+            Some("press Ctrl-C once more to exit; the rollback continues in AWS".into()),
         ),
         Event::RollbackSkipped { resources } => warning(
             &format!("the rollback skipped {}", resources.join(", ")),
-            Some("they may differ from what CloudFormation expects; the next update sets them again".into()),
+            Some("these resources may differ from what CloudFormation expects; the next update corrects them".into()),
         ),
         Event::OperationEnded { stack, status, seconds, ok: true } => {
             done(format_args!("stack {stack}: {status} after {seconds:.1} s"))
@@ -267,34 +271,35 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
             done(format_args!("this deployment of stack {stack} has already passed the smoke test"))
         }
         Event::WillRemove { stack, resources, bucket, objects, table, rows, keep_data } => {
-            let verb = if *keep_data { "kept" } else { "removed" };
-            let mut text = format!("to be removed: stack {stack} with {resources} {}", noun(*resources, "resource"));
+            let verb = if *keep_data { "kept" } else { "deleted" };
+            let mut text = format!("stack {stack} with {resources} {} will be deleted", noun(*resources, "resource"));
             for (kind, name, count, unit) in [("bucket", bucket, objects, "object"), ("table", table, rows, "row")] {
                 if let Some(name) = name {
-                    let _ = write!(text, "{NL}  {kind} {name} with {} {verb}", counted(*count, DOWN_COUNTS, unit));
+                    let contents = counted(*count, DOWN_COUNTS, unit);
+                    let _ = write!(text, "{NL}{kind} {name} with {contents} will be {verb}");
                 }
             }
             text
         }
         Event::Emptying { bucket, removed, .. } => {
-            format!("emptying bucket {bucket}: {removed} {} removed", noun(*removed, "object"))
+            format!("emptying bucket {bucket}: {removed} {} deleted", noun(*removed, "object"))
         }
-        Event::Removed { kind, name } => done(format_args!("{} {name} removed", kept(*kind))),
+        Event::Removed { kind, name } => done(format_args!("{} {name} deleted", kept(*kind))),
         Event::PackageBucketKept { bucket } => {
-            done(format_args!("bucket {bucket} for packages kept: other stacks use it"))
+            done(format_args!("package bucket {bucket} kept, because other stacks use it"))
         }
         Event::KeptData { kind, name, count } => {
             let unit = if *kind == Kept::Table { "row" } else { "object" };
             done(format_args!("{} {name} kept with {}", kept(*kind), counted(*count, DOWN_COUNTS, unit)))
         }
         Event::Adoptable { bucket, table } => {
-            let mut command = Hint::command("up --adopt");
+            let mut command = Hint::from("to use the kept data again, run ").then_command("up --adopt");
             for (parameter, name) in [("BucketName", bucket), ("TableName", table)] {
                 if let Some(name) = name {
                     command = command.arg("--parameter").arg(format!("{parameter}={name}"));
                 }
             }
-            command.then(" takes them back into a stack").complete(invocation)
+            command.complete(invocation)
         }
         Event::Proof { kind, name, arn, gone: true } => {
             done(format_args!("gone: {kind} {}", arn.as_ref().unwrap_or(name)))
@@ -308,16 +313,16 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::NothingLeft { checked } => {
             done(format_args!("nothing left (checked {checked} {})", noun(*checked, "resource")))
         }
-        Event::NoStack { stack } => format!("there is no stack {stack}"),
+        Event::NoStack { stack } => format!("stack {stack} does not exist"),
         Event::Drift { drifted, unchecked, .. } => report::drift(drifted, unchecked),
         Event::DriftUnknown => warning("this endpoint does not support `DetectStackDrift`, so drift is unknown", None),
         Event::Check { name, state, detail, remedy } => report::check(name, *state, detail, remedy.as_deref()),
         Event::Redriven { queue, sent, kept } => {
-            let rest = if *kept > 0 { format!(", {kept} left in it") } else { String::new() };
-            done(format_args!("{sent} {} from {queue} sent to the function again{rest}", noun(*sent, "event")))
+            let rest = if *kept > 0 { format!("; messages left in the queue: {kept}") } else { String::new() };
+            done(format_args!("{sent} {} sent from {queue} to the function{rest}", noun(*sent, "event")))
         }
-        Event::MessageKept { reason } => warning(&format!("a message stays in the failure queue: {reason}"), None),
-        Event::Detecting { done, of } => format!("{done} of {of} {} finished", noun(*of, "picture")),
+        Event::MessageKept { reason } => warning(&format!("left a message in the failure queue: {reason}"), None),
+        Event::Detecting { done, of } => format!("{done} of {of} {} processed", noun(*of, "picture")),
         Event::Faces { file, key, rows, outcome } => report::faces(file, key, rows, outcome.as_deref()),
         Event::Regions { regions, .. } => report::regions(regions),
         Event::Log { line, .. } => report::log(line),
@@ -349,7 +354,7 @@ fn local_step(step: &LocalStep) -> String {
             format!("installing MiniStack {version} with {with}, once for this user")
         }
         LocalStep::Installed { seconds } => format!("installed in {seconds:.1} s"),
-        LocalStep::Replacing { ended } => format!("{ended} had ended, so it is started afresh"),
+        LocalStep::Replacing { ended } => format!("restarting, because {ended} has ended"),
         LocalStep::Starting { port } => format!("starting on 127.0.0.1:{port}"),
     };
     format!("  local cloud: {step}")
@@ -357,11 +362,11 @@ fn local_step(step: &LocalStep) -> String {
 
 fn smoke_step(step: &SmokeStep, seconds: f64) -> String {
     let step = match step {
-        SmokeStep::Configuration { timeout, memory, architecture, bucket } => format!(
-            "configuration: time-out {timeout} s, {memory} MB, {architecture}, its own role, notified by {bucket}"
-        ),
+        SmokeStep::Configuration { timeout, memory, architecture, bucket } => {
+            format!("configuration is correct: time-out {timeout} s, {memory} MB, {architecture}, notified by {bucket}")
+        }
         SmokeStep::Picture { picture, rows } => {
-            format!("picture with {picture}: {rows} {} as expected, all cleaned up", noun(*rows, "row"))
+            format!("picture with {picture}: {rows} {} as expected, cleaned up", noun(*rows, "row"))
         }
     };
     done(format_args!("smoke test: {step} {FAINT}({seconds:.1} s){FAINT:#}"))
@@ -399,7 +404,7 @@ fn failed(diagnosis: &Diagnosis, console: Option<&str>, invocation: &Invocation)
         lines(&diagnosis.reason, "  ")
     );
     if let Some(denied) = &diagnosis.denied {
-        let _ = write!(text, "{NL}  this statement would allow it: {}", denied.statement());
+        let _ = write!(text, "{NL}  this IAM statement would allow it: {}", denied.statement());
     }
     for advice in &diagnosis.advice {
         let _ = write!(text, "{NL}  the hook says: {advice}");

@@ -224,5 +224,5 @@ async fn where_counting_ends_there_may_be_more() {
     let cloud = Cloud::start(script).await;
     let run = provisioner(&cloud, &["down", "--yes"]).await;
     run.ended(0);
-    assert!(run.stderr.contains("FaceData with 100000 or more rows removed"), "{}", run.stderr);
+    assert!(run.stderr.contains("table FaceData with 100000 or more rows will be deleted"), "{}", run.stderr);
 }

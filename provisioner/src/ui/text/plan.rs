@@ -1,4 +1,4 @@
-//! A plan as lines.
+//! A plan as text.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ pub(super) fn planned(plan: &Plan) -> String {
     };
     let mut text = format!("plan: {what}");
     if plan.changes.is_empty() {
-        let _ = write!(text, "{NL}  {NOTE}~{NOTE:#} only outputs, no resource");
+        let _ = write!(text, "{NL}  {NOTE}~{NOTE:#} only outputs change");
     }
     for change in &plan.changes {
         let _ = write!(text, "{NL}{}", planned_change(change));
@@ -25,15 +25,15 @@ pub(super) fn planned(plan: &Plan) -> String {
 fn planned_change(change: &Change) -> String {
     let (sign, style, words) = match change.action {
         Action::Add => ("+", GOOD, ""),
-        Action::Import if change.properties.is_empty() => (">", GOOD, " imported as it is"),
-        Action::Import => (">", GOOD, " imported as it is, then changed to match the template:"),
-        Action::Acknowledge => ("=", FAINT, " matches already"),
+        Action::Import if change.properties.is_empty() => (">", GOOD, " imported"),
+        Action::Import => (">", GOOD, " imported, then changed to match the template:"),
+        Action::Acknowledge => ("=", FAINT, " already matches"),
         Action::Modify => ("~", NOTE, ""),
         Action::MayReplace => ("±", BAD, " may be replaced"),
         Action::Replace => ("±", BAD, " replaced"),
         Action::Remove => ("-", BAD, " removed"),
     };
-    let data = if change.loses_data() { format!(" {BAD}data would be lost{BAD:#}") } else { String::new() };
+    let data = if change.loses_data() { format!(", {BAD}data would be lost{BAD:#}") } else { String::new() };
     let policy = change.policy_action.as_ref().map(|policy| format!(" ({policy})")).unwrap_or_default();
     let mut text = format!(
         "  {style}{sign}{style:#} {} {FAINT}{}{FAINT:#}{words}{policy}{data}",
@@ -44,13 +44,13 @@ fn planned_change(change: &Change) -> String {
             (None, None) => String::new(),
             (before, after) => format!(": {} → {}", value(before.as_deref()), value(after.as_deref())),
         };
-        let forced = if property.recreates { " (forces a new resource)" } else { "" };
+        let forced = if property.recreates { " (replaces the resource)" } else { "" };
         let _ = write!(text, "{NL}      {}{arrow}{forced}", property.path);
     }
     text
 }
 
-/// A property's value, shortened.
+/// The value of a property, shortened.
 pub(super) fn value(value: Option<&str>) -> String {
     match value {
         None => "(none)".into(),

@@ -1,4 +1,4 @@
-//! Reports as lines: status, drift, checks, faces, regions, log.
+//! Reports as text: status, drift, checks, faces, regions, log.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,8 +21,8 @@ pub(super) fn status(report: &StatusReport) -> String {
     if let Some(sha256) = &report.deployed_sha256 {
         let embedded = match &report.embedded_sha256 {
             None => String::new(),
-            Some(embedded) if embedded == sha256 => ", the one embedded in this program".to_owned(),
-            Some(embedded) => format!("; the one embedded in this program is {embedded}"),
+            Some(embedded) if embedded == sha256 => " (the package in this program)".to_owned(),
+            Some(embedded) => format!(" (the package in this program: {embedded})"),
         };
         let _ = write!(text, "package          sha256 {sha256}{embedded}{NL}");
     }
@@ -108,7 +108,7 @@ fn region(row: &RegionRow) -> String {
     format!("{:<16} {:<28} {verdict}{quota}{opt_in}", row.name, row.place)
 }
 
-/// The function's JSON line as `name=value` pairs; any other line as it is.
+/// A JSON line of the function as `name=value` pairs; other lines unchanged.
 pub(super) fn log(line: &str) -> String {
     let Ok(document) = serde_json::from_str::<serde_json::Value>(line) else { return line.to_owned() };
     let Some(fields) = document.as_object() else { return line.to_owned() };

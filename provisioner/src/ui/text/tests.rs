@@ -1,4 +1,4 @@
-//! Every event as a user sees it. A snapshot per channel shows wording side by side; the compiler keeps the list complete.
+//! Shows every event as users see it: one snapshot of all wordings, which a test keeps complete.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ fn invocation() -> Invocation {
 }
 
 thread_local! {
-    /// What the next events contain instead of their harmless text.
+    /// Replaces the harmless text of the next events.
     static HOSTILE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
@@ -109,7 +109,7 @@ fn row() -> Row {
     .collect()
 }
 
-/// Every variant, most of them once, and those with several wordings once for each.
+/// Every variant, once for each of its wordings.
 #[expect(clippy::too_many_lines, reason = "one entry per event")]
 fn every_event() -> Vec<Event> {
     let (bucket, stack) = (|| text("pictures-1"), || text("faces"));
@@ -302,8 +302,8 @@ fn every_event_as_a_user_sees_it() {
 }
 
 #[test]
-fn the_list_has_every_event() {
-    // The variants by name, from the source of the enum.
+fn the_list_contains_every_event() {
+    // The names of the variants, from the source of the enum.
     let source = include_str!("../../core/event.rs");
     let body =
         source.split_once("pub enum Event {").and_then(|(_, rest)| rest.split_once("\n}\n")).expect("the enum").0;
@@ -321,7 +321,8 @@ fn the_list_has_every_event() {
     }
 }
 
-/// Text that attacks a terminal: control characters of all kinds, right-to-left overrides, line ends, and what looks like a mark.
+/// Text that attacks a terminal: control characters, right-to-left overrides, line ends, and text that resembles a
+/// mark.
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<char>().prop_map(String::from),

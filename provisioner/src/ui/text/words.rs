@@ -1,7 +1,7 @@
-//! The colors and the small words that all lines share, and what makes text from outside safe to print.
+//! Colors, nouns and counts that all texts share, and the escaping of text from outside.
 //!
-//! Invariant: nothing from outside reaches a terminal as a control character. Colors and line ends are written as marks that text from
-//! outside cannot contain; [`paint`] replaces the marks, and makes every control character that it finds beside them visible.
+//! Invariant: text from outside never sends a control character to a terminal. Colors and line ends are marks that such
+//! text cannot contain; [`paint`] replaces the marks and escapes all other control characters.
 
 use std::fmt::{self, Display, Write as _};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -28,13 +28,13 @@ impl Display for Mark {
     }
 }
 
-/// What every mark begins with: 64 random bits, chosen anew by each process, so that no key or file name can imitate a mark.
+/// The prefix of every mark: 64 random bits, different in each process, so no key or file name can imitate a mark.
 fn nonce() -> &'static str {
     static NONCE: OnceLock<String> = OnceLock::new();
     NONCE.get_or_init(|| format!("\u{f8ff}{:016x}", RandomState::new().build_hasher().finish()))
 }
 
-/// Replaces the marks, and makes control and bidirectional characters visible.
+/// Replaces the marks, and escapes control and bidirectional characters.
 pub(super) fn paint(text: &str) -> String {
     let mut parts = text.split(nonce());
     let mut painted = escape(parts.next().unwrap_or_default());
@@ -53,7 +53,8 @@ pub(super) fn paint(text: &str) -> String {
     painted
 }
 
-/// Makes control characters (C0 with line ends, DEL, C1), line separators and characters that change the direction of text visible.
+/// Escapes control characters (C0 with line ends, DEL, C1), line separators, and characters that change the text
+/// direction.
 pub(in crate::ui) fn escape(text: &str) -> String {
     let hostile = |c: char| {
         c.is_control()
@@ -62,27 +63,27 @@ pub(in crate::ui) fn escape(text: &str) -> String {
     text.chars().map(|c| if hostile(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
 }
 
-/// Text of several lines, each after the first with this indentation.
+/// Indents all lines of a text except the first.
 pub(super) fn lines(text: &str, indent: &str) -> String {
     text.lines().collect::<Vec<_>>().join(&format!("{NL}{indent}"))
 }
 
-/// A line that reports success.
+/// A line that reports a success.
 pub(super) fn done(text: impl Display) -> String {
     format!("{GOOD}✓{GOOD:#} {text}")
 }
 
-/// A count with its noun; `limit` is where counting stopped.
+/// A count with its noun. Counting stopped at `limit`.
 pub(super) fn counted(count: usize, limit: usize, unit: &str) -> String {
     if count < limit { format!("{count} {}", noun(count, unit)) } else { format!("{limit} or more {unit}s") }
 }
 
-/// The noun in the number that the count asks for.
+/// The singular or plural of a noun, depending on the count.
 pub(super) fn noun(count: usize, singular: &str) -> String {
     if count == 1 { singular.to_owned() } else { format!("{singular}s") }
 }
 
-/// Bytes in powers of ten, with one decimal.
+/// A size in kilobytes or megabytes (powers of ten), with one decimal.
 pub(super) fn size(bytes: usize) -> String {
     #[expect(clippy::cast_precision_loss, reason = "one decimal of a megabyte is shown")]
     let bytes = bytes as f64;
