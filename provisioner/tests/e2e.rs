@@ -55,6 +55,19 @@ fn a_picture_becomes_rows_and_nothing_is_left() {
         ]
     );
 
+    let again = local.run(&["detect", &fixture("face.jpg")], 0);
+    assert_eq!(
+        again.of_type("faces")[0]["rows"].as_array().map(Vec::len),
+        Some(1),
+        "the same picture is not uploaded again"
+    );
+    let other = local.home.write("face.jpg", std::fs::read(fixture("two-faces.jpg")).expect("a fixture"));
+    let other = other.to_string_lossy().into_owned();
+    local.run(&["detect", &other], 4);
+    let replaced = local.run(&["detect", &other, "--overwrite"], 0);
+    assert_eq!(replaced.of_type("faces")[0]["rows"].as_array().map(Vec::len), Some(2));
+    local.run(&["detect", &fixture("face.jpg"), "--overwrite"], 0);
+
     // What a smoke test of long ago left: its picture, under the time at which it began, and the rows of it.
     local.run(&["detect", &fixture("two-faces.jpg"), "--prefix", "provisioner-smoke/1000/"], 0);
     let smoke = local.run(&["smoke", "--full", "--junit", &local.home.0.join("smoke.xml").to_string_lossy()], 0);
@@ -67,7 +80,8 @@ fn a_picture_becomes_rows_and_nothing_is_left() {
 
     let status = local.run(&["status"], 0);
     let report = &status.of_type("status")[0]["report"];
-    assert_eq!((&report["objects"], &report["rows"]), (&3.into(), &3.into()), "the smoke test cleans up after itself");
+    // The two rows of the picture that was replaced stay: `EraseRows` is off.
+    assert_eq!((&report["objects"], &report["rows"]), (&3.into(), &5.into()), "the smoke test cleans up after itself");
 
     let other = local.run(&["down", "--stack", "another"], 0);
     assert!(

@@ -19,6 +19,7 @@ pub mod quotas;
 pub mod rights;
 pub mod stack;
 pub mod table;
+pub mod upload;
 pub mod versions;
 
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! `provisioner detect`
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,20 +11,25 @@ use crate::context::Context;
 use crate::core::event::Event;
 use crate::core::hint::Hint;
 use crate::error::{Error, Exit, Result};
+use crate::steps::local_pictures::{self, LocalPicture};
 use crate::steps::picture::{self, Deployment, PictureResult};
 use crate::steps::preflight;
 
 /// Upload pictures and show the faces that the function finds in them
 ///
-/// A picture is stored under the name of its file. It replaces an existing picture with that name.
+/// A picture is stored under the name of its file, and the pictures of a folder under their paths in it. An existing object is never
+/// replaced unless you say so; if it is the same picture, it is not uploaded again. Exits with 3 if a picture failed or is unusable.
 #[derive(Debug, clap::Args)]
 pub struct Detect {
-    /// Pictures to upload (JPEG or PNG)
+    /// Pictures (JPEG or PNG, at most 15 MB), folders of pictures, or `-` for a picture on standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Prefix of the pictures' keys in the bucket
     #[arg(long, value_name = "PREFIX", default_value = "")]
     pub prefix: String,
+    /// Replace existing objects
+    #[arg(long)]
+    pub overwrite: bool,
     /// Seconds to wait for each picture
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
@@ -36,60 +40,101 @@ const PARALLEL_PICTURES: usize = 8;
 
 /// Runs the command in one region.
 pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
-    if let Some(name) = repeated_name(&args.files) {
-        return Err(Error::new(format!("two files are named `{name}`, so one would replace the other"))
-            .exit(Exit::Usage)
-            .hint("rename one of them, or upload them in two runs with different values of `--prefix`"));
-    }
+    let pictures = local_pictures::find(&args.files)?;
     let stack = preflight::deployed(cx).await?;
-    let deployment = Deployment::of(&stack)?;
-    let patience = Duration::from_secs(args.timeout);
-    let turns = Arc::new(Semaphore::new(PARALLEL_PICTURES));
+    let job = Arc::new(Job {
+        cx: cx.clone(),
+        deployment: Deployment::of(&stack)?,
+        prefix: args.prefix.clone(),
+        overwrite: args.overwrite,
+        patience: Duration::from_secs(args.timeout),
+    });
+    let (turns, of) = (Arc::new(Semaphore::new(PARALLEL_PICTURES)), pictures.len());
     let mut running = JoinSet::new();
-    for file in args.files.clone() {
-        let (cx, deployment, prefix, turns) = (cx.clone(), deployment.clone(), args.prefix.clone(), Arc::clone(&turns));
+    for picture in pictures {
+        let (job, turns) = (Arc::clone(&job), Arc::clone(&turns));
         running.spawn(async move {
-            let _turn = turns.acquire_owned().await;
-            one(&cx, &deployment, &file, &prefix, patience).await
+            // The turns end if the endpoint does not answer.
+            let Ok(_turn) = turns.acquire_owned().await else { return None };
+            Some(job.run(&picture).await)
         });
     }
-    let (mut worst, mut done) = (Exit::Success, 0);
+    let (mut worst, mut done, mut failures) = (Exit::Success, 0, Failures::default());
     while let Some(outcome) = running.join_next().await {
-        let outcome = outcome.map_err(|error| Error::new("the upload of a picture crashed").because(&error))?;
-        if let Err(error) = outcome {
-            worst = worst.max(cx.events.report(error));
+        match outcome.map_err(|error| Error::new("the upload of a picture crashed").because(&error))? {
+            Some(Ok(exit)) => {
+                worst = worst.max(exit);
+                failures.in_a_row = 0;
+            }
+            Some(Err(error)) => {
+                worst = worst.max(failures.report(cx, error));
+                if failures.in_a_row >= PARALLEL_PICTURES {
+                    turns.close();
+                }
+            }
+            None => failures.not_tried += 1,
         }
         done += 1;
-        cx.events.emit(Event::Detecting { done, of: args.files.len() });
+        cx.events.emit(Event::Detecting { done, of });
+    }
+    if failures.same > 0 || failures.not_tried > 0 {
+        cx.events.emit(Event::MoreFailures { same: failures.same, not_tried: failures.not_tried });
     }
     Ok(worst)
 }
 
-/// A name that two of the files share.
-fn repeated_name(files: &[PathBuf]) -> Option<String> {
-    let mut seen = HashSet::new();
-    let names = files.iter().map(|file| file.file_name().unwrap_or_default());
-    names.into_iter().find(|name| !seen.insert(*name)).map(|name| name.to_string_lossy().into_owned())
+/// The failures of a run: the same cause is reported once.
+#[derive(Default)]
+struct Failures {
+    last_cause: Option<Vec<String>>,
+    in_a_row: usize,
+    same: usize,
+    not_tried: usize,
 }
 
-async fn one(cx: &Context, deployment: &Deployment, file: &Path, prefix: &str, patience: Duration) -> Result<()> {
-    let shown = file.display().to_string();
-    let bytes = tokio::fs::read(file)
-        .await
-        .map_err(|error| Error::new(format!("cannot read `{shown}`")).because(&error).exit(Exit::Usage))?;
-    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let key = format!("{}{prefix}{name}", deployment.key_prefix);
-    let upload = picture::upload(cx, deployment, key.clone(), bytes, "application/octet-stream").await?;
-    let (rows, outcome) = match picture::wait(cx, deployment, &upload, patience).await? {
-        PictureResult::Rows(rows) => (rows, None),
-        PictureResult::Without(word) => (Vec::new(), Some(word)),
-        PictureResult::Late(line) => {
-            let error = Error::new(format!("the function did not process `{key}` within {} s", patience.as_secs()))
-                .exit(Exit::Smoke)
-                .hint(Hint::command("logs").then(" shows the function's log"));
-            return Err(line.into_iter().fold(error, Error::cause));
+impl Failures {
+    fn report(&mut self, cx: &Context, error: Error) -> Exit {
+        let is_same = !error.causes.is_empty() && self.last_cause.as_ref() == Some(&error.causes);
+        self.in_a_row = if is_same { self.in_a_row + 1 } else { 1 };
+        self.last_cause = Some(error.causes.clone());
+        if is_same {
+            self.same += 1;
+            return error.exit;
         }
-    };
-    cx.events.emit(Event::Faces { file: shown, key, rows, outcome });
-    Ok(())
+        cx.events.report(error)
+    }
+}
+
+/// What all pictures of a run share.
+struct Job {
+    cx: Context,
+    deployment: Deployment,
+    prefix: String,
+    overwrite: bool,
+    patience: Duration,
+}
+
+impl Job {
+    async fn run(&self, picture: &LocalPicture) -> Result<Exit> {
+        let file = picture.path.display().to_string();
+        let to_read = picture.clone();
+        let read = tokio::task::spawn_blocking(move || to_read.read()).await;
+        let (name, bytes) = read.map_err(|error| Error::new("the upload of a picture crashed").because(&error))??;
+        let key = format!("{}{}{name}", self.deployment.key_prefix, self.prefix);
+        let upload = picture::upload_once(&self.cx, &self.deployment, key.clone(), bytes, self.overwrite).await?;
+        let (rows, outcome, reason) = match picture::wait(&self.cx, &self.deployment, &upload, self.patience).await? {
+            PictureResult::Rows(rows) => (rows, None, None),
+            PictureResult::Without { outcome, reason } => (Vec::new(), Some(outcome), reason),
+            PictureResult::Late(line) => {
+                let error =
+                    Error::new(format!("the function did not process `{key}` within {} s", self.patience.as_secs()))
+                        .exit(Exit::Smoke)
+                        .hint(Hint::command("logs").then(" shows the function's log"));
+                return Err(line.into_iter().fold(error, Error::cause));
+            }
+        };
+        let exit = if outcome.as_deref() == Some("unusable") { Exit::Smoke } else { Exit::Success };
+        self.cx.events.emit(Event::Faces { file, key, rows, outcome, reason });
+        Ok(exit)
+    }
 }

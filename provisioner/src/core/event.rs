@@ -144,7 +144,9 @@ pub enum Event {
     /// The number of pictures that were processed so far.
     Detecting { done: usize, of: usize },
     /// The faces of one picture.
-    Faces { file: String, key: String, rows: Vec<Row>, outcome: Option<String> },
+    Faces { file: String, key: String, rows: Vec<Row>, outcome: Option<String>, reason: Option<String> },
+    /// The number of pictures that failed for a reason already reported, and of those that were not tried because of it.
+    MoreFailures { same: usize, not_tried: usize },
     /// The regions and whether the system can run there.
     Regions { regions: Vec<RegionRow>, source: RegionSource },
     /// A line of the function's log.

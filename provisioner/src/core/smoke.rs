@@ -77,7 +77,12 @@ pub enum Outcome {
     /// Its rows are in the table.
     Stored,
     /// It has no rows, for this reason: `no_face`, `unusable` or `skipped`.
-    Without(String),
+    Without {
+        /// `no_face`, `unusable` or `skipped`.
+        outcome: String,
+        /// The code that the function gives as the reason.
+        reason: Option<String>,
+    },
     /// This attempt failed.
     Failed,
 }
@@ -92,7 +97,9 @@ pub fn outcome(line: &str, picture: &Picture) -> Option<Outcome> {
     Some(match document["outcome"].as_str()? {
         "stored" => Outcome::Stored,
         "failed" => Outcome::Failed,
-        other => Outcome::Without(other.to_owned()),
+        other => {
+            Outcome::Without { outcome: other.to_owned(), reason: document["code"].as_str().map(ToOwned::to_owned) }
+        }
     })
 }
 
@@ -290,7 +297,10 @@ mod tests {
         let id = &picture.face_id(0)[..32];
         for (line, expected) in [
             (format!(r#"{{"id":"{id}","outcome":"stored"}}"#), Some(Outcome::Stored)),
-            (format!(r#"{{"id":"{id}","outcome":"no_face"}}"#), Some(Outcome::Without("no_face".into()))),
+            (
+                format!(r#"{{"id":"{id}","outcome":"no_face"}}"#),
+                Some(Outcome::Without { outcome: "no_face".into(), reason: None }),
+            ),
             (format!(r#"{{"id":"{id}","outcome":"failed"}}"#), Some(Outcome::Failed)),
             (r#"{"id":"of another picture","outcome":"failed"}"#.to_owned(), None),
             (format!("REPORT {id} failed"), None),

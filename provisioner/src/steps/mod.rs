@@ -7,6 +7,7 @@ pub mod data;
 pub mod deletion;
 pub mod failed_creation;
 pub mod interrupt;
+pub mod local_pictures;
 pub mod operation;
 pub mod parameters;
 pub mod picture;

@@ -4,14 +4,17 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use crate::aws::bucket::{self, Bucket};
 use crate::aws::pace::Pace;
 use crate::aws::stack::Stack;
+use crate::aws::upload::{self, Uploaded};
 use crate::aws::{function, table};
 use crate::clock;
 use crate::context::Context;
 use crate::core::smoke::{Attribute, Outcome, Picture, Row, outcome};
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 
 /// Where a deployed system keeps pictures, rows and logs.
 #[derive(Clone, Debug)]
@@ -78,6 +81,29 @@ pub async fn upload(
     Ok(Upload { picture: deployment.picture(key, stored.version, stored.etag), at })
 }
 
+/// Uploads a picture unless the same one is there already.
+///
+/// # Errors
+/// Another object has this key, or a request fails.
+pub async fn upload_once(
+    cx: &Context,
+    deployment: &Deployment,
+    key: String,
+    bytes: Bytes,
+    overwrite: bool,
+) -> Result<Upload> {
+    let (s3, at) = (&cx.clients.s3, clock::now_millis());
+    let stored = match upload::upload(s3, &deployment.bucket, &key, bytes.clone(), overwrite).await? {
+        Uploaded::Stored(stored) => stored,
+        Uploaded::Exists => upload::same(s3, &deployment.bucket, &key, &bytes).await?.ok_or_else(|| {
+            Error::new(format!("another object with key `{key}` exists in bucket `{}`", deployment.bucket.name))
+                .exit(Exit::Refused)
+                .hint("add `--overwrite` to replace it, or choose another `--prefix`")
+        })?,
+    };
+    Ok(Upload { picture: deployment.picture(key, stored.version, stored.etag), at })
+}
+
 /// How far this machine's clock may be ahead of the log's, in milliseconds.
 const CLOCKS: i64 = 120_000;
 
@@ -90,7 +116,12 @@ pub enum PictureResult {
     /// It has these rows.
     Rows(Vec<Row>),
     /// It has no rows, and the log says why: `no_face`, `unusable` or `skipped`.
-    Without(String),
+    Without {
+        /// `no_face`, `unusable` or `skipped`.
+        outcome: String,
+        /// The code that the function gives as the reason.
+        reason: Option<String>,
+    },
     /// It was not finished in the given time; the log may say why.
     Late(Option<String>),
 }
@@ -117,7 +148,9 @@ pub async fn wait(cx: &Context, deployment: &Deployment, upload: &Upload, patien
         let mut failure = None;
         for line in &log {
             match outcome(&line.text, &upload.picture) {
-                Some(Outcome::Without(word)) => return Ok(PictureResult::Without(word)),
+                Some(Outcome::Without { outcome, reason }) => {
+                    return Ok(PictureResult::Without { outcome, reason });
+                }
                 Some(Outcome::Failed) => failure = Some(line.text.clone()),
                 Some(Outcome::Stored) | None => {}
             }

@@ -264,9 +264,10 @@ async fn finish(
         uploads.push(upload.clone());
         match picture::wait(cx, deployment, &upload, patience / UPLOADS).await? {
             PictureResult::Rows(rows) => return Ok((upload, rows)),
-            PictureResult::Without(_) if case.faces == 0 => return Ok((upload, Vec::new())),
-            PictureResult::Without(word) => {
-                return Err(Error::new(format!("the function reports `{word}` for the picture with {}", case.name)));
+            PictureResult::Without { .. } if case.faces == 0 => return Ok((upload, Vec::new())),
+            PictureResult::Without { outcome, reason } => {
+                let error = Error::new(format!("the function reports `{outcome}` for the picture with {}", case.name));
+                return Err(reason.into_iter().fold(error, Error::cause));
             }
             PictureResult::Late(line) => last = line,
         }

@@ -91,6 +91,7 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::NoStack { .. }
         | Event::DriftUnknown
         | Event::MessageKept { .. }
+        | Event::MoreFailures { .. }
         | Event::Error { .. } => Channel::Note,
         Event::RegionChecked { .. } => Channel::Detail,
         Event::BuildProgress { .. } | Event::Emptying { .. } | Event::Detecting { .. } => Channel::Progress,
@@ -323,7 +324,16 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         }
         Event::MessageKept { reason } => warning(&format!("left a message in the failure queue: {reason}"), None),
         Event::Detecting { done, of } => format!("{done} of {of} {} processed", noun(*of, "picture")),
-        Event::Faces { file, key, rows, outcome } => report::faces(file, key, rows, outcome.as_deref()),
+        Event::Faces { file, key, rows, outcome, reason } => {
+            report::faces(file, key, rows, outcome.as_deref(), reason.as_deref())
+        }
+        Event::MoreFailures { same, not_tried } => {
+            let not_tried = match not_tried {
+                0 => String::new(),
+                count => format!(", {count} not tried"),
+            };
+            warning(&format!("{same} more {} failed for the same reason{not_tried}", noun(*same, "picture")), None)
+        }
         Event::Regions { regions, .. } => report::regions(regions),
         Event::Log { line, .. } => report::log(line),
         Event::Document { text } => text.clone(),

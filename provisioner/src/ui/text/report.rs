@@ -67,8 +67,13 @@ pub(super) fn check(name: &str, state: CheckState, detail: &str, remedy: Option<
     text
 }
 
-pub(super) fn faces(file: &str, key: &str, rows: &[Row], outcome: Option<&str>) -> String {
-    let outcome = outcome.map_or_else(|| format!("{} {}", rows.len(), noun(rows.len(), "face")), ToOwned::to_owned);
+pub(super) fn faces(file: &str, key: &str, rows: &[Row], outcome: Option<&str>, reason: Option<&str>) -> String {
+    let outcome = match outcome {
+        None => format!("{} {}", rows.len(), noun(rows.len(), "face")),
+        Some("no_face") => "no face".to_owned(),
+        Some(other) => other.to_owned(),
+    };
+    let outcome = reason.map_or_else(|| outcome.clone(), |reason| format!("{outcome} ({reason})"));
     let mut text = format!("{file} → {key}: {outcome}");
     for (rank, row) in rows.iter().enumerate() {
         let cell = |name: &str| match row.get(name) {

@@ -253,8 +253,22 @@ fn every_event() -> Vec<Event> {
         Event::Redriven { queue: text("q"), sent: 1, kept: 2 },
         Event::MessageKept { reason: NotARecord::NoPayload },
         Event::Detecting { done: 1, of: 3 },
-        Event::Faces { file: text("a.jpg"), key: text("in/a.jpg"), rows: vec![row()], outcome: None },
-        Event::Faces { file: text("b.jpg"), key: text("b.jpg"), rows: Vec::new(), outcome: Some(text("no_face")) },
+        Event::Faces { file: text("a.jpg"), key: text("in/a.jpg"), rows: vec![row()], outcome: None, reason: None },
+        Event::MoreFailures { same: 4, not_tried: 488 },
+        Event::Faces {
+            file: text("b.jpg"),
+            key: text("b.jpg"),
+            rows: Vec::new(),
+            outcome: Some(text("no_face")),
+            reason: None,
+        },
+        Event::Faces {
+            file: text("c.jpg"),
+            key: text("c.jpg"),
+            rows: Vec::new(),
+            outcome: Some(text("unusable")),
+            reason: Some(text("InvalidImageFormatException")),
+        },
         Event::Regions {
             regions: vec![
                 RegionRow {

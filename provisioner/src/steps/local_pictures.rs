@@ -1,0 +1,204 @@
+//! Pictures on this machine: which files are meant, and their bytes.
+//!
+//! Invariant: nothing larger than Rekognition takes is read, and nothing that is not a regular file is opened, except the pipe that the
+//! user names with `-`.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use crate::core::names::sha256;
+use crate::error::{Error, Exit, Result};
+
+/// Rekognition takes objects of at most 15 MB (Rekognition Developer Guide, "Guidelines and quotas").
+const MAX_BYTES: u64 = 15 * 1024 * 1024;
+
+/// The extensions of the pictures in a folder.
+const EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
+
+/// A picture to upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalPicture {
+    /// Its file; `-` for standard input.
+    pub path: PathBuf,
+    /// Its name below the prefix in the bucket, for a file.
+    pub name: String,
+}
+
+/// The pictures that these arguments mean: files, the pictures in folders and their subfolders, and `-` for standard input.
+///
+/// # Errors
+/// A folder cannot be read or has no pictures, a name is not UTF-8, or two pictures would have the same key.
+pub fn find(arguments: &[PathBuf]) -> Result<Vec<LocalPicture>> {
+    let mut found = Vec::new();
+    for argument in arguments {
+        if argument.is_dir() {
+            let before = found.len();
+            walk(argument, argument, &mut found)?;
+            if found.len() == before {
+                return Err(Error::new(format!("folder `{}` has no pictures", argument.display()))
+                    .exit(Exit::Usage)
+                    .hint(format!("a picture's name ends in .{}", EXTENSIONS.join(", ."))));
+            }
+        } else {
+            let name = argument.file_name().unwrap_or(argument.as_os_str());
+            found.push(LocalPicture { path: argument.clone(), name: utf8(Path::new(name), argument)? });
+        }
+    }
+    let mut seen: BTreeMap<&str, &Path> = BTreeMap::new();
+    for picture in &found {
+        if let Some(other) = seen.insert(&picture.name, &picture.path) {
+            let (one, two) = (other.display(), picture.path.display());
+            return Err(Error::new(format!("`{one}` and `{two}` would have the same key"))
+                .exit(Exit::Usage)
+                .hint("rename one of them, or upload them in two runs with different values of `--prefix`"));
+        }
+    }
+    Ok(found)
+}
+
+fn walk(root: &Path, folder: &Path, found: &mut Vec<LocalPicture>) -> Result<()> {
+    let failed = |error: &std::io::Error| {
+        Error::new(format!("cannot read folder `{}`", folder.display())).because(error).exit(Exit::Usage)
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| failed(&error))? {
+        let entry = entry.map_err(|error| failed(&error))?;
+        // Links are not followed, so that no folder is visited twice.
+        let kind = entry.file_type().map_err(|error| failed(&error))?;
+        paths.push((entry.path(), kind));
+    }
+    paths.sort_by(|a, b| a.0.cmp(&b.0));
+    for (path, kind) in paths {
+        let is_picture =
+            |extension: &std::ffi::OsStr| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known));
+        if kind.is_dir() {
+            walk(root, &path, found)?;
+        } else if kind.is_file() && path.extension().is_some_and(is_picture) {
+            let below = path.strip_prefix(root).unwrap_or(&path);
+            let name = utf8(below, &path)?;
+            found.push(LocalPicture { path, name });
+        }
+    }
+    Ok(())
+}
+
+/// A key is UTF-8; two names that are not could become the same key.
+fn utf8(name: &Path, path: &Path) -> Result<String> {
+    name.to_str().map(ToOwned::to_owned).ok_or_else(|| {
+        Error::new(format!("the name of `{}` is not UTF-8, so it cannot be a key", path.display()))
+            .exit(Exit::Usage)
+            .hint("rename the file, or pass its contents to `detect -`")
+    })
+}
+
+impl LocalPicture {
+    /// Its name in the bucket and its bytes. A picture from standard input is named after its contents.
+    ///
+    /// # Errors
+    /// It is not a regular file, is too large or empty, or cannot be read.
+    pub fn read(&self) -> Result<(String, Bytes)> {
+        if self.path.as_os_str() == "-" {
+            let bytes = self.limited(std::io::stdin().lock())?;
+            return Ok((format!("stdin-{}", &sha256(&bytes)[..16]), bytes));
+        }
+        let failed = |error: &std::io::Error| {
+            Error::new(format!("cannot read `{}`", self.path.display())).because(error).exit(Exit::Usage)
+        };
+        // Asked before it is opened: to open a pipe would wait for a writer.
+        let metadata = std::fs::metadata(&self.path).map_err(|error| failed(&error))?;
+        if !metadata.is_file() {
+            return Err(Error::new(format!("`{}` is not a regular file", self.path.display()))
+                .exit(Exit::Usage)
+                .hint("`detect -` reads a picture from standard input"));
+        }
+        if metadata.len() > MAX_BYTES {
+            return Err(self.too_large());
+        }
+        let bytes = self.limited(File::open(&self.path).map_err(|error| failed(&error))?)?;
+        Ok((self.name.clone(), bytes))
+    }
+
+    fn limited(&self, source: impl std::io::Read) -> Result<Bytes> {
+        let mut bytes = Vec::new();
+        source
+            .take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::new(format!("cannot read `{}`", self.path.display())).because(&error))?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(self.too_large());
+        }
+        if bytes.is_empty() {
+            return Err(Error::new(format!("`{}` is empty", self.path.display())).exit(Exit::Usage));
+        }
+        Ok(Bytes::from(bytes))
+    }
+
+    fn too_large(&self) -> Error {
+        Error::new(format!("`{}` is larger than 15 MB, the most that Rekognition takes", self.path.display()))
+            .exit(Exit::Usage)
+            .hint("scale the picture down")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn files_and_folders_become_pictures_with_distinct_names() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        fs::create_dir_all(root.join("album/deep")).expect("a folder");
+        for file in ["one.JPG", "album/two.png", "album/deep/three.jpeg", "album/notes.txt"] {
+            fs::write(root.join(file), "x").expect("a file");
+        }
+        let names =
+            |arguments: &[PathBuf]| find(arguments).map(|found| found.into_iter().map(|p| p.name).collect::<Vec<_>>());
+        assert_eq!(
+            names(&[root.join("one.JPG"), root.join("album")]).expect("pictures"),
+            ["one.JPG", "deep/three.jpeg", "two.png"]
+        );
+        assert_eq!(names(&["-".into()]).expect("standard input"), ["-"]);
+        let error = names(&[root.join("one.JPG"), root.to_path_buf()]).expect_err("the same key twice");
+        assert!(error.message.contains("would have the same key"), "{error}");
+        fs::create_dir(root.join("empty")).expect("a folder");
+        assert!(names(&[root.join("empty")]).expect_err("no pictures").message.contains("has no pictures"));
+    }
+
+    #[test]
+    fn only_regular_files_of_a_usable_size_are_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("good.jpg"), "x").expect("a file");
+        fs::write(path("empty.jpg"), "").expect("a file");
+        File::create(path("large.jpg")).and_then(|file| file.set_len(600 * 1024 * 1024)).expect("a sparse file");
+        for (file, expected) in [
+            (path("good.jpg"), None),
+            (path("empty.jpg"), Some("is empty")),
+            (path("large.jpg"), Some("is larger than 15 MB")),
+            (path("missing.jpg"), Some("cannot read")),
+            (PathBuf::from("/dev/zero"), Some("is not a regular file")),
+            (folder.path().to_path_buf(), Some("is not a regular file")),
+        ] {
+            let outcome = LocalPicture { path: file.clone(), name: "x".into() }.read();
+            match expected {
+                None => assert_eq!(outcome.expect("a picture").1, "x"),
+                Some(said) => assert!(outcome.expect_err("refused").message.contains(said), "{}", file.display()),
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_not_utf_8_is_refused() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let name = std::ffi::OsString::from_vec(b"a\xff.jpg".to_vec());
+        assert!(find(&[name.into()]).expect_err("no key").message.contains("is not UTF-8"));
+    }
+}
