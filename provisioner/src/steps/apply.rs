@@ -68,18 +68,7 @@ async fn update_package(cx: &Context, prepared: &Prepared, stack: &Stack) -> Res
         Ok(()) => {}
         Err(Refusal::Failed(error)) => return Err(error),
         Err(Refusal::Denied) => {
-            let request = change_set::Request {
-                stack: cx.stack(),
-                template: &prepared.template.body,
-                parameters: &prepared.parameters,
-                import_existing: false,
-                create: false,
-                tags: &prepared.tags,
-                role: None,
-                saved: false,
-                mode: Mode::Standard,
-            };
-            let change_set = change_set::create(client, &request).await?;
+            let change_set = change_set::create(client, &plain_update(cx, prepared)).await?;
             let mut others = change_set.changes.iter().filter(|change| change.resource_type != "AWS::Lambda::Function");
             if let Some(other) = others.next() {
                 change_set::discard(client, &change_set.id).await;
@@ -95,6 +84,21 @@ async fn update_package(cx: &Context, prepared: &Prepared, stack: &Stack) -> Res
         }
     }
     Ok((Kind::Update, origin, stack.id.clone()))
+}
+
+/// A change set that brings the whole stack to the template.
+fn plain_update<'a>(cx: &'a Context, prepared: &'a Prepared) -> change_set::Request<'a> {
+    change_set::Request {
+        stack: cx.stack(),
+        template: &prepared.template.body,
+        parameters: &prepared.parameters,
+        import_existing: false,
+        create: false,
+        tags: &prepared.tags,
+        role: prepared.role.as_deref(),
+        saved: false,
+        mode: Mode::Standard,
+    }
 }
 
 async fn followed(cx: &Context, operation: &Operation) -> Result<Stack> {
@@ -170,18 +174,7 @@ async fn delete_remains(cx: &Context, stack: &Stack, role: Option<String>) -> Re
 /// It would replace something, or it fails. What was imported stays in the stack in either case.
 pub async fn complete_adoption(cx: &Context, prepared: &mut Prepared, imported: Stack) -> Result<Stack> {
     let client = &cx.clients.cloudformation;
-    let request = change_set::Request {
-        stack: cx.stack(),
-        template: &prepared.template.body,
-        parameters: &prepared.parameters,
-        import_existing: false,
-        create: false,
-        tags: &prepared.tags,
-        role: prepared.role.as_deref(),
-        saved: false,
-        mode: Mode::Standard,
-    };
-    let second = change_set::create(client, &request).await?;
+    let second = change_set::create(client, &plain_update(cx, prepared)).await?;
     if second.nothing {
         return Ok(imported);
     }
