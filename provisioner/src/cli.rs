@@ -99,6 +99,10 @@ pub enum InRegion {
     #[command(display_order = 7)]
     Detect(commands::detect::Detect),
     #[command(display_order = 8)]
+    Faces(commands::faces::Faces),
+    #[command(display_order = 9)]
+    Export(commands::export::Export),
+    #[command(display_order = 10)]
     Redrive(commands::redrive::Redrive),
 }
 
@@ -136,6 +140,8 @@ impl InRegion {
             Self::Status(_) => "status",
             Self::Logs(_) => "logs",
             Self::Detect(_) => "detect",
+            Self::Faces(_) => "faces",
+            Self::Export(_) => "export",
             Self::Redrive(_) => "redrive",
         }
     }

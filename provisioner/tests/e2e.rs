@@ -68,6 +68,8 @@ fn a_picture_becomes_rows_and_nothing_is_left() {
     assert_eq!(replaced.of_type("faces")[0]["rows"].as_array().map(Vec::len), Some(2));
     local.run(&["detect", &fixture("face.jpg"), "--overwrite"], 0);
 
+    rows_are_found_and_exported(&local);
+
     // What a smoke test of long ago left: its picture, under the time at which it began, and the rows of it.
     local.run(&["detect", &fixture("two-faces.jpg"), "--prefix", "provisioner-smoke/1000/"], 0);
     let smoke = local.run(&["smoke", "--full", "--junit", &local.home.0.join("smoke.xml").to_string_lossy()], 0);
@@ -96,6 +98,40 @@ fn a_picture_becomes_rows_and_nothing_is_left() {
     assert_eq!(down.of_type("local_stopped")[0]["was_running"], true);
     assert!(!local.home.0.join("local").exists(), "the local cloud leaves no folder");
     local.run(&["down"], 0);
+}
+
+/// The table has the row of `face.jpg`, the two of `two-faces.jpg`, and the two of the picture that `face.jpg` was for a while.
+fn rows_are_found_and_exported(local: &Local) {
+    let found = local.run(&["faces", "--prefix", "two"], 0);
+    assert_eq!(found.of_type("faces")[0]["rows"].as_array().map(Vec::len), Some(2), "{}", found.stdout);
+    assert_eq!(found.of_type("faces_found")[0]["read"], 5);
+    let limited = local.run(&["faces", "--limit", "1"], 0);
+    assert_eq!(limited.of_type("faces_found")[0]["more"], true);
+    let bucket = local.run(&["status"], 0).of_type("status")[0]["report"]["outputs"]["BucketName"].clone();
+    let url = format!("s3://{}/face.jpg", bucket.as_str().expect("a name"));
+    let one = local.run(&["faces", &url], 0);
+    assert_eq!(one.of_type("faces")[0]["rows"].as_array().map(Vec::len), Some(1), "only the current picture's row");
+    local.run(&["faces", &format!("{url}.missing")], 1);
+    for wrong in ["face.jpg", "s3://another-bucket/face.jpg", "s3://face.jpg"] {
+        local.run(&["faces", wrong], 2);
+    }
+
+    let csv = local.home.0.join("rows.csv");
+    let csv = csv.to_str().expect("UTF-8");
+    assert_eq!(local.run(&["export", csv], 0).of_type("exported")[0]["rows"], 5);
+    let text = std::fs::read_to_string(csv).expect("a file");
+    assert_eq!(text.lines().count(), 6, "a header and five rows");
+    assert!(text.starts_with("FaceID,Bucket,Key,"), "{text}");
+    local.run(&["export", csv], 4);
+    local.run(&["export", csv, "--overwrite"], 0);
+    let jsonl = csv.replace(".csv", ".jsonl");
+    local.run(&["export", &jsonl], 0);
+    let text = std::fs::read_to_string(&jsonl).expect("a file");
+    let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(rows.len(), 5);
+    assert!(rows.iter().all(|row| row["BoundingBox"]["Left"].is_number()), "{text}");
+    local.run(&["export", "rows.txt"], 2);
+    local.run(&["export", "/nonexistent/rows.csv"], 1);
 }
 
 #[test]

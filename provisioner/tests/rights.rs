@@ -148,11 +148,22 @@ async fn no_command_needs_more_than_its_policy_grants() {
         command.args(["--region", "us-east-1"]);
         tokio::task::block_in_place(|| run(&mut command).expect(0))
     };
+    let exported = local.home.0.join("rows.csv").to_string_lossy().into_owned();
     let create = ["up", "-P", HERE, "-P", "TlsOnly=no", "-P", "FailureQueue=yes", "-P", "Versioning=yes"];
     for (purposes, commands) in [
         (&["up"][..], &[&create[..], &["plan"], &["up", "-P", "LogRetentionDays=30"], &["up"]][..]),
         (&["smoke"], &[&["smoke", "--full"]]),
-        (&["data"], &[&["detect", &fixture("face.jpg")], &["status"], &["logs"], &["redrive"]]),
+        (
+            &["data"],
+            &[
+                &["detect", &fixture("face.jpg")],
+                &["faces"],
+                &["export", &exported],
+                &["status"],
+                &["logs"],
+                &["redrive"],
+            ],
+        ),
         (&["down"], &[&["down", "--keep-data"]]),
         (&["up", "adopt"], &[&[&create[..], &["--adopt"]].concat()]),
         (&["down"], &[&["down"], &["down"]]),

@@ -17,6 +17,7 @@ pub mod proof;
 pub mod queue;
 pub mod quotas;
 pub mod rights;
+pub mod scan;
 pub mod stack;
 pub mod table;
 pub mod upload;

@@ -67,7 +67,7 @@ pub async fn get(client: &Client, table: &str, face_id: &str) -> Result<Option<R
         .send()
         .await
         .map_err(|error| explain(format!("cannot read table `{table}`"), &error))?;
-    Ok(reply.item.map(|item| item.into_iter().map(|(name, value)| (name, from_sdk(value))).collect()))
+    Ok(reply.item.map(row))
 }
 
 /// Deletes one row; one that is not there is as good.
@@ -131,15 +131,16 @@ pub async fn delete(client: &Client, table: &str) -> Result<()> {
 fn from_sdk(value: AttributeValue) -> Attribute {
     match value {
         AttributeValue::S(text) => Attribute::Text(text),
+        AttributeValue::Bool(value) => Attribute::Bool(value),
         AttributeValue::N(digits) => Attribute::Number(digits),
-        AttributeValue::M(map) => Attribute::Map(map_from_sdk(map)),
-        AttributeValue::Bool(_) => Attribute::Other("BOOL"),
+        AttributeValue::M(map) => Attribute::Map(row(map)),
         AttributeValue::L(_) => Attribute::Other("L"),
         AttributeValue::Null(_) => Attribute::Other("NULL"),
         _ => Attribute::Other("another"),
     }
 }
 
-fn map_from_sdk(map: HashMap<String, AttributeValue>) -> Row {
+/// An item, or a map in one, by the names of its attributes.
+pub(super) fn row(map: HashMap<String, AttributeValue>) -> Row {
     map.into_iter().map(|(name, value)| (name, from_sdk(value))).collect()
 }

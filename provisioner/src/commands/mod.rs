@@ -4,6 +4,8 @@ pub mod build;
 pub mod detect;
 pub mod doctor;
 pub mod down;
+pub mod export;
+pub mod faces;
 pub mod local;
 pub mod logs;
 pub mod plan;

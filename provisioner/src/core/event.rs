@@ -147,6 +147,12 @@ pub enum Event {
     Faces { file: String, key: String, rows: Vec<Row>, outcome: Option<String>, reason: Option<String> },
     /// The number of pictures that failed for a reason already reported, and of those that were not tried because of it.
     MoreFailures { same: usize, not_tried: usize },
+    /// The number of rows that a search found and read, and whether there are more.
+    FacesFound { rows: usize, read: usize, more: bool },
+    /// The number of rows exported so far.
+    Exporting { rows: usize },
+    /// All rows are in the file.
+    Exported { file: String, rows: usize, seconds: f64 },
     /// The regions and whether the system can run there.
     Regions { regions: Vec<RegionRow>, source: RegionSource },
     /// A line of the function's log.

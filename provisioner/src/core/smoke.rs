@@ -19,6 +19,8 @@ pub enum Attribute {
     Text(String),
     /// `N`, with the digits as received
     Number(String),
+    /// `BOOL`
+    Bool(bool),
     /// `M`
     Map(BTreeMap<String, Attribute>),
     /// Any other type, by its name
@@ -205,6 +207,7 @@ fn show(value: &Attribute) -> String {
     match value {
         Attribute::Text(text) => format!("S `{text}`"),
         Attribute::Number(digits) => format!("N {digits}"),
+        Attribute::Bool(value) => format!("BOOL {value}"),
         Attribute::Map(map) => format!("M with {} members", map.len()),
         Attribute::Other(kind) => format!("of type {kind}"),
     }

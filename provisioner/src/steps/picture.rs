@@ -165,7 +165,10 @@ pub async fn wait(cx: &Context, deployment: &Deployment, upload: &Upload, patien
 }
 
 /// The rows of a picture by rank, including one more than its face count if that exists.
-async fn rows(cx: &Context, deployment: &Deployment, picture: &Picture) -> Result<Vec<Row>> {
+///
+/// # Errors
+/// The table cannot be read.
+pub async fn rows(cx: &Context, deployment: &Deployment, picture: &Picture) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
     loop {
         let expected = match rows.first().and_then(|row| row.get("FaceCount")) {

@@ -44,6 +44,7 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::Check { .. }
         | Event::Redriven { .. }
         | Event::Faces { .. }
+        | Event::Exported { .. }
         | Event::Regions { .. }
         | Event::Log { .. }
         | Event::Document { .. } => Channel::Result,
@@ -92,9 +93,12 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::DriftUnknown
         | Event::MessageKept { .. }
         | Event::MoreFailures { .. }
+        | Event::FacesFound { .. }
         | Event::Error { .. } => Channel::Note,
         Event::RegionChecked { .. } => Channel::Detail,
-        Event::BuildProgress { .. } | Event::Emptying { .. } | Event::Detecting { .. } => Channel::Progress,
+        Event::BuildProgress { .. } | Event::Exporting { .. } | Event::Emptying { .. } | Event::Detecting { .. } => {
+            Channel::Progress
+        }
         Event::Result { .. } => Channel::Hidden,
     }
 }
@@ -115,6 +119,7 @@ pub(super) fn ends_progress(event: &Event) -> bool {
         event,
         Event::Packaged { .. }
             | Event::Removed { .. }
+            | Event::Exported { .. }
             | Event::OperationEnded { .. }
             | Event::Error { .. }
             | Event::Result { .. }
@@ -333,6 +338,14 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
                 count => format!(", {count} not tried"),
             };
             warning(&format!("{same} more {} failed for the same reason{not_tried}", noun(*same, "picture")), None)
+        }
+        Event::FacesFound { rows, read, more } => {
+            let more = if *more { "; there are more, and `--limit` shows them" } else { "" };
+            done(format_args!("{rows} {} found, {read} read{more}", noun(*rows, "row")))
+        }
+        Event::Exporting { rows } => format!("{rows} {} exported", noun(*rows, "row")),
+        Event::Exported { file, rows, seconds } => {
+            done(format_args!("{rows} {} exported to {file} in {seconds:.1} s", noun(*rows, "row")))
         }
         Event::Regions { regions, .. } => report::regions(regions),
         Event::Log { line, .. } => report::log(line),

@@ -71,6 +71,7 @@ pub(super) fn faces(file: &str, key: &str, rows: &[Row], outcome: Option<&str>, 
     let outcome = match outcome {
         None => format!("{} {}", rows.len(), noun(rows.len(), "face")),
         Some("no_face") => "no face".to_owned(),
+        Some("no_row") => "no row".to_owned(),
         Some(other) => other.to_owned(),
     };
     let outcome = reason.map_or_else(|| outcome.clone(), |reason| format!("{outcome} ({reason})"));

@@ -269,6 +269,9 @@ fn every_event() -> Vec<Event> {
             outcome: Some(text("unusable")),
             reason: Some(text("InvalidImageFormatException")),
         },
+        Event::FacesFound { rows: 1, read: 2_000, more: true },
+        Event::Exporting { rows: 5_000 },
+        Event::Exported { file: text("faces.csv"), rows: 1, seconds: 0.5 },
         Event::Regions {
             regions: vec![
                 RegionRow {

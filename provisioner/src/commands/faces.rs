@@ -1,0 +1,128 @@
+//! `provisioner faces`
+
+use std::collections::BTreeMap;
+
+use tokio::sync::mpsc;
+
+use crate::aws::{scan, versions};
+use crate::context::Context;
+use crate::core::event::Event;
+use crate::core::rows::Filter;
+use crate::core::smoke::{Attribute, Row};
+use crate::error::{Error, Exit, Result};
+use crate::steps::picture::{self, Deployment};
+use crate::steps::preflight;
+
+/// Show the rows of pictures, or find rows by emotion, age or time
+///
+/// With pictures, their rows are read by key. Without, the whole table is read, which costs one read unit for every 8 KB in it.
+#[derive(Debug, clap::Args)]
+pub struct Faces {
+    /// Pictures, for example `s3://BUCKET/photo.jpg`
+    #[arg(value_name = "s3://BUCKET/KEY")]
+    pub pictures: Vec<String>,
+    /// Only pictures whose key begins with this
+    #[arg(long, value_name = "PREFIX", conflicts_with = "pictures")]
+    pub prefix: Option<String>,
+    /// Only faces with this emotion, for example `happy`
+    #[arg(long, value_name = "EMOTION", conflicts_with = "pictures")]
+    pub emotion: Option<String>,
+    /// Only faces that may be this old or older
+    #[arg(long, value_name = "YEARS", conflicts_with = "pictures")]
+    pub min_age: Option<f64>,
+    /// Only faces that may be this old or younger
+    #[arg(long, value_name = "YEARS", conflicts_with = "pictures")]
+    pub max_age: Option<f64>,
+    /// Only pictures uploaded at this time or later, for example `2026-05-01` or `2026-05-01T12:00:00Z`
+    #[arg(long, value_name = "TIME", conflicts_with = "pictures")]
+    pub since: Option<String>,
+    /// Maximum number of rows
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub limit: usize,
+}
+
+/// Runs the command in one region.
+pub async fn run(args: &Faces, cx: &Context) -> Result<Exit> {
+    let stack = preflight::deployed(cx).await?;
+    let deployment = Deployment::of(&stack)?;
+    if args.pictures.is_empty() {
+        return search(args, cx, &deployment).await;
+    }
+    let keys: Vec<&str> = args.pictures.iter().map(|url| key_of(url, &deployment)).collect::<Result<_>>()?;
+    let mut found_all = true;
+    for (url, key) in args.pictures.iter().zip(keys) {
+        let mut rows = Vec::new();
+        let versions = versions::list(&cx.clients.s3, &deployment.bucket, key).await?;
+        for version in versions.into_iter().filter(|version| version.key == key) {
+            let version = deployment.picture(version.key, version.version, version.etag);
+            rows.extend(picture::rows(cx, &deployment, &version).await?);
+        }
+        found_all &= !rows.is_empty();
+        let outcome = rows.is_empty().then(|| "no_row".to_owned());
+        cx.events.emit(Event::Faces { file: url.clone(), key: key.to_owned(), rows, outcome, reason: None });
+    }
+    Ok(if found_all { Exit::Success } else { Exit::Failed })
+}
+
+/// The key in a URL that names an object in the bucket of this system.
+fn key_of<'a>(url: &'a str, deployment: &Deployment) -> Result<&'a str> {
+    let bucket = &deployment.bucket.name;
+    let wrong = |message: String| {
+        Error::new(message).exit(Exit::Usage).hint(format!("a picture of this system is s3://{bucket}/KEY"))
+    };
+    let parts = url.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).filter(|(_, key)| !key.is_empty());
+    match parts {
+        None => Err(wrong(format!("`{url}` is not an S3 URL of an object"))),
+        Some((other, _)) if other != bucket => Err(wrong(format!("bucket `{other}` does not belong to this system"))),
+        Some((_, key)) => Ok(key),
+    }
+}
+
+async fn search(args: &Faces, cx: &Context, deployment: &Deployment) -> Result<Exit> {
+    let filter = Filter {
+        prefix: args.prefix.clone(),
+        emotion: args.emotion.clone(),
+        min_age: args.min_age,
+        max_age: args.max_age,
+        since: args.since.clone(),
+    };
+    let (to, mut pages) = mpsc::channel(1);
+    let (client, table) = (cx.clients.dynamodb.clone(), deployment.table.clone());
+    let reading = tokio::spawn(async move { scan::segment(&client, &table, 0, 1, to).await });
+    let (mut found, mut read): (Vec<Row>, usize) = (Vec::new(), 0);
+    let mut more = false;
+    while let Some(page) = pages.recv().await {
+        read += page.len();
+        found.extend(page.into_iter().filter(|row| filter.matches(row)));
+        if found.len() > args.limit {
+            more = true;
+            break;
+        }
+    }
+    drop(pages);
+    reading.await.map_err(|error| Error::new("the search crashed").because(&error))??;
+    found.truncate(args.limit);
+    let rows = found.len();
+    for ((bucket, key), rows) in by_picture(found) {
+        let file = format!("s3://{bucket}/{key}");
+        cx.events.emit(Event::Faces { file, key, rows, outcome: None, reason: None });
+    }
+    cx.events.emit(Event::FacesFound { rows, read, more });
+    Ok(Exit::Success)
+}
+
+/// Rows by bucket and key, those of a picture by rank.
+fn by_picture(rows: Vec<Row>) -> BTreeMap<(String, String), Vec<Row>> {
+    let text = |row: &Row, name: &str| match row.get(name) {
+        Some(Attribute::Text(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let mut pictures: BTreeMap<(String, String), Vec<Row>> = BTreeMap::new();
+    for row in rows {
+        pictures.entry((text(&row, "Bucket"), text(&row, "Key"))).or_default().push(row);
+    }
+    for rows in pictures.values_mut() {
+        rows.sort_by_key(|row| text(row, "FaceID"));
+    }
+    pictures
+}

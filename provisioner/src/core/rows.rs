@@ -1,0 +1,178 @@
+//! Rows: which ones are wanted, and how they look in a file.
+//!
+//! Pure.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Number, Value};
+
+use super::smoke::{Attribute, Row};
+
+/// Which rows are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// The key begins with this.
+    pub prefix: Option<String>,
+    /// The emotion, in upper case as Rekognition writes it.
+    pub emotion: Option<String>,
+    /// The estimated age range reaches this age or a higher one.
+    pub min_age: Option<f64>,
+    /// The estimated age range reaches this age or a lower one.
+    pub max_age: Option<f64>,
+    /// The upload was at this time or later, in the form of `EventTime`.
+    pub since: Option<String>,
+}
+
+impl Filter {
+    /// Whether a row is wanted. A row without the attribute that a filter is about is not.
+    #[must_use]
+    pub fn matches(&self, row: &Row) -> bool {
+        let text = |name: &str| match row.get(name) {
+            Some(Attribute::Text(text)) => Some(text.as_str()),
+            _ => None,
+        };
+        let number = |name: &str| match row.get(name) {
+            Some(Attribute::Number(digits)) => digits.parse::<f64>().ok(),
+            _ => None,
+        };
+        let is = |wanted: &Option<String>, test: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(test);
+        is(&self.prefix, &|prefix| text("Key").is_some_and(|key| key.starts_with(prefix)))
+            && is(&self.emotion, &|emotion| text("Emotion").is_some_and(|found| found.eq_ignore_ascii_case(emotion)))
+            && is(&self.since, &|since| text("EventTime").is_some_and(|time| time >= since))
+            && self.min_age.is_none_or(|age| number("AgeHigh").is_some_and(|high| high >= age))
+            && self.max_age.is_none_or(|age| number("AgeLow").is_some_and(|low| low <= age))
+    }
+}
+
+/// The columns of a CSV file, in order; the last one holds every other attribute as JSON.
+pub const COLUMNS: [&str; 17] = [
+    "FaceID",
+    "Bucket",
+    "Key",
+    "VersionId",
+    "EventTime",
+    "Age",
+    "AgeLow",
+    "AgeHigh",
+    "Emotion",
+    "EmotionConfidence",
+    "Confidence",
+    "FaceCount",
+    "Left",
+    "Top",
+    "Width",
+    "Height",
+    "Other",
+];
+
+/// A row as the cells of [`COLUMNS`].
+#[must_use]
+pub fn cells(row: &Row) -> Vec<String> {
+    let mut rest: BTreeMap<&str, &Attribute> = row.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    let sides = match rest.remove("BoundingBox") {
+        Some(Attribute::Map(sides)) => sides.clone(),
+        _ => BTreeMap::new(),
+    };
+    let mut cells: Vec<String> = COLUMNS[..COLUMNS.len() - 1]
+        .iter()
+        .map(|name| match rest.remove(name).or_else(|| sides.get(*name)) {
+            Some(Attribute::Text(text)) => harmless(text),
+            Some(Attribute::Number(digits)) => digits.clone(),
+            Some(other) => harmless(&json(other).to_string()),
+            None => String::new(),
+        })
+        .collect();
+    let other: Map<String, Value> = rest.into_iter().map(|(name, value)| (name.to_owned(), json(value))).collect();
+    cells.push(if other.is_empty() { String::new() } else { Value::Object(other).to_string() });
+    cells
+}
+
+/// Text that no spreadsheet takes for a formula: an apostrophe goes before the characters that begin one
+/// (OWASP, "CSV Injection").
+fn harmless(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text.to_owned() }
+}
+
+/// A row as one JSON object.
+#[must_use]
+pub fn object(row: &Row) -> Value {
+    Value::Object(row.iter().map(|(name, value)| (name.clone(), json(value))).collect())
+}
+
+fn json(attribute: &Attribute) -> Value {
+    match attribute {
+        Attribute::Text(text) => Value::from(text.as_str()),
+        // DynamoDB keeps 38 digits; a number that JSON cannot hold exactly is still its nearest one.
+        Attribute::Number(digits) => {
+            digits.parse::<Number>().map_or_else(|_| Value::from(digits.as_str()), Value::Number)
+        }
+        Attribute::Bool(value) => Value::from(*value),
+        Attribute::Map(map) => Value::Object(map.iter().map(|(name, value)| (name.clone(), json(value))).collect()),
+        Attribute::Other(kind) => Value::from(*kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(pairs: &[(&str, Attribute)]) -> Row {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    }
+
+    fn text(text: &str) -> Attribute {
+        Attribute::Text(text.to_owned())
+    }
+
+    fn number(digits: &str) -> Attribute {
+        Attribute::Number(digits.to_owned())
+    }
+
+    #[test]
+    fn filters() {
+        let row = row(&[
+            ("Key", text("party/a.jpg")),
+            ("Emotion", text("HAPPY")),
+            ("AgeLow", number("20")),
+            ("AgeHigh", number("30")),
+            ("EventTime", text("2026-05-01T10:00:00.000Z")),
+        ]);
+        let filter = Filter::default();
+        for (filter, expected) in [
+            (filter.clone(), true),
+            (Filter { prefix: Some("party/".into()), ..filter.clone() }, true),
+            (Filter { prefix: Some("work/".into()), ..filter.clone() }, false),
+            (Filter { emotion: Some("happy".into()), ..filter.clone() }, true),
+            (Filter { emotion: Some("SAD".into()), ..filter.clone() }, false),
+            (Filter { min_age: Some(30.0), ..filter.clone() }, true),
+            (Filter { min_age: Some(31.0), ..filter.clone() }, false),
+            (Filter { max_age: Some(20.0), ..filter.clone() }, true),
+            (Filter { max_age: Some(19.0), ..filter.clone() }, false),
+            (Filter { since: Some("2026-05-01".into()), ..filter.clone() }, true),
+            (Filter { since: Some("2026-05-02".into()), ..filter.clone() }, false),
+        ] {
+            assert_eq!(filter.matches(&row), expected, "{filter:?}");
+        }
+        assert!(!Filter { min_age: Some(1.0), ..filter }.matches(&Row::new()), "a row without an age");
+    }
+
+    #[test]
+    fn cells_are_stable_complete_and_harmless() {
+        let sides = [("Left", "0.5"), ("Top", "-0.1"), ("Width", "0.2"), ("Height", "0.3")];
+        let row = row(&[
+            ("FaceID", text("0#000")),
+            ("Key", text("=HYPERLINK(\"x\")")),
+            ("AgeLow", number("20")),
+            ("BoundingBox", Attribute::Map(sides.iter().map(|(n, v)| ((*n).to_owned(), number(v))).collect())),
+            ("Smile", Attribute::Bool(true)),
+            ("SmileConfidence", number("99.5")),
+        ]);
+        let cells = cells(&row);
+        assert_eq!(cells.len(), COLUMNS.len());
+        let cell = |name: &str| cells[COLUMNS.iter().position(|column| *column == name).expect("a column")].as_str();
+        assert_eq!(cell("Key"), "'=HYPERLINK(\"x\")");
+        assert_eq!((cell("Top"), cell("AgeLow"), cell("VersionId")), ("-0.1", "20", ""));
+        assert_eq!(cell("Other"), r#"{"Smile":true,"SmileConfidence":99.5}"#);
+        assert_eq!(object(&row)["BoundingBox"]["Left"], 0.5);
+    }
+}
