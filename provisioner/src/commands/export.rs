@@ -98,7 +98,7 @@ pub async fn run(args: &Export, cx: &Context) -> Result<Exit> {
 
 /// Writes rows to a temporary file that gets its name only at the end.
 enum Writer {
-    Csv(csv::Writer<NamedTempFile>),
+    Csv(Box<csv::Writer<NamedTempFile>>),
     JsonLines(BufWriter<NamedTempFile>),
 }
 
@@ -109,7 +109,7 @@ impl Writer {
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(file);
                 writer.write_record(COLUMNS)?;
-                Self::Csv(writer)
+                Self::Csv(Box::new(writer))
             }
         })
     }
