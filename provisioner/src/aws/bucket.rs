@@ -41,9 +41,6 @@ pub struct Stored {
 const PARALLEL_DELETES: usize = 16;
 
 /// Whether the bucket exists (in whoever's hands).
-///
-/// # Errors
-/// The service's answer is neither yes nor no.
 pub async fn exists(client: &Client, name: &str) -> Result<bool> {
     match client.head_bucket().bucket(name).send().await {
         Ok(_) => Ok(true),
@@ -109,9 +106,6 @@ pub async fn conflicts(client: &Client, bucket: &Bucket, region: &str) -> Result
 }
 
 /// Stores an object.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn put(client: &Client, bucket: &Bucket, key: &str, bytes: Vec<u8>, content_type: &str) -> Result<Stored> {
     let reply = client
         .put_object()
@@ -190,9 +184,6 @@ pub async fn empty(client: &Client, bucket: &Bucket, prefix: &str, progress: imp
 }
 
 /// Removes every version and delete marker under a prefix; what [`empty`] does, but for unfinished uploads.
-///
-/// # Errors
-/// As [`empty`].
 pub async fn remove(client: &Client, bucket: &Bucket, prefix: &str, mut progress: impl FnMut(usize)) -> Result<usize> {
     let mut pages = Versions::of(client, bucket, prefix);
     let mut removed = 0;

@@ -173,9 +173,6 @@ pub struct Saved {
 }
 
 /// A change set that was made earlier; `None` if it is gone or can no longer be executed.
-///
-/// # Errors
-/// Any other failure of the request.
 pub async fn saved(client: &Client, id: &str) -> Result<Option<Saved>> {
     let request = client.describe_change_set().change_set_name(id).include_property_values(true);
     let pages: std::result::Result<Vec<_>, _> = request.into_paginator().send().collect().await;
@@ -229,9 +226,6 @@ fn not_made(request: &Request<'_>, error: &SdkError<CreateChangeSetError>) -> Er
 }
 
 /// Starts a change set. A failed update rolls back; data resources that it made stay only if the stack does.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn execute(client: &Client, change_set: &ChangeSet, token: Option<String>) -> Result<()> {
     client
         .execute_change_set()
@@ -263,9 +257,6 @@ pub async fn execute(client: &Client, change_set: &ChangeSet, token: Option<Stri
 }
 
 /// Removes this tool's change sets that were left unexecuted for an hour or more, and returns how many those were.
-///
-/// # Errors
-/// The change sets cannot be listed.
 pub async fn sweep(client: &Client, stack: &str) -> Result<usize> {
     let all = list(client, stack).await?;
     let now = clock::now().as_secs();
@@ -289,9 +280,6 @@ pub async fn sweep(client: &Client, stack: &str) -> Result<usize> {
 }
 
 /// The change sets of a stack that this tool did not make.
-///
-/// # Errors
-/// The change sets cannot be listed.
 pub async fn foreign(client: &Client, stack: &str) -> Result<Vec<String>> {
     let all = list(client, stack).await?;
     Ok(all.into_iter().filter_map(|summary| summary.change_set_name).filter(|name| !is_ours(Some(name))).collect())

@@ -21,9 +21,6 @@ pub struct Drift {
 }
 
 /// Has the drift of a stack worked out and waits for the result; `None` where the endpoint does not know the operation.
-///
-/// # Errors
-/// Any other failure of the requests.
 pub async fn detect(client: &Client, stack: &str) -> Result<Option<Drift>> {
     let attempt = || format!("cannot detect the drift of stack `{stack}`");
     let id = match client.detect_stack_drift().stack_name(stack).send().await {

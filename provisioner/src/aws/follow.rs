@@ -54,9 +54,6 @@ pub fn token(word: &str) -> String {
 }
 
 /// An operation that runs already.
-///
-/// # Errors
-/// The stack's events cannot be read.
 pub async fn join(client: &Client, stack_id: &str) -> Result<Origin> {
     // The newest page is enough: reading stops there.
     let page = client

@@ -73,9 +73,6 @@ pub async fn configuration(client: &Client, name: &str) -> Result<Configuration>
 }
 
 /// The functions that a bucket's notification starts, by ARN.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn notified_by(client: &aws_sdk_s3::Client, bucket: &super::bucket::Bucket) -> Result<Vec<String>> {
     let reply = client
         .get_bucket_notification_configuration()
@@ -99,17 +96,11 @@ pub struct LogLine {
 }
 
 /// The lines of a log group since a time (milliseconds since the Unix epoch), oldest first; none where there is no group.
-///
-/// # Errors
-/// Any other failure of the requests.
 pub async fn log(client: &aws_sdk_cloudwatchlogs::Client, group: &str, since: i64) -> Result<Vec<LogLine>> {
     read(client, group, since).await.map_err(|error| explain(format!("cannot read log group `{group}`"), &error))
 }
 
 /// As [`log`]; `None` where the service asks for patience, as it does of an account with more than five such requests a second.
-///
-/// # Errors
-/// As [`log`].
 pub async fn glance(client: &aws_sdk_cloudwatchlogs::Client, group: &str, since: i64) -> Result<Option<Vec<LogLine>>> {
     match read(client, group, since).await {
         Ok(lines) => Ok(Some(lines)),

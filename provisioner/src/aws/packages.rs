@@ -51,9 +51,6 @@ pub struct Place<'a> {
 }
 
 /// Stores a package, creates the bucket first if it is missing, and sets the user's tags on it.
-///
-/// # Errors
-/// The bucket belongs to somebody else, or a request fails.
 pub async fn store(client: &Client, place: Place<'_>, key: &str, zip: &[u8]) -> Result<Uploaded> {
     let bucket = place.bucket;
     match put(client, bucket, key, zip).await {
@@ -183,9 +180,6 @@ async fn create(client: &Client, place: Place<'_>) -> Result<()> {
 }
 
 /// The packages under a prefix, newest first; none where there is no bucket.
-///
-/// # Errors
-/// Any other failure of the requests.
 pub async fn list(client: &Client, bucket: &Bucket, prefix: &str) -> Result<Vec<StoredPackage>> {
     let objects = client
         .list_objects_v2()
@@ -213,9 +207,6 @@ pub async fn list(client: &Client, bucket: &Bucket, prefix: &str) -> Result<Vec<
 }
 
 /// Removes some packages.
-///
-/// # Errors
-/// Any failure of the requests.
 pub async fn remove(client: &Client, bucket: &Bucket, keys: &[String]) -> Result<()> {
     for batch in keys.chunks(1_000) {
         let objects: std::result::Result<Vec<_>, _> =

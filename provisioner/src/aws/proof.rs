@@ -10,9 +10,6 @@ use crate::error::Result;
 
 /// Whether a resource is gone; `None` for a type that this program does not know and for one that an
 /// emulator cannot be asked for.
-///
-/// # Errors
-/// A service answers neither yes nor no.
 pub async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bool>> {
     let name = resource.physical_id.as_str();
     let attempt = || format!("cannot ask for {} `{name}`", resource.resource_type);

@@ -23,9 +23,6 @@ pub struct Message {
 pub const HIDDEN_SECONDS: i32 = 120;
 
 /// Receives up to `most` messages, ten at once; none means that the queue has none to give.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn receive(client: &Client, url: &str, most: usize) -> Result<Vec<Message>> {
     let reply = client
         .receive_message()
@@ -48,9 +45,6 @@ pub async fn receive(client: &Client, url: &str, most: usize) -> Result<Vec<Mess
 }
 
 /// Removes a received message.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn remove(client: &Client, url: &str, message: &Message) -> Result<()> {
     client
         .delete_message()
@@ -63,9 +57,6 @@ pub async fn remove(client: &Client, url: &str, message: &Message) -> Result<()>
 }
 
 /// Shows a received message to others again, before its time.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn show(client: &Client, url: &str, message: &Message) -> Result<()> {
     client
         .change_message_visibility()
@@ -79,9 +70,6 @@ pub async fn show(client: &Client, url: &str, message: &Message) -> Result<()> {
 }
 
 /// About how many messages wait.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn count(client: &Client, url: &str) -> Result<usize> {
     let name = QueueAttributeName::ApproximateNumberOfMessages;
     let reply = client

@@ -9,9 +9,6 @@ use super::error::{explain, is_missing};
 use crate::error::Result;
 
 /// Copies of functions that may run at once in the account: all, and those that no function has reserved.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn concurrency(clients: &Clients) -> Result<(i32, i32)> {
     let reply = clients
         .lambda

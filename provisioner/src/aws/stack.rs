@@ -46,9 +46,6 @@ impl Stack {
     }
 
     /// One of its outputs.
-    ///
-    /// # Errors
-    /// It has no such output: another template made it.
     pub fn output(&self, name: &str) -> Result<&str> {
         self.outputs.get(name).map(String::as_str).ok_or_else(|| {
             Error::new(format!("stack `{}` has no output `{name}`", self.name)).hint(
@@ -94,9 +91,6 @@ impl Resource {
 }
 
 /// Describes a stack by name or ARN; `None` where there is none.
-///
-/// # Errors
-/// Any other failure of the request.
 pub async fn describe(client: &Client, name: &str) -> Result<Option<Stack>> {
     ask(client, name).await.map_err(|error| explain(format!("cannot describe stack `{name}`"), &error))
 }
@@ -148,9 +142,6 @@ fn from_sdk(stack: aws_sdk_cloudformation::types::Stack) -> Stack {
 }
 
 /// The template of a stack, as it was sent.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn template(client: &Client, name: &str) -> Result<String> {
     let reply = client
         .get_template()
@@ -162,9 +153,6 @@ pub async fn template(client: &Client, name: &str) -> Result<String> {
 }
 
 /// The template of a change set, as it was sent; `None` if there is no such change set.
-///
-/// # Errors
-/// Any other failure of the request.
 pub async fn template_of_change_set(client: &Client, change_set: &str) -> Result<Option<String>> {
     match client.get_template().change_set_name(change_set).template_stage(TemplateStage::Original).send().await {
         Ok(reply) => Ok(reply.template_body),
@@ -174,9 +162,6 @@ pub async fn template_of_change_set(client: &Client, change_set: &str) -> Result
 }
 
 /// The resources of a stack.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn resources(client: &Client, name: &str) -> Result<Vec<Resource>> {
     let summaries: Vec<_> = client
         .list_stack_resources()
@@ -203,18 +188,12 @@ pub async fn resources(client: &Client, name: &str) -> Result<Vec<Resource>> {
 }
 
 /// Whether there is any stack.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn any(client: &Client) -> Result<bool> {
     let page = client.describe_stacks().send().await.map_err(|error| explain("cannot list the stacks", &error))?;
     Ok(!page.stacks().is_empty())
 }
 
 /// The ARN of the stack of that name that was deleted last, within the 90 days for which CloudFormation remembers.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn last_deleted(client: &Client, name: &str) -> Result<Option<String>> {
     let deleted: Vec<_> = client
         .list_stacks()
@@ -231,9 +210,6 @@ pub async fn last_deleted(client: &Client, name: &str) -> Result<Option<String>>
 }
 
 /// The physical ids of the resources that a stack created.
-///
-/// # Errors
-/// The stack's events cannot be read.
 pub async fn created(client: &Client, stack_id: &str) -> Result<BTreeSet<String>> {
     let events: Vec<_> = client
         .describe_stack_events()
@@ -251,9 +227,6 @@ pub async fn created(client: &Client, stack_id: &str) -> Result<BTreeSet<String>
 }
 
 /// The token of the request that deleted a stack, where that is known.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn deletion_token(client: &Client, stack_id: &str) -> Result<Option<String>> {
     // The newest come first, and the last thing that happened to it is its deletion.
     let page = client
@@ -383,9 +356,6 @@ where
 
 /// Continues a rollback that failed; `skip` names the resources to leave as they are, `force` lets CloudFormation choose them, which it does
 /// only where none are named.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn continue_rollback(
     client: &Client,
     stack: &Stack,
@@ -410,9 +380,6 @@ pub async fn continue_rollback(
 }
 
 /// Cancels a running update; the stack rolls back.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn cancel_update(client: &Client, name: &str, token: Option<String>) -> Result<()> {
     client
         .cancel_update_stack()
@@ -425,9 +392,6 @@ pub async fn cancel_update(client: &Client, name: &str, token: Option<String>) -
 }
 
 /// Updates only one parameter: the template and every other parameter, the tags and the role stay as CloudFormation has them.
-///
-/// # Errors
-/// CloudFormation refuses the request.
 pub async fn update_parameter(
     client: &Client,
     stack: &Stack,

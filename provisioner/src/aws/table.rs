@@ -28,9 +28,6 @@ pub async fn exists(client: &Client, name: &str) -> Result<bool> {
 }
 
 /// What a table is like; `None` where there is none of that name.
-///
-/// # Errors
-/// Any other failure of the request.
 pub async fn describe(client: &Client, name: &str) -> Result<Option<adopt::Table>> {
     let table = match client.describe_table().table_name(name).send().await {
         Ok(reply) => reply.table.unwrap_or_else(|| TableDescription::builder().build()),
@@ -55,9 +52,6 @@ pub async fn describe(client: &Client, name: &str) -> Result<Option<adopt::Table
 }
 
 /// Reads one row, with the latest writes.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn get(client: &Client, table: &str, face_id: &str) -> Result<Option<Row>> {
     let reply = client
         .get_item()
@@ -71,9 +65,6 @@ pub async fn get(client: &Client, table: &str, face_id: &str) -> Result<Option<R
 }
 
 /// Deletes one row; one that is not there is as good.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn remove(client: &Client, table: &str, face_id: &str) -> Result<()> {
     client
         .delete_item()
@@ -86,9 +77,6 @@ pub async fn remove(client: &Client, table: &str, face_id: &str) -> Result<()> {
 }
 
 /// Counts the rows by reading the table, up to a limit; 0 where there is no table.
-///
-/// # Errors
-/// Any other failure of the requests.
 pub async fn count(client: &Client, table: &str, limit: usize) -> Result<usize> {
     let mut pages = client.scan().table_name(table).select(Select::Count).into_paginator().send();
     let mut count = 0;
@@ -106,9 +94,6 @@ pub async fn count(client: &Client, table: &str, limit: usize) -> Result<usize> 
 }
 
 /// Deletes a table and waits until it is gone; one that is not there is as good.
-///
-/// # Errors
-/// Any other failure of the requests.
 pub async fn delete(client: &Client, table: &str) -> Result<()> {
     let mut pace = Pace::new(Duration::from_millis(200), Duration::from_secs(3));
     let started = Instant::now();

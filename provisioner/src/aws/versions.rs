@@ -18,9 +18,6 @@ pub struct Version {
 }
 
 /// Every version below a prefix.
-///
-/// # Errors
-/// The bucket cannot be listed.
 pub async fn list(client: &Client, bucket: &Bucket, prefix: &str) -> Result<Vec<Version>> {
     let request =
         client.list_object_versions().bucket(&bucket.name).prefix(prefix).expected_bucket_owner(&bucket.owner);

@@ -80,9 +80,6 @@ async fn remove_packages(cx: &Context, bucket: &Bucket) -> Result<Deleted> {
 }
 
 /// Removes a bucket and everything in it; `objects` is their approximate number, if known.
-///
-/// # Errors
-/// A request fails.
 pub async fn picture_bucket(cx: &Context, bucket: &Bucket, objects: Option<usize>) -> Result<()> {
     empty(cx, bucket, objects).await?;
     bucket::delete(&cx.clients.s3, bucket).await?;
@@ -91,9 +88,6 @@ pub async fn picture_bucket(cx: &Context, bucket: &Bucket, objects: Option<usize
 }
 
 /// Empties a bucket and reports the progress; `objects` is their approximate number, if known.
-///
-/// # Errors
-/// A request fails.
 pub async fn empty(cx: &Context, bucket: &Bucket, objects: Option<usize>) -> Result<usize> {
     bucket::empty(&cx.clients.s3, bucket, "", |removed| {
         cx.events.emit(Event::Emptying { bucket: bucket.name.clone(), removed, of: objects });
@@ -102,9 +96,6 @@ pub async fn empty(cx: &Context, bucket: &Bucket, objects: Option<usize>) -> Res
 }
 
 /// Removes the table with its rows.
-///
-/// # Errors
-/// A request fails.
 pub async fn face_table(cx: &Context, name: &str) -> Result<()> {
     table::delete(&cx.clients.dynamodb, name).await?;
     cx.events.emit(Event::Removed { kind: Kept::Table, name: name.to_owned() });

@@ -34,9 +34,6 @@ impl Data {
     }
 
     /// The part that still exists.
-    ///
-    /// # Errors
-    /// A service cannot be asked.
     pub async fn existing(self, cx: &Context) -> Result<Self> {
         let (mut buckets, mut tables) = (Vec::new(), Vec::new());
         for bucket in self.buckets {
@@ -59,9 +56,6 @@ impl Data {
     }
 
     /// Reports what was kept, how much it holds, and how to get it back.
-    ///
-    /// # Errors
-    /// Something that was to be kept is gone, or a service cannot be asked.
     pub async fn report_kept(&self, cx: &Context) -> Result<()> {
         if self.is_empty() {
             return Ok(());

@@ -37,9 +37,6 @@ enum Attempt {
 
 /// Deletes the stack, and its packages once CloudFormation has accepted the first deletion: a stack whose deletion is refused keeps what
 /// its next rollback needs. Returns what became of the packages.
-///
-/// # Errors
-/// The stack cannot be deleted.
 pub async fn delete(cx: &Context, stack: &Stack, first: FirstStep, plan: Plan<'_>) -> Result<Packages> {
     let attempts = [Attempt::AsItIs, Attempt::Emptied, Attempt::Retaining, Attempt::Forced];
     // A deletion that failed before would fail again unchanged.

@@ -11,9 +11,6 @@ use crate::steps::clean;
 use crate::steps::data::Data;
 
 /// The bucket and the table of a deleted stack that still exist.
-///
-/// # Errors
-/// A service cannot be asked.
 pub async fn left_by(cx: &Context, stack_id: &str, account: &str) -> Result<Data> {
     let client = &cx.clients.cloudformation;
     let (resources, created) = tokio::try_join!(stack::resources(client, stack_id), stack::created(client, stack_id))?;
@@ -24,9 +21,6 @@ pub async fn left_by(cx: &Context, stack_id: &str, account: &str) -> Result<Data
 }
 
 /// What the last creation of this stack left, if it failed and was this tool's.
-///
-/// # Errors
-/// A service cannot be asked.
 pub async fn find(cx: &Context) -> Result<Data> {
     let client = &cx.clients.cloudformation;
     let Some(id) = stack::last_deleted(client, cx.stack()).await? else { return Ok(Data::default()) };
@@ -40,9 +34,6 @@ pub async fn find(cx: &Context) -> Result<Data> {
 }
 
 /// Whether nothing is in it.
-///
-/// # Errors
-/// A service cannot be asked.
 pub async fn is_empty(cx: &Context, data: &Data) -> Result<bool> {
     for bucket in &data.buckets {
         if bucket::count(&cx.clients.s3, bucket, 1).await? > 0 {
@@ -58,9 +49,6 @@ pub async fn is_empty(cx: &Context, data: &Data) -> Result<bool> {
 }
 
 /// Removes it.
-///
-/// # Errors
-/// A request fails.
 pub async fn remove(cx: &Context, data: &Data) -> Result<()> {
     for bucket in &data.buckets {
         clean::picture_bucket(cx, bucket, Some(0)).await?;

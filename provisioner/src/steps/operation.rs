@@ -46,9 +46,6 @@ pub struct Followed {
 
 impl Operation {
     /// Announces the operation and follows it.
-    ///
-    /// # Errors
-    /// It cannot be followed, or the user left it.
     pub async fn follow(&self, cx: &Context) -> Result<Followed> {
         let answering = Answering::begin();
         cx.events.emit(Event::OperationStarted { operation: self.kind, stack: cx.stack().to_owned() });
@@ -100,9 +97,6 @@ impl Operation {
 }
 
 /// Follows somebody else's operation to its end, whatever that is.
-///
-/// # Errors
-/// The stack cannot be followed.
 pub async fn join(cx: &Context, stack: &Stack, command: Command) -> Result<()> {
     let answering = Answering::begin();
     cx.events.emit(Event::Joined { stack: stack.name.clone(), status: stack.status.clone() });
@@ -112,9 +106,6 @@ pub async fn join(cx: &Context, stack: &Stack, command: Command) -> Result<()> {
 }
 
 /// Starts a deletion.
-///
-/// # Errors
-/// CloudFormation refuses it.
 pub async fn begin_deletion(cx: &Context, stack: &Stack, deletion: &Deletion) -> Result<Operation> {
     let origin = follow::begin_as(if deletion.keeps_data { KEEPING } else { "" });
     stack::delete(&cx.clients.cloudformation, stack, deletion, origin.token()).await?;
@@ -122,9 +113,6 @@ pub async fn begin_deletion(cx: &Context, stack: &Stack, deletion: &Deletion) ->
 }
 
 /// Continues a failed rollback: first unchanged, then without the resources that stop it, then by force.
-///
-/// # Errors
-/// The rollback cannot be finished.
 pub async fn continue_rollback(cx: &Context, stack: &Stack, role: Option<&String>) -> Result<()> {
     let role = role.cloned();
     cx.confirm(&format!("stack {} is stuck in {}: continue its rollback?", stack.name, stack.status))?;

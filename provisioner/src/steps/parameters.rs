@@ -33,9 +33,6 @@ pub struct Inputs<'a> {
 }
 
 /// Computes the values: the defaults, then the deployed values, then what this run decides, then what the user sets.
-///
-/// # Errors
-/// Never; a reservation that cannot be computed is reported and left as it is.
 pub async fn values(cx: &Context, inputs: Inputs<'_>) -> BTreeMap<String, String> {
     let Inputs { loaded: Loaded { template, parameters }, observed, package, .. } = inputs;
     let defaults = template.parameters.iter();

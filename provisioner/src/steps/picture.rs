@@ -32,9 +32,6 @@ pub struct Deployment {
 
 impl Deployment {
     /// Reads it from the stack's outputs and parameters.
-    ///
-    /// # Errors
-    /// An output is missing: the stack was created from another template.
     pub fn of(stack: &Stack) -> Result<Self> {
         let owner =
             stack.account().ok_or_else(|| Error::new(format!("the ARN `{}` does not name an account", stack.id)))?;
@@ -66,9 +63,6 @@ pub struct Upload {
 }
 
 /// Uploads a picture.
-///
-/// # Errors
-/// Any failure of the request.
 pub async fn upload(
     cx: &Context,
     deployment: &Deployment,
@@ -127,9 +121,6 @@ pub enum PictureResult {
 }
 
 /// Waits until the function has finished with a picture. A failed attempt is not the end: Lambda tries again.
-///
-/// # Errors
-/// Table or log cannot be read.
 pub async fn wait(cx: &Context, deployment: &Deployment, upload: &Upload, patience: Duration) -> Result<PictureResult> {
     let started = Instant::now();
     let mut pace = Pace::new(Duration::from_millis(200), Duration::from_secs(2));
@@ -186,9 +177,6 @@ pub async fn rows(cx: &Context, deployment: &Deployment, picture: &Picture) -> R
 }
 
 /// Removes the rows of a picture. The first row says how many there are, so it is removed last.
-///
-/// # Errors
-/// A request fails.
 pub async fn remove_rows(cx: &Context, deployment: &Deployment, picture: &Picture) -> Result<()> {
     for rank in (0..rows(cx, deployment, picture).await?.len()).rev() {
         table::remove(&cx.clients.dynamodb, &deployment.table, &picture.face_id(rank)).await?;
@@ -197,9 +185,6 @@ pub async fn remove_rows(cx: &Context, deployment: &Deployment, picture: &Pictur
 }
 
 /// Removes every version of a picture.
-///
-/// # Errors
-/// A request fails.
 pub async fn remove_objects(cx: &Context, deployment: &Deployment, key: &str) -> Result<()> {
     bucket::remove(&cx.clients.s3, &deployment.bucket, key, |_| {}).await.map(|_| ())
 }

@@ -66,9 +66,6 @@ pub async fn check_region(cx: &Context) -> Result<Listed> {
 }
 
 /// Finds out who acts and what stands. The account comes with a stack's ARN; only without a stack is STS asked.
-///
-/// # Errors
-/// No usable credentials, or a request fails.
 pub async fn observe(cx: &Context) -> Result<Observed> {
     let found = stack::describe(&cx.clients.cloudformation, cx.stack()).await?;
     if let Some((stack, account)) = found.as_ref().and_then(|stack| Some((stack, stack.account()?.to_owned()))) {
@@ -90,9 +87,6 @@ pub async fn observe(cx: &Context) -> Result<Observed> {
 }
 
 /// Refuses to touch a stack that another tool made, or is about to make.
-///
-/// # Errors
-/// The stack is not ours.
 pub async fn check_owner(cx: &Context, stack: &Stack) -> Result<()> {
     if stack.is_ours() {
         return Ok(());
@@ -134,9 +128,6 @@ pub fn check_protection(cx: &Context, stack: &Stack) -> Result<()> {
 }
 
 /// Refuses to create what exists outside the stack, so that CloudFormation does not fail halfway. `known` is what will be removed before.
-///
-/// # Errors
-/// Table or bucket exist already.
 pub async fn check_clashes(cx: &Context, table_name: &str, bucket_name: &str, known: &Data) -> Result<()> {
     let (table, bucket) =
         tokio::try_join!(table::exists(&cx.clients.dynamodb, table_name), bucket::exists(&cx.clients.s3, bucket_name))?;
@@ -156,9 +147,6 @@ pub async fn check_clashes(cx: &Context, table_name: &str, bucket_name: &str, kn
 }
 
 /// What a command does first with a stack.
-///
-/// # Errors
-/// This version does not know the stack's status.
 pub fn first_step(stack: &Stack, command: Command) -> Result<FirstStep> {
     Condition::of(&stack.status).map(|condition| condition.first_step(command)).ok_or_else(|| {
         Error::new(format!(
@@ -171,9 +159,6 @@ pub fn first_step(stack: &Stack, command: Command) -> Result<FirstStep> {
 }
 
 /// The stack that a command needs, in a state in which it works.
-///
-/// # Errors
-/// There is no such stack.
 pub async fn deployed(cx: &Context) -> Result<Stack> {
     let found = stack::describe(&cx.clients.cloudformation, cx.stack()).await?;
     found.filter(|stack| !stack.outputs.is_empty()).ok_or_else(|| {

@@ -23,9 +23,6 @@ use crate::steps::settings::{self, Loaded, Settings};
 use crate::steps::{adopt, failed_creation, operation};
 
 /// Computes what `up` would do.
-///
-/// # Errors
-/// Wrong settings, a failed preflight or build, or a stack that cannot be updated.
 pub async fn prepare(cx: &Context, settings: &Settings, purpose: Purpose) -> Result<Prepared> {
     let loaded = settings::load(settings)?;
     let region_listed = preflight::check_region(cx).await?;

@@ -76,9 +76,6 @@ pub fn changed_parameters<'a>(
 }
 
 /// Plans an update that changes nothing but the package: it needs no change set, because it keeps the template and every other value.
-///
-/// # Errors
-/// Never.
 pub fn plan_package_update(prepared: &mut Prepared) -> Result<()> {
     let before = prepared.observed.stack.as_ref().and_then(|stack| stack.parameters.get(CODE_KEY).cloned());
     let functions = prepared.template.of_type("AWS::Lambda::Function");
@@ -99,9 +96,6 @@ pub fn plan_package_update(prepared: &mut Prepared) -> Result<()> {
 }
 
 /// Makes the change set and sets the plan that it contains. Unless it is only a preview, the package is stored meanwhile.
-///
-/// # Errors
-/// CloudFormation cannot make it, the package cannot be stored, or a stopped update has nothing new to try.
 pub async fn make_change_set(
     cx: &Context,
     settings: &Settings,
@@ -177,9 +171,6 @@ pub async fn make_change_set(
 }
 
 /// Stores the package in its bucket.
-///
-/// # Errors
-/// Any failure of the upload.
 pub async fn store(cx: &Context, prepared: &Prepared) -> Result<()> {
     let key = names::package_key(cx.stack(), &prepared.package.sha256);
     let place = packages::Place {
@@ -198,9 +189,6 @@ pub async fn store(cx: &Context, prepared: &Prepared) -> Result<()> {
 }
 
 /// Refuses a plan that removes or replaces the bucket or the table.
-///
-/// # Errors
-/// Data would be lost, and that was not allowed.
 pub fn check_data_loss(plan: &Plan, allowed: bool) -> Result<()> {
     let lost = plan.data_loss();
     if lost.is_empty() || allowed {

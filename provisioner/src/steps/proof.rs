@@ -28,9 +28,6 @@ pub fn resource(resource_type: &str, name: &str) -> Resource {
 const QUESTIONS: usize = 85;
 
 /// Asks each resource's service whether it is gone, and reports each answer.
-///
-/// # Errors
-/// Something is still there, or a service cannot be asked.
 pub async fn prove_gone(cx: &Context, observed: &Observed, resources: &[Resource]) -> Result<()> {
     let (mut checked, mut left) = (0, Vec::new());
     for (resource, answer) in resources.iter().zip(ask(cx, resources).await?) {

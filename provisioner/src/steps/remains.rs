@@ -61,9 +61,6 @@ pub async fn unfinished(cx: &Context) -> Result<Option<Unfinished>> {
 }
 
 /// Removes the packages of a stack that does not exist: one that was never created, or that was deleted without them.
-///
-/// # Errors
-/// Not confirmed, or a request fails.
 pub async fn forgotten_packages(cx: &Context, observed: &Observed) -> Result<Exit> {
     let bucket = packages::bucket(&observed.account, cx.region());
     let packages = packages::list(&cx.clients.s3, &bucket, &format!("{}/", cx.stack())).await?;

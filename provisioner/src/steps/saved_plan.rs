@@ -23,9 +23,6 @@ use crate::steps::prepared::{CODE_KEY, Prepared};
 const MAX_PACKAGE_BYTES: u64 = 52_428_800;
 
 /// Writes the plan to a file. The file is complete or not there at all.
-///
-/// # Errors
-/// The file cannot be written.
 pub fn write(cx: &Context, path: &Path, prepared: &Prepared) -> Result<()> {
     let path = cx.own_file(path);
     let observed = prepared.observed.stack.as_ref().map(|stack| stack.id.clone());

@@ -54,9 +54,6 @@ fn assignment(text: &str) -> std::result::Result<(String, String), String> {
 }
 
 /// Checks the ARN of a service role.
-///
-/// # Errors
-/// It is not the ARN of a role.
 pub fn role_arn(text: &str) -> std::result::Result<String, String> {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     match parts.as_slice() {
@@ -81,9 +78,6 @@ pub struct Loaded {
 }
 
 /// Reads the files, and checks the parameters against the template, and the tags.
-///
-/// # Errors
-/// A file cannot be read, a parameter does not fit the template, or a tag is invalid.
 pub fn load(settings: &Settings) -> Result<Loaded> {
     for (key, value) in
         settings.tags.iter().map(|(k, v)| (k, v.as_str())).chain(settings.untags.iter().map(|k| (k, "")))
@@ -151,9 +145,6 @@ fn check(template: &Template, parameters: &[(String, String)]) -> Result<()> {
 }
 
 /// The architecture that the user names, or that of this machine for the local cloud.
-///
-/// # Errors
-/// There is no such architecture.
 pub fn architecture(cx: &Context, parameters: &[(String, String)]) -> Result<Option<Architecture>> {
     let named = parameters.iter().rev().find(|(name, _)| name == "Architecture").map(|(_, value)| value.as_str());
     match named {

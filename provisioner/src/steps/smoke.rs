@@ -56,9 +56,6 @@ const FULL: [Case; 3] = [
 const UPLOADS: u32 = 3;
 
 /// Tests the deployed stack.
-///
-/// # Errors
-/// There is no stack, or the system does not work.
 pub async fn run(cx: &Context, args: &Options) -> Result<Exit> {
     match preflight::deployed(cx).await {
         Ok(stack) => prove(cx, &stack, args).await,
@@ -67,9 +64,6 @@ pub async fn run(cx: &Context, args: &Options) -> Result<Exit> {
 }
 
 /// Tests a deployed stack, unless this very deployment has passed the test already.
-///
-/// # Errors
-/// As [`prove`].
 pub async fn prove_once(cx: &Context, stack: &Stack, args: &Options) -> Result<Exit> {
     if let Ok(current) = current(cx, stack).await
         && recorded(cx, stack).await.as_ref() == Some(&current)
@@ -81,9 +75,6 @@ pub async fn prove_once(cx: &Context, stack: &Stack, args: &Options) -> Result<E
 }
 
 /// Tests a deployed stack, and records that this deployment passed. Only `up` may write to the bucket for packages.
-///
-/// # Errors
-/// As [`prove`].
 pub async fn prove_and_record(cx: &Context, stack: &Stack, args: &Options) -> Result<Exit> {
     let outcome = prove(cx, stack, args).await?;
     if outcome == Exit::Success {

@@ -13,9 +13,6 @@ use crate::error::Result;
 use crate::steps::picture::{self, Deployment};
 
 /// Removes the pictures and rows of smoke tests that cannot be running any more.
-///
-/// # Errors
-/// The bucket cannot be listed, or something cannot be removed.
 pub async fn remove(cx: &Context, deployment: &Deployment) -> Result<()> {
     let prefix = format!("{}{TEST_PREFIX}", deployment.key_prefix);
     let now = clock::now_millis();
