@@ -179,7 +179,7 @@ async fn what_does_not_fit_is_left_alone() {
         ),
         (
             &["-P", "TableName=Good", "-P", "BucketName=with-policy", "-P", "TlsOnly=yes"],
-            "bucket `with-policy` has a policy of its own, and the template would set another",
+            "bucket `with-policy` has a policy, which the template would replace",
         ),
     ] {
         let refused = local.run(&[&["up", "--adopt"], parameters].concat(), 4);

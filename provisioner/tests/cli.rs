@@ -42,7 +42,7 @@ fn regions_without_rekognition_are_refused_before_anything_is_built() {
     check(
         "up --region cn-north-1 --yes",
         4,
-        &["region `cn-north-1` has no Amazon Rekognition", "no region of this partition"],
+        &["region `cn-north-1` has no Amazon Rekognition", "no region in this partition"],
     );
 }
 

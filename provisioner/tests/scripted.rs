@@ -103,7 +103,7 @@ async fn failures_are_explained_as_recorded() {
         let failed = run.event("failed");
         assert_eq!(failed["diagnosis"]["kind"], kind, "{history}");
         assert!(failed["diagnosis"]["reason"].as_str().is_some_and(|reason| reason.contains(said)), "{failed}");
-        assert!(run.error().contains("what it had created was removed"), "{}", run.error());
+        assert!(run.error().contains("CloudFormation deleted the resources that it had created"), "{}", run.error());
     }
     for (history, kind) in [("update-rolled-back", "other"), ("express", "transient")] {
         let script =
@@ -167,7 +167,7 @@ async fn a_person_reads_one_cause_its_statement_and_the_way_on() {
             [
                 "cause: Bucket (AWS::S3::Bucket): hook MyOrg::S3::Encryption (PRE_PROVISION): the bucket must be encrypted",
                 "hint: the hook belongs to your account or organization: ask its owner what it requires",
-                "error: the creation of stack `face-recognition` failed (DELETE_COMPLETE), and what it had created was removed",
+                "error: the creation of stack `face-recognition` failed (DELETE_COMPLETE); CloudFormation deleted the resources that it had created",
             ],
         ),
     ] {
@@ -449,7 +449,7 @@ async fn refusals() {
             "termination protection",
             Script { protected: true, status: Some("ROLLBACK_COMPLETE"), ..standing() },
             4,
-            "protected against deletion",
+            "has termination protection",
         ),
         (
             "two creates at once",

@@ -145,7 +145,8 @@ pub enum Event {
     Detecting { done: usize, of: usize },
     /// The faces of one picture.
     Faces { file: String, key: String, rows: Vec<Row>, outcome: Option<String>, reason: Option<String> },
-    /// The number of pictures that failed for a reason already reported, and of those that were not tried because of it.
+    /// The number of pictures that failed for a reason already reported, and of those that were not tried because of
+    /// it.
     MoreFailures { same: usize, not_tried: usize },
     /// The number of rows that a search found and read, and whether there are more.
     FacesFound { rows: usize, read: usize, more: bool },

@@ -1,12 +1,12 @@
-//! A plan in a file: what `plan --out` writes, and what `up --plan` compares before it executes it.
+//! The file that `plan --out` writes, and the comparison that `up --plan` makes before it executes the plan.
 //!
-//! Pure. The change set holds the changes; the file names everything that must be the same when they are executed.
+//! Pure. The change set has the changes; the file has everything that must be unchanged when they are executed.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The version of the file's form.
+/// The version of the file format.
 pub const VERSION: u32 = 1;
 
 /// A saved plan.
@@ -23,9 +23,9 @@ pub struct SavedPlan {
     pub stack: String,
     /// The stack's ARN.
     pub stack_id: String,
-    /// Whether the stack is created.
+    /// Whether the plan creates the stack.
     pub creates: bool,
-    /// The ARN of the change set; `None` if there was nothing to do.
+    /// The ARN of the change set; `None` if there were no changes.
     pub change_set: Option<String>,
     /// Every parameter with its value.
     pub parameters: BTreeMap<String, String>,
@@ -35,7 +35,7 @@ pub struct SavedPlan {
     pub package_sha256: String,
 }
 
-/// What a later run finds, to be compared with a saved plan.
+/// The state that a later run finds, to be compared with a saved plan.
 #[derive(Clone, Debug)]
 pub struct Found<'a> {
     /// Twelve digits.
@@ -46,23 +46,23 @@ pub struct Found<'a> {
     pub stack: &'a str,
     /// The stack's ARN, if there is a stack.
     pub stack_id: Option<&'a str>,
-    /// The SHA-256 of the change set's template, if there is a change set that can still be executed.
+    /// The SHA-256 of the change set's template, if the change set can still be executed.
     pub template_sha256: Option<&'a str>,
     /// The parameters of the change set.
     pub parameters: &'a BTreeMap<String, String>,
-    /// The SHA-256 of the stored package, if it is there.
+    /// The SHA-256 of the stored package, if it exists.
     pub package_sha256: Option<&'a str>,
 }
 
 impl SavedPlan {
-    /// What differs from the plan, one clause each; none if the plan can be executed exactly.
+    /// Describes each difference from the plan in a clause; if there are none, the plan can be executed exactly.
     #[must_use]
     pub fn differences(&self, found: &Found<'_>) -> Vec<String> {
         let mut differences = Vec::new();
         let mut compare = |what: &str, planned: &str, now: Option<&str>| {
             if now != Some(planned) {
                 let now = now.map_or_else(|| "missing".to_owned(), |now| format!("`{now}`"));
-                differences.push(format!("{what} was `{planned}` in the plan and is {now} now"));
+                differences.push(format!("{what} was `{planned}` when the plan was made and is {now} now"));
             }
         };
         compare("the account", &self.account, Some(found.account));
@@ -71,7 +71,7 @@ impl SavedPlan {
         compare("the stack's ARN", &self.stack_id, found.stack_id);
         if self.change_set.is_some() {
             if found.template_sha256.is_none() {
-                differences.push("the change set cannot be executed anymore".to_owned());
+                differences.push("the change set can no longer be executed".to_owned());
                 return differences;
             }
             compare("the template's SHA-256", &self.template_sha256, found.template_sha256);
@@ -118,20 +118,26 @@ mod tests {
         };
         assert!(plan.differences(&found).is_empty());
         for (found, said) in [
-            (Found { account: "2", ..found.clone() }, "the account was `123456789012` in the plan and is `2` now"),
+            (
+                Found { account: "2", ..found.clone() },
+                "the account was `123456789012` when the plan was made and is `2` now",
+            ),
             (Found { region: "us-east-1", ..found.clone() }, "the region"),
             (Found { stack: "other", ..found.clone() }, "the stack name"),
             (
                 Found { stack_id: None, ..found.clone() },
-                "the stack's ARN was `arn:stack` in the plan and is missing now",
+                "the stack's ARN was `arn:stack` when the plan was made and is missing now",
             ),
-            (Found { template_sha256: None, ..found.clone() }, "the change set cannot be executed anymore"),
+            (Found { template_sha256: None, ..found.clone() }, "the change set can no longer be executed"),
             (Found { template_sha256: Some("cc"), ..found.clone() }, "the template's SHA-256"),
             (
                 Found { package_sha256: None, ..found.clone() },
-                "the package's SHA-256 was `bb` in the plan and is missing now",
+                "the package's SHA-256 was `bb` when the plan was made and is missing now",
             ),
-            (Found { parameters: &other, ..found.clone() }, "parameter `Timeout` was `10` in the plan and is `20` now"),
+            (
+                Found { parameters: &other, ..found.clone() },
+                "parameter `Timeout` was `10` when the plan was made and is `20` now",
+            ),
         ] {
             assert_eq!(plan.differences(&found).len(), 1, "{said}");
             assert!(plan.differences(&found)[0].starts_with(said), "{:?}", plan.differences(&found));
@@ -139,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_survives_its_file() {
+    fn a_plan_is_read_back_unchanged() {
         let text = serde_json::to_string_pretty(&plan()).expect("JSON");
         assert_eq!(serde_json::from_str::<SavedPlan>(&text).expect("a plan"), plan());
     }

@@ -33,8 +33,8 @@ pub const TEST_PREFIX: &str = "provisioner-smoke/";
 /// No smoke test runs for an hour: its time-out is 90 seconds per picture unless the user sets another one.
 const ABANDONED_AFTER_MILLIS: i64 = 3_600_000;
 
-/// Whether a picture belongs to a smoke test that began at least an hour ago. `rest` is its key without the prefix: the time at which the
-/// test began, in milliseconds since the Unix epoch, then `/` and a name.
+/// Whether a picture belongs to a smoke test that began at least an hour ago. `rest` is its key without the prefix: the
+/// time at which the test began, in milliseconds since the Unix epoch, then `/` and a name.
 #[must_use]
 pub fn is_abandoned(rest: &str, now_millis: i64) -> bool {
     let began = rest.split_once('/').and_then(|(began, _)| began.parse::<i64>().ok());

@@ -1,8 +1,8 @@
-//! Small operations on text from outside.
+//! Operations on the output of other programs.
 //!
-//! Pure: text in, text out.
+//! Pure.
 
-/// The last lines of a program's output, without empty ones: they say why it failed.
+/// The last lines of a program's output, without empty lines: they usually say why it failed.
 #[must_use]
 pub fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();

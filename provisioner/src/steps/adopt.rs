@@ -1,6 +1,6 @@
 //! Finds a table and a bucket outside the stack that `--adopt` can import.
 //!
-//! Invariant: nothing in them is touched. What does not fit is refused before anything is changed.
+//! Invariant: their contents are not touched, and unsuitable ones are refused before anything is changed.
 
 use crate::aws::bucket::{self, Bucket};
 use crate::aws::stack::{self, Stack};
@@ -14,7 +14,7 @@ use crate::core::plan::{Action, Plan, Property};
 use crate::core::template::Template;
 use crate::error::{Error, Exit, Result};
 
-/// What the template would call the bucket and the table.
+/// The names that the template gives to the bucket and the table.
 #[derive(Clone, Debug)]
 pub struct Names {
     /// The bucket, and the account that must own it.
@@ -25,10 +25,10 @@ pub struct Names {
     pub sets_policy: bool,
 }
 
-/// Looks for what `--adopt` can import; `None` if there is nothing.
+/// Finds the resources that `--adopt` can import; `None` if there are none.
 ///
 /// # Errors
-/// Something exists under one of the names and cannot be adopted, or a request fails.
+/// A resource with one of the names exists but cannot be adopted, or a request fails.
 pub async fn find(
     cx: &Context,
     template: &Template,
@@ -62,7 +62,7 @@ pub async fn find(
     }
     adopt::adoption(template, &existing)
         .map(Some)
-        .map_err(|error| Error::new("this template cannot adopt what exists").because(&error).exit(Exit::Usage))
+        .map_err(|error| Error::new("this template cannot adopt existing resources").because(&error).exit(Exit::Usage))
 }
 
 async fn find_table(cx: &Context, name: &str) -> Result<Option<Existing>> {
@@ -70,7 +70,7 @@ async fn find_table(cx: &Context, name: &str) -> Result<Option<Existing>> {
     found.check().map_err(|reason| {
         Error::new(format!("table `{name}` cannot be adopted: {reason}"))
             .exit(Exit::Refused)
-            .hint("choose another name with `--parameter TableName=NAME`; this table stays as it is")
+            .hint("choose another name with `--parameter TableName=NAME`; this table was not changed")
     })?;
     Ok(Some(Existing::Table { name: name.to_owned(), table: found }))
 }
@@ -82,10 +82,10 @@ async fn find_bucket(cx: &Context, names: &Names) -> Result<Option<Existing>> {
     }
     let conflicts = bucket::conflicts(&cx.clients.s3, &names.bucket, cx.region()).await?;
     if conflicts.policy && names.sets_policy {
-        return Err(Error::new(format!("bucket `{name}` has a policy, and the template would set another one"))
+        return Err(Error::new(format!("bucket `{name}` has a policy, which the template would replace"))
             .exit(Exit::Refused)
-            .hint("`--parameter TlsOnly=no` leaves the bucket's policy alone")
-            .hint(Hint::from("or delete it: ").then_shell([
+            .hint("add `--parameter TlsOnly=no` to keep the bucket's policy")
+            .hint(Hint::from("or delete the policy with ").then_shell([
                 "aws",
                 "s3api",
                 "delete-bucket-policy",
@@ -101,7 +101,7 @@ async fn find_bucket(cx: &Context, names: &Names) -> Result<Option<Existing>> {
     Ok(Some(Existing::Bucket { name: name.clone() }))
 }
 
-/// Adds to the plan what the second change set will change in what the first one imports.
+/// Adds to the plan the properties of imported resources that the second change set will change.
 pub fn announce_later(plan: &mut Plan, adoption: &Adoption) {
     for (logical_id, later) in &adoption.later {
         for change in plan.changes.iter_mut().filter(|c| c.action == Action::Import && &c.logical_id == logical_id) {

@@ -1,4 +1,4 @@
-//! Does what a plan says.
+//! Executes a plan.
 
 use crate::aws::change_set::{self, Mode};
 use crate::aws::follow;
@@ -16,17 +16,17 @@ use crate::steps::operation::{self, Operation};
 use crate::steps::preflight;
 use crate::steps::prepared::{self, CODE_KEY, Prepared};
 
-/// Does what the plan says and returns the stack as it is afterwards. `beside` runs once CloudFormation has accepted the operation.
+/// Executes the plan and returns the resulting stack. `beside` runs once CloudFormation has accepted the operation.
 ///
 /// # Errors
-/// The operation fails; its cause was reported.
+/// If the operation fails, its cause has already been reported.
 pub async fn run(cx: &Context, prepared: &Prepared, beside: impl Future<Output = ()>) -> Result<Stack> {
     let (kind, origin, stack_id) = begin(cx, prepared).await?;
     let operation = Operation { kind, stack_id, origin, command: Command::Up };
     tokio::join!(followed(cx, &operation), beside).0
 }
 
-/// Starts what the plan says; returns the kind, the origin and the stack's ARN.
+/// Starts the operation; returns its kind, its origin, and the stack's ARN.
 async fn begin(cx: &Context, prepared: &Prepared) -> Result<(Kind, Origin, String)> {
     let client = &cx.clients.cloudformation;
     if let Some(change_set) = &prepared.change_set {
@@ -58,7 +58,7 @@ async fn begin(cx: &Context, prepared: &Prepared) -> Result<(Kind, Origin, Strin
     Ok((Kind::Creation, Origin::NewStack, stack::create(client, &creation).await?))
 }
 
-/// Updates nothing but the package, or uses a change set if `UpdateStack` is denied.
+/// Updates only the package. If `UpdateStack` is denied, it uses a change set.
 async fn update_package(cx: &Context, prepared: &Prepared, stack: &Stack) -> Result<(Kind, Origin, String)> {
     let client = &cx.clients.cloudformation;
     prepared::store(cx, prepared).await?;
@@ -106,7 +106,7 @@ async fn followed(cx: &Context, operation: &Operation) -> Result<Stack> {
     let (kind, status) = (operation.kind, followed.ended.status.clone());
     let label = kind.label();
     match followed.ended.stack {
-        // A failed creation ends with the stack deleted, and its ARN still describes it.
+        // After a failed creation, the stack is deleted, but its ARN still describes it.
         Some(stack) if kind.succeeded(&status) => Ok(stack),
         _ if followed.cancelled => {
             Err(Error::new(format!("the {label} of stack `{}` was cancelled ({status})", cx.stack()))
@@ -119,8 +119,8 @@ async fn followed(cx: &Context, operation: &Operation) -> Result<Stack> {
                 None => None,
             };
             let removed = match &left {
-                Some(left) if left.is_empty() => ", and what it had created was removed",
-                Some(_) => ", and CloudFormation left some of what it had created",
+                Some(left) if left.is_empty() => "; CloudFormation deleted the resources that it had created",
+                Some(_) => "; CloudFormation did not delete all resources that it had created",
                 None => "",
             };
             let error = Error::new(format!("the {label} of stack `{}` failed ({status}){removed}", cx.stack()));
@@ -133,27 +133,27 @@ async fn followed(cx: &Context, operation: &Operation) -> Result<Stack> {
     }
 }
 
-/// Deletes the remains of a failed creation, provided that no bucket or table still exists among them.
+/// Deletes the remains of a failed creation, unless they include a bucket or a table that still exists.
 async fn delete_remains(cx: &Context, stack: &Stack, role: Option<String>) -> Result<()> {
     preflight::check_protection(cx, stack)?;
     let left = stack::resources(&cx.clients.cloudformation, &stack.id).await?;
     for resource in left.iter().filter(|resource| stack.status.holds(&resource.status)) {
         if resource.is_data() && proof::is_gone(&cx.clients, resource).await? == Some(false) {
             return Err(Error::new(format!(
-                "stack `{}` failed ({}), and its {} `{}` still exists",
+                "the creation of stack `{}` failed ({}), but its {} `{}` still exists",
                 stack.name, stack.status, resource.resource_type, resource.physical_id
             ))
             .exit(Exit::Blocked)
             .hint(
                 Hint::command("down")
-                    .then(" removes both; ")
+                    .then(" deletes both; ")
                     .then_command("down --keep-data")
                     .then(" keeps the data for ")
                     .then_command("up --adopt"),
             ));
         }
     }
-    // It holds no data; the data resources that it lists were never its own.
+    // The stack has no data: buckets and tables that it lists were never its own.
     let deletion = Deletion { keeps_data: true, role, ..Deletion::default() };
     let ended = operation::begin_deletion(cx, stack, &deletion).await?.follow(cx).await?.ended;
     if ended.status.is_deleted() {
@@ -164,14 +164,14 @@ async fn delete_remains(cx: &Context, stack: &Stack, role: Option<String>) -> Re
         .exit(Exit::Blocked)
         .hint(
             Hint::command("down")
-                .then(" does more: it empties buckets, retains what cannot be deleted, and says what is left"),
+                .then(" also empties buckets, retains resources that cannot be deleted, and reports them"),
         ))
 }
 
-/// Changes what was imported to the template's settings, with a second change set.
+/// Applies the template's settings to the imported resources, with a second change set.
 ///
 /// # Errors
-/// It would replace something, or it fails. What was imported stays in the stack in either case.
+/// The change set would replace a resource, or it fails. In either case, the imported resources stay in the stack.
 pub async fn complete_adoption(cx: &Context, prepared: &mut Prepared, imported: Stack) -> Result<Stack> {
     let client = &cx.clients.cloudformation;
     let second = change_set::create(client, &plain_update(cx, prepared)).await?;
@@ -182,7 +182,7 @@ pub async fn complete_adoption(cx: &Context, prepared: &mut Prepared, imported: 
     cx.events.emit(Event::Planned { plan: plan.clone() });
     if let Err(refused) = prepared::check_data_loss(&plan, false) {
         change_set::discard(client, &second.id).await;
-        return Err(refused.cause("the table or bucket is in the stack now, unchanged"));
+        return Err(refused.cause("the import has succeeded; the imported resources were not changed"));
     }
     prepared.plan = plan;
     prepared.change_set = Some(second);

@@ -1,4 +1,4 @@
-//! Removes what is not in the stack: unexecuted change sets, packages that nobody needs, and data.
+//! Deletes what is not in the stack: unexecuted change sets, unused packages, and data.
 
 use crate::aws::bucket::{self, Bucket, Deleted};
 use crate::aws::{change_set, packages, stack, table};
@@ -8,19 +8,19 @@ use crate::core::plan::Operation;
 use crate::error::{Error, Result};
 use crate::steps::prepared::Prepared;
 
-/// Removes a change set that was only shown, and the empty stack that a change set of type CREATE leaves.
+/// Deletes a change set that was only a preview, and the empty stack that a change set of type CREATE leaves behind.
 pub async fn discard(cx: &Context, prepared: &Prepared) {
     let Some(change_set) = &prepared.change_set else { return };
     change_set::discard(&cx.clients.cloudformation, &change_set.id).await;
     if prepared.plan.operation == Operation::Create
         && let Ok(Some(review)) = stack::describe(&cx.clients.cloudformation, &change_set.stack_id).await
     {
-        // If this fails, the next run finds the empty stack in review and deletes it.
+        // If this fails, the next run finds the empty stack and deletes it.
         let _ = stack::delete(&cx.clients.cloudformation, &review, &stack::Deletion::default(), None).await;
     }
 }
 
-/// Keeps the current package and the previous one; a failure to remove older ones is only reported.
+/// Deletes all packages of the stack except those in `keep`. A failure is only reported.
 pub async fn old_packages(cx: &Context, bucket: &Bucket, keep: &[Option<String>]) {
     let prefix = format!("{}/", cx.stack());
     let removed = async {
@@ -42,18 +42,18 @@ pub async fn old_packages(cx: &Context, bucket: &Bucket, keep: &[Option<String>]
     }
 }
 
-/// What became of a stack's packages.
+/// The result of deleting a stack's packages.
 #[derive(Debug)]
 pub enum Packages {
-    /// They are gone, and their bucket with them.
+    /// They and their bucket are deleted.
     BucketGone,
-    /// They are gone; other stacks use the bucket.
+    /// They are deleted, but other stacks use the bucket.
     BucketKept,
-    /// They could not be removed.
+    /// They could not be deleted.
     Failed(Error),
 }
 
-/// Removes the stack's packages, and their bucket if no other stack uses it.
+/// Deletes the stack's packages, and their bucket if no other stack uses it.
 pub async fn packages(cx: &Context, bucket: &Bucket) -> Packages {
     match remove_packages(cx, bucket).await {
         Ok(Deleted::NotEmpty) => {
@@ -75,11 +75,11 @@ async fn remove_packages(cx: &Context, bucket: &Bucket) -> Result<Deleted> {
     if removed > 0 {
         cx.events.emit(Event::PackagesRemoved { bucket: bucket.name.clone(), objects: removed });
     }
-    // S3 itself knows best whether anybody else has something in it.
+    // S3 refuses to delete a bucket with objects, so it decides whether other stacks use it.
     bucket::delete_if_empty(client, bucket).await
 }
 
-/// Removes a bucket and everything in it; `objects` is their approximate number, if known.
+/// Deletes a bucket and its contents; `objects` is the approximate number of objects, if known.
 pub async fn picture_bucket(cx: &Context, bucket: &Bucket, objects: Option<usize>) -> Result<()> {
     empty(cx, bucket, objects).await?;
     bucket::delete(&cx.clients.s3, bucket).await?;
@@ -87,7 +87,7 @@ pub async fn picture_bucket(cx: &Context, bucket: &Bucket, objects: Option<usize
     Ok(())
 }
 
-/// Empties a bucket and reports the progress; `objects` is their approximate number, if known.
+/// Empties a bucket and reports the progress; `objects` is the approximate number of objects, if known.
 pub async fn empty(cx: &Context, bucket: &Bucket, objects: Option<usize>) -> Result<usize> {
     bucket::empty(&cx.clients.s3, bucket, "", |removed| {
         cx.events.emit(Event::Emptying { bucket: bucket.name.clone(), removed, of: objects });
@@ -95,7 +95,7 @@ pub async fn empty(cx: &Context, bucket: &Bucket, objects: Option<usize>) -> Res
     .await
 }
 
-/// Removes the table with its rows.
+/// Deletes the table with its rows.
 pub async fn face_table(cx: &Context, name: &str) -> Result<()> {
     table::delete(&cx.clients.dynamodb, name).await?;
     cx.events.emit(Event::Removed { kind: Kept::Table, name: name.to_owned() });

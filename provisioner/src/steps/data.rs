@@ -20,7 +20,7 @@ pub struct Data {
 }
 
 impl Data {
-    /// The data among the resources of a stack in an account.
+    /// The data resources of a stack in an account.
     #[must_use]
     pub fn of(resources: &[Resource], account: &str) -> Self {
         let of_type = |wanted: &str| {
@@ -33,7 +33,7 @@ impl Data {
         }
     }
 
-    /// The part that still exists.
+    /// The resources that still exist.
     pub async fn existing(self, cx: &Context) -> Result<Self> {
         let (mut buckets, mut tables) = (Vec::new(), Vec::new());
         for bucket in self.buckets {
@@ -49,13 +49,13 @@ impl Data {
         Ok(Self { buckets, tables })
     }
 
-    /// Whether there is none.
+    /// Whether there are no data resources.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.buckets.is_empty() && self.tables.is_empty()
     }
 
-    /// Reports what was kept, how much it holds, and how to get it back.
+    /// Reports the kept resources, the size of their contents, and how to adopt them.
     pub async fn report_kept(&self, cx: &Context) -> Result<()> {
         if self.is_empty() {
             return Ok(());

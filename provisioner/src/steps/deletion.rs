@@ -1,4 +1,5 @@
-//! Deletes a stack with increasing force: as it is, then emptied, then retaining what cannot be deleted, then by force.
+//! Deletes a stack in up to four attempts: unchanged, with its bucket emptied, retaining resources that cannot be
+//! deleted, and by force.
 
 use crate::aws::bucket::Bucket;
 use crate::aws::stack::{Deletion, Stack};
@@ -11,22 +12,22 @@ use crate::steps::clean::{self, Packages};
 use crate::steps::data::Data;
 use crate::steps::operation;
 
-/// What is deleted with the stack, and what is not.
+/// What to delete with the stack, and what to keep.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'a> {
     /// The data of the stack.
     pub data: &'a Data,
     /// The number of objects in its bucket, if they could be counted.
     pub objects: Option<usize>,
-    /// The bucket and the table outlive the stack.
+    /// Whether the bucket and the table outlive the stack.
     pub keeps_data: bool,
-    /// Where the stack's packages are.
+    /// The bucket for packages.
     pub packages: &'a Bucket,
     /// The service role to use, instead of the one that the stack remembers.
     pub role: Option<&'a String>,
 }
 
-/// How hard a deletion is tried.
+/// The attempts, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attempt {
     AsItIs,
@@ -35,11 +36,11 @@ enum Attempt {
     Forced,
 }
 
-/// Deletes the stack, and its packages once CloudFormation has accepted the first deletion: a stack whose deletion is refused keeps what
-/// its next rollback needs. Returns what became of the packages.
+/// Deletes the stack, and its packages once CloudFormation has accepted the first deletion: if the deletion is refused,
+/// the stack needs its package for the next rollback. Returns the result for the packages.
 pub async fn delete(cx: &Context, stack: &Stack, first: FirstStep, plan: Plan<'_>) -> Result<Packages> {
     let attempts = [Attempt::AsItIs, Attempt::Emptied, Attempt::Retaining, Attempt::Forced];
-    // A deletion that failed before would fail again unchanged.
+    // If a deletion has failed before, the first attempt would fail again.
     let start = usize::from(first == FirstStep::DeleteHarder);
     let (mut retain, mut packages) = (Vec::new(), None);
     for attempt in &attempts[start..] {
@@ -75,7 +76,7 @@ pub async fn delete(cx: &Context, stack: &Stack, first: FirstStep, plan: Plan<'_
         retain.dedup();
         operation::explain(cx, &ended, &stack.id).await;
     }
-    Err(Error::new(format!("stack `{}` cannot be deleted; left in it: {}", stack.name, retain.join(", ")))
+    Err(Error::new(format!("stack `{}` cannot be deleted, because of {}", stack.name, retain.join(", ")))
         .exit(Exit::Blocked)
         .hint(Hint::from("fix the errors shown above, then run ").then_command("down").then(" again")))
 }

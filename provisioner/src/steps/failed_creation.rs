@@ -1,6 +1,7 @@
-//! What a failed creation left behind.
+//! Finds and deletes the resources that a failed creation left behind.
 //!
-//! Whether CloudFormation keeps a bucket and a table after a failed creation is not documented, so it is looked up, never assumed.
+//! Invariant: it is not documented whether CloudFormation keeps a bucket and a table after a failed creation, so this
+//! is checked and never assumed.
 
 use crate::aws::stack::{self, Resource, Stack};
 use crate::aws::{bucket, table};
@@ -14,18 +15,18 @@ use crate::steps::data::Data;
 pub async fn left_by(cx: &Context, stack_id: &str, account: &str) -> Result<Data> {
     let client = &cx.clients.cloudformation;
     let (resources, created) = tokio::try_join!(stack::resources(client, stack_id), stack::created(client, stack_id))?;
-    // A name that was taken is listed, too, but the stack never created it.
+    // A resource whose name was taken is listed, too, but the stack did not create it.
     let ours = |resource: &Resource| resource.status.is_skipped() && created.contains(&resource.physical_id);
     let resources: Vec<_> = resources.into_iter().filter(ours).collect();
     Data::of(&resources, account).existing(cx).await
 }
 
-/// What the last creation of this stack left, if it failed and was this tool's.
+/// The bucket and the table that the last creation of this stack left, if it failed and was started by this tool.
 pub async fn find(cx: &Context) -> Result<Data> {
     let client = &cx.clients.cloudformation;
     let Some(id) = stack::last_deleted(client, cx.stack()).await? else { return Ok(Data::default()) };
     let (stack, token) = tokio::try_join!(stack::describe(client, &id), stack::deletion_token(client, &id))?;
-    // A creation that fails deletes the stack with its own token.
+    // A failed creation deletes the stack with its own token.
     let failed = token.is_some_and(|token| operation::was_creating(&token));
     match stack.filter(Stack::is_ours).filter(|_| failed).as_ref().and_then(Stack::account) {
         Some(account) => left_by(cx, &id, account).await,
@@ -33,7 +34,7 @@ pub async fn find(cx: &Context) -> Result<Data> {
     }
 }
 
-/// Whether nothing is in it.
+/// Whether the buckets and tables are empty.
 pub async fn is_empty(cx: &Context, data: &Data) -> Result<bool> {
     for bucket in &data.buckets {
         if bucket::count(&cx.clients.s3, bucket, 1).await? > 0 {
@@ -48,7 +49,7 @@ pub async fn is_empty(cx: &Context, data: &Data) -> Result<bool> {
     Ok(true)
 }
 
-/// Removes it.
+/// Deletes the buckets and tables.
 pub async fn remove(cx: &Context, data: &Data) -> Result<()> {
     for bucket in &data.buckets {
         clean::picture_bucket(cx, bucket, Some(0)).await?;

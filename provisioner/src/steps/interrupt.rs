@@ -1,20 +1,20 @@
-//! Who answers Ctrl-C: the steps that can leave well, or else the run, by ending.
+//! Delivers Ctrl-C to the steps that handle it. If there are none, the run ends.
 //!
-//! Invariant: each Ctrl-C is answered once, by those who answer at the moment at which it comes.
+//! Invariant: each Ctrl-C is handled once, by the steps that are registered when it arrives.
 
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// The steps that answer Ctrl-C themselves at this moment; several regions can be followed at once.
+/// The steps that currently handle Ctrl-C. There can be several, because regions run in parallel.
 static ANSWERING: Mutex<Vec<UnboundedSender<()>>> = Mutex::new(Vec::new());
 
-/// A step that answers every Ctrl-C for as long as it holds this.
+/// While a step holds this value, it handles every Ctrl-C.
 #[derive(Debug)]
 pub struct Answering(UnboundedReceiver<()>);
 
 impl Answering {
-    /// Begins to answer; one that comes while another is being answered is kept.
+    /// Starts to handle Ctrl-C. If the user presses it again in the meantime, it is queued.
     #[must_use]
     pub fn begin() -> Self {
         let (press, pressed) = unbounded_channel();
@@ -22,7 +22,7 @@ impl Answering {
         Self(pressed)
     }
 
-    /// The next Ctrl-C.
+    /// Waits for the next Ctrl-C.
     pub async fn next(&mut self) -> Option<()> {
         self.0.recv().await
     }
@@ -31,19 +31,19 @@ impl Answering {
 /// A signal that ends the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// Ctrl-C, if no step answers it.
+    /// Ctrl-C that no step handles.
     Interrupt,
-    /// SIGTERM. No step answers it: whoever sends it expects the program to end.
+    /// SIGTERM, which no step handles, because its sender expects the program to end.
     Terminate,
 }
 
-/// Hands every Ctrl-C to the steps that answer it, and returns at a signal that ends the run.
+/// Delivers every Ctrl-C to the steps that handle it, and returns at a signal that ends the run.
 pub async fn unanswered() -> Signal {
     loop {
         tokio::select! {
             pressed = tokio::signal::ctrl_c() => {
                 if pressed.is_err() {
-                    // Signals cannot be listened to, so they end the program by themselves.
+                    // Without a handler, the signal itself ends the program.
                     std::future::pending::<()>().await;
                 }
                 let mut answering = ANSWERING.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! Pictures on this machine: which files are meant, and their bytes.
 //!
-//! Invariant: nothing larger than Rekognition takes is read, and nothing that is not a regular file is opened, except the pipe that the
-//! user names with `-`.
+//! Invariant: nothing larger than Rekognition takes is read, and nothing that is not a regular file is opened, except
+//! the pipe that the user names with `-`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -28,7 +28,8 @@ pub struct LocalPicture {
     pub name: String,
 }
 
-/// The pictures that these arguments mean: files, the pictures in folders and their subfolders, and `-` for standard input.
+/// The pictures that these arguments mean: files, the pictures in folders and their subfolders, and `-` for standard
+/// input.
 ///
 /// # Errors
 /// A folder cannot be read or has no pictures, a name is not UTF-8, or two pictures would have the same key.

@@ -1,4 +1,4 @@
-//! The steps that several commands take, each asking AWS through `aws/` and deciding through `core/`.
+//! The steps that several commands share. They call AWS through `aws/` and decide through `core/`.
 
 pub mod adopt;
 pub mod apply;

@@ -1,6 +1,6 @@
-//! Follows stack operations to their end: each event is reported, Ctrl-C is answered, every failure is explained.
+//! Follows stack operations to their end, reports their events, handles Ctrl-C, and explains failures.
 //!
-//! Invariant: leaving never stops an operation; it continues in AWS, and the same command joins it again.
+//! Invariant: if this program exits, the operation continues in AWS, and the same command follows it again.
 
 use std::time::Duration;
 
@@ -19,40 +19,41 @@ use crate::core::status::{ResourceStatus, StackStatus};
 use crate::error::{Error, Exit, Result};
 use crate::steps::interrupt::Answering;
 
-/// How long an update is still followed after a first Ctrl-C, so that a second one can cancel it.
+/// The time after a first Ctrl-C in which a second one cancels the update.
 const SECOND_THOUGHTS: Duration = Duration::from_secs(3);
 
-/// An operation that was accepted or found running.
+/// An operation that was started by this run or was already running.
 #[derive(Debug)]
 pub struct Operation {
-    /// What it does.
+    /// The kind of operation.
     pub kind: Kind,
-    /// The ARN of its stack.
+    /// The ARN of the stack.
     pub stack_id: String,
-    /// Who began it.
+    /// Tells which events belong to the operation.
     pub origin: Origin,
-    /// The command that joins it again.
+    /// The command that follows the operation again.
     pub command: Command,
 }
 
-/// An operation that was followed to its end.
+/// An operation that has ended.
 #[derive(Debug)]
 pub struct Followed {
-    /// How it ended.
+    /// The result.
     pub ended: Ended,
     /// Whether the user cancelled it.
     pub cancelled: bool,
 }
 
 impl Operation {
-    /// Announces the operation and follows it.
+    /// Reports the start of the operation and follows it.
     pub async fn follow(&self, cx: &Context) -> Result<Followed> {
         let answering = Answering::begin();
         cx.events.emit(Event::OperationStarted { operation: self.kind, stack: cx.stack().to_owned() });
         self.to_the_end(cx, answering).await
     }
 
-    /// Ctrl-C leaves the operation alone; a second one cancels an update, and then its rollback is followed.
+    /// After Ctrl-C, the program exits and the operation continues; a second Ctrl-C cancels an update and follows its
+    /// rollback.
     async fn to_the_end(&self, cx: &Context, mut answering: Answering) -> Result<Followed> {
         let client = &cx.clients.cloudformation;
         let started = Instant::now();
@@ -90,13 +91,13 @@ impl Operation {
     }
 
     fn detached(&self, cx: &Context) -> Error {
-        Error::new(format!("detached: the {} of stack `{}` continues in AWS", self.kind.label(), cx.stack()))
+        Error::new(format!("interrupted, but the {} of stack `{}` continues in AWS", self.kind.label(), cx.stack()))
             .exit(Exit::Blocked)
-            .hint(Hint::command(self.command.name()).then(" joins it again"))
+            .hint(Hint::command(self.command.name()).then(" follows it again"))
     }
 }
 
-/// Follows somebody else's operation to its end, whatever that is.
+/// Follows an operation that was already running, whatever its result is.
 pub async fn join(cx: &Context, stack: &Stack, command: Command) -> Result<()> {
     let answering = Answering::begin();
     cx.events.emit(Event::Joined { stack: stack.name.clone(), status: stack.status.clone() });
@@ -112,7 +113,7 @@ pub async fn begin_deletion(cx: &Context, stack: &Stack, deletion: &Deletion) ->
     Ok(Operation { kind: Kind::Deletion, stack_id: stack.id.clone(), origin, command: Command::Down })
 }
 
-/// Continues a failed rollback: first unchanged, then without the resources that stop it, then by force.
+/// Continues a failed rollback: first unchanged, then without the resources that block it, then by force.
 pub async fn continue_rollback(cx: &Context, stack: &Stack, role: Option<&String>) -> Result<()> {
     let role = role.cloned();
     cx.confirm(&format!("stack {} is stuck in {}: continue its rollback?", stack.name, stack.status))?;
@@ -120,13 +121,13 @@ pub async fn continue_rollback(cx: &Context, stack: &Stack, role: Option<&String
     let mut last = None;
     for force in [false, false, true] {
         let origin = follow::begin();
-        // With force, CloudFormation chooses the resources itself and refuses a request that names some.
+        // With force, CloudFormation selects the resources itself and refuses a request that names any.
         let named = if force { Vec::new() } else { skip.clone() };
         let names_some = !named.is_empty();
         match stack::continue_rollback(&cx.clients.cloudformation, stack, named, force, role.clone(), origin.token())
             .await
         {
-            // One of the names may be unusable; force needs none.
+            // CloudFormation may refuse one of the names; force does not need any.
             Err(_) if names_some => continue,
             begun => begun?,
         }
@@ -151,12 +152,12 @@ pub async fn continue_rollback(cx: &Context, stack: &Stack, role: Option<&String
         .hint(Hint::from("fix the errors shown above, then run ").then_command("up").then(" again")))
 }
 
-/// A resource that was only cancelled because another one failed cannot be skipped.
+/// Whether the rollback failed because of this resource. A resource that was only cancelled cannot be skipped.
 fn stops_rollback(event: &StackEvent) -> bool {
     event.status == ResourceStatus::UpdateFailed && !event.is_cancelled() && !event.is_of_stack()
 }
 
-/// Reports the cause of a failure if the events tell one.
+/// Reports the cause of a failure if the events contain one.
 pub async fn explain(cx: &Context, ended: &Ended, stack_id: &str) {
     if let Some(mut diagnosis) = diagnose(&ended.events) {
         if let Some(id) = &diagnosis.hook_result {

@@ -1,4 +1,4 @@
-//! The value of every parameter of a deployment.
+//! Computes the value of every parameter of a deployment.
 
 use std::collections::BTreeMap;
 
@@ -12,27 +12,28 @@ use crate::package::{Architecture, Package};
 use crate::steps::preflight::Observed;
 use crate::steps::settings::{Loaded, RESERVED};
 
-/// The parameter that switches the template's own list of regions off.
+/// The parameter that switches off the template's own check of the region.
 const REGION_CHECK: &str = "RegionCheck";
 
-/// What the values are computed from.
+/// The inputs that the values are computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
-    /// The template that declares the parameters, and what the user sets.
+    /// The template that declares the parameters, and the values that the user sets.
     pub loaded: &'a Loaded,
     /// The state before the run.
     pub observed: &'a Observed,
-    /// The stack is updated, so its values are the defaults.
+    /// Whether the stack is updated, so its deployed values are the defaults.
     pub is_update: bool,
     /// The function's architecture.
     pub architecture: Architecture,
     /// The function's package.
     pub package: &'a Package,
-    /// The template's list of regions is older than AWS's.
+    /// Whether the region has Rekognition although the template does not list it.
     pub skip_region_check: bool,
 }
 
-/// Computes the values: the defaults, then the deployed values, then what this run decides, then what the user sets.
+/// Computes the values. Later sources override earlier ones: the defaults, the deployed values, the values that this
+/// run computes, and those that the user sets.
 pub async fn values(cx: &Context, inputs: Inputs<'_>) -> BTreeMap<String, String> {
     let Inputs { loaded: Loaded { template, parameters }, observed, package, .. } = inputs;
     let defaults = template.parameters.iter();
@@ -40,7 +41,7 @@ pub async fn values(cx: &Context, inputs: Inputs<'_>) -> BTreeMap<String, String
         defaults.filter_map(|(name, default)| Some((name.clone(), default.clone()?))).collect();
     values.insert("BucketPrefix".into(), names::bucket_prefix(cx.stack()));
     if cx.local.is_some() {
-        // The local cloud and the function in it speak plain HTTP.
+        // The local cloud and its functions use HTTP without TLS.
         values.insert("TlsOnly".into(), "no".into());
     }
     if let Some(stack) = observed.stack.as_ref().filter(|_| inputs.is_update) {
@@ -61,8 +62,8 @@ pub async fn values(cx: &Context, inputs: Inputs<'_>) -> BTreeMap<String, String
     values
 }
 
-/// The concurrent executions to reserve for the function in this account and region. If that cannot be computed, the deployed reservation
-/// stays; -1 means none.
+/// Computes the concurrent executions to reserve for the function in this account and region. If that is not possible,
+/// the deployed reservation stays; -1 means no reservation.
 async fn reserve(cx: &Context, observed: &Observed) -> i32 {
     let held = observed.stack.as_ref().and_then(|stack| stack.parameters.get(RESERVED)?.parse::<i32>().ok());
     match compute(cx, held).await {
@@ -82,7 +83,7 @@ async fn compute(cx: &Context, held: Option<i32>) -> std::result::Result<(i32, f
         tokio::try_join!(quotas::detect_faces(&cx.clients, cx.region()), quotas::concurrency(&cx.clients));
     let (rate, (_, unreserved)) =
         asked.map_err(|error| NoReservation::Unreadable { error: format!("{error}: {}", error.causes.join(", ")) })?;
-    // What the function has reserved already is available to it.
+    // The function's own reservation counts as available.
     let available = unreserved.saturating_add(held.unwrap_or_default().max(0));
     Ok((concurrency::reserve(rate, available)?, rate.unwrap_or_default()))
 }

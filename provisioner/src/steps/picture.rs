@@ -1,6 +1,6 @@
-//! One picture through the deployed system: uploaded, awaited, cleaned up.
+//! Uploads a picture to the deployed system, waits for its rows, and cleans up.
 //!
-//! Invariant: a picture is finished only when its rows are in the table, or the function's log says that there will be none.
+//! Invariant: a picture is finished only when its rows are in the table or the function's log says that it has none.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::core::smoke::{Attribute, Outcome, Picture, Row, outcome};
 use crate::error::{Error, Exit, Result};
 
-/// Where a deployed system keeps pictures, rows and logs.
+/// The locations of pictures, rows and logs in a deployed system.
 #[derive(Clone, Debug)]
 pub struct Deployment {
     /// The bucket for pictures.
@@ -25,13 +25,13 @@ pub struct Deployment {
     pub table: String,
     /// The function's log group.
     pub log_group: String,
-    /// Uploads under other prefixes do not start the function.
+    /// The prefix of keys that start the function.
     pub key_prefix: String,
     partition: String,
 }
 
 impl Deployment {
-    /// Reads it from the stack's outputs and parameters.
+    /// Reads the locations from the stack's outputs and parameters.
     pub fn of(stack: &Stack) -> Result<Self> {
         let owner =
             stack.account().ok_or_else(|| Error::new(format!("the ARN `{}` does not name an account", stack.id)))?;
@@ -46,19 +46,19 @@ impl Deployment {
 }
 
 impl Deployment {
-    /// A picture in the bucket of this deployment.
+    /// Describes a picture in the bucket of this deployment.
     #[must_use]
     pub fn picture(&self, key: String, version: Option<String>, etag: String) -> Picture {
         Picture { partition: self.partition.clone(), bucket: self.bucket.name.clone(), key, version, etag }
     }
 }
 
-/// A picture that was uploaded.
+/// An uploaded picture.
 #[derive(Clone, Debug)]
 pub struct Upload {
-    /// What identifies its rows.
+    /// Identifies the rows of the picture.
     pub picture: Picture,
-    /// When it was uploaded, in milliseconds since the Unix epoch.
+    /// The time of the upload in milliseconds since the Unix epoch.
     at: i64,
 }
 
@@ -75,10 +75,10 @@ pub async fn upload(
     Ok(Upload { picture: deployment.picture(key, stored.version, stored.etag), at })
 }
 
-/// Uploads a picture unless the same one is there already.
+/// Uploads a picture unless the bucket already has it.
 ///
 /// # Errors
-/// Another object has this key, or a request fails.
+/// The bucket has another object with this key, or a request fails.
 pub async fn upload_once(
     cx: &Context,
     deployment: &Deployment,
@@ -90,7 +90,7 @@ pub async fn upload_once(
     let stored = match upload::upload(s3, &deployment.bucket, &key, bytes.clone(), overwrite).await? {
         Uploaded::Stored(stored) => stored,
         Uploaded::Exists => upload::same(s3, &deployment.bucket, &key, &bytes).await?.ok_or_else(|| {
-            Error::new(format!("another object with key `{key}` exists in bucket `{}`", deployment.bucket.name))
+            Error::new(format!("bucket `{}` already has a different object `{key}`", deployment.bucket.name))
                 .exit(Exit::Refused)
                 .hint("add `--overwrite` to replace it, or choose another `--prefix`")
         })?,
@@ -98,43 +98,45 @@ pub async fn upload_once(
     Ok(Upload { picture: deployment.picture(key, stored.version, stored.etag), at })
 }
 
-/// How far this machine's clock may be ahead of the log's, in milliseconds.
-const CLOCKS: i64 = 120_000;
+/// The tolerated difference between this machine's clock and the log's, in milliseconds.
+const CLOCK_TOLERANCE: i64 = 120_000;
 
-/// How often the log is read for one picture: the service allows five such requests per second and account, and `detect` watches eight pictures.
-const LOOKS: Duration = Duration::from_secs(2);
+/// The interval between requests for the log of one picture: CloudWatch Logs allows five per second and account, and
+/// `detect` waits for eight pictures at a time.
+const LOG_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What became of a picture.
+/// The result for a picture.
 #[derive(Clone, Debug)]
 pub enum PictureResult {
-    /// It has these rows.
+    /// The picture has these rows.
     Rows(Vec<Row>),
-    /// It has no rows, and the log says why: `no_face`, `unusable` or `skipped`.
+    /// The picture has no rows, according to the log.
     Without {
         /// `no_face`, `unusable` or `skipped`.
         outcome: String,
         /// The code that the function gives as the reason.
         reason: Option<String>,
     },
-    /// It was not finished in the given time; the log may say why.
+    /// The function did not finish in time; a line of the log may say why.
     Late(Option<String>),
 }
 
-/// Waits until the function has finished with a picture. A failed attempt is not the end: Lambda tries again.
+/// Waits until the function has processed a picture. After a failed attempt, Lambda tries again, so the wait continues.
 pub async fn wait(cx: &Context, deployment: &Deployment, upload: &Upload, patience: Duration) -> Result<PictureResult> {
     let started = Instant::now();
     let mut pace = Pace::new(Duration::from_millis(200), Duration::from_secs(2));
-    let every = if cx.local.is_some() { Duration::ZERO } else { LOOKS };
-    let (mut looked, mut log) = (started, Vec::new());
+    let interval = if cx.local.is_some() { Duration::ZERO } else { LOG_INTERVAL };
+    let (mut read_at, mut log) = (started, Vec::new());
     loop {
         let rows = rows(cx, deployment, &upload.picture).await?;
         if !rows.is_empty() {
             return Ok(PictureResult::Rows(rows));
         }
         let late = started.elapsed() >= patience;
-        if late || looked.elapsed() >= every {
-            looked = Instant::now();
-            log = function::glance(&cx.clients.logs, &deployment.log_group, upload.at - CLOCKS).await?.unwrap_or(log);
+        if late || read_at.elapsed() >= interval {
+            read_at = Instant::now();
+            let from = upload.at - CLOCK_TOLERANCE;
+            log = function::glance(&cx.clients.logs, &deployment.log_group, from).await?.unwrap_or(log);
         }
         let mut failure = None;
         for line in &log {
@@ -147,7 +149,7 @@ pub async fn wait(cx: &Context, deployment: &Deployment, upload: &Upload, patien
             }
         }
         if late {
-            // A function that cannot even start says so in lines that do not name a picture.
+            // If the function cannot start, its log lines do not name a picture.
             let last = log.iter().rfind(|line| line.at >= upload.at).map(|line| line.text.clone());
             return Ok(PictureResult::Late(failure.or(last)));
         }
@@ -155,10 +157,7 @@ pub async fn wait(cx: &Context, deployment: &Deployment, upload: &Upload, patien
     }
 }
 
-/// The rows of a picture by rank, including one more than its face count if that exists.
-///
-/// # Errors
-/// The table cannot be read.
+/// The rows of a picture by rank, including a surplus row after the last face if there is one.
 pub async fn rows(cx: &Context, deployment: &Deployment, picture: &Picture) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
     loop {
@@ -176,7 +175,7 @@ pub async fn rows(cx: &Context, deployment: &Deployment, picture: &Picture) -> R
     }
 }
 
-/// Removes the rows of a picture. The first row says how many there are, so it is removed last.
+/// Deletes the rows of a picture. The first row has the number of rows, so it is deleted last.
 pub async fn remove_rows(cx: &Context, deployment: &Deployment, picture: &Picture) -> Result<()> {
     for rank in (0..rows(cx, deployment, picture).await?.len()).rev() {
         table::remove(&cx.clients.dynamodb, &deployment.table, &picture.face_id(rank)).await?;
@@ -184,7 +183,7 @@ pub async fn remove_rows(cx: &Context, deployment: &Deployment, picture: &Pictur
     Ok(())
 }
 
-/// Removes every version of a picture.
+/// Deletes all versions of a picture.
 pub async fn remove_objects(cx: &Context, deployment: &Deployment, key: &str) -> Result<()> {
     bucket::remove(&cx.clients.s3, &deployment.bucket, key, |_| {}).await.map(|_| ())
 }

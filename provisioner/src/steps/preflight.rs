@@ -1,4 +1,4 @@
-//! What is looked at before anything is built or changed: the region, the caller, the stack, and names that are taken.
+//! Checks that run before anything is built or changed: the region, the account, the stack, and names that are taken.
 
 use crate::aws::stack::Stack;
 use crate::aws::{bucket, change_set, identity, quotas, stack, table};
@@ -20,23 +20,23 @@ pub struct Observed {
     pub account: String,
     /// For example `aws`.
     pub partition: String,
-    /// Whether somebody else's operation on the stack was waited for.
+    /// Whether another operation on the stack was running and has been followed.
     pub joined: bool,
 }
 
-/// Who says that the region has Rekognition.
+/// The source that lists the region as one with Rekognition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listed {
     /// This program and its template.
     BuiltIn,
-    /// AWS alone.
+    /// Only AWS.
     ByAwsOnly,
 }
 
 /// Checks that the region has Rekognition.
 ///
-/// The built-in table answers at once for the regions that have it. For any other region, Service Quotas is asked, so a
-/// region that gained Rekognition after this program was built works. The table decides only if AWS does not answer.
+/// The built-in table answers immediately for the regions that it lists. For other regions, Service Quotas is asked, so
+/// regions that get Rekognition later work, too. If Service Quotas does not answer, the table decides.
 pub async fn check_region(cx: &Context) -> Result<Listed> {
     let name = cx.region();
     if regions::supports_rekognition(name) {
@@ -57,7 +57,9 @@ pub async fn check_region(cx: &Context) -> Result<Listed> {
         .exit(Exit::Refused);
     Err(if near.is_empty() {
         error.hint(
-            Hint::from("no region of this partition has it; ").then_command("regions").then(" lists those that do"),
+            Hint::from("no region in this partition has it; ")
+                .then_command("regions")
+                .then(" lists the regions that do"),
         )
     } else {
         error
@@ -65,7 +67,7 @@ pub async fn check_region(cx: &Context) -> Result<Listed> {
     })
 }
 
-/// Finds out who acts and what stands. The account comes with a stack's ARN; only without a stack is STS asked.
+/// Finds the stack and the account. The stack's ARN contains the account; without a stack, STS is asked.
 pub async fn observe(cx: &Context) -> Result<Observed> {
     let found = stack::describe(&cx.clients.cloudformation, cx.stack()).await?;
     if let Some((stack, account)) = found.as_ref().and_then(|stack| Some((stack, stack.account()?.to_owned()))) {
@@ -86,7 +88,7 @@ pub async fn observe(cx: &Context) -> Result<Observed> {
     Ok(Observed { stack: None, account: caller.account, partition: caller.partition, joined: false })
 }
 
-/// Refuses to touch a stack that another tool made, or is about to make.
+/// Refuses to touch a stack that another tool created or is about to create.
 pub async fn check_owner(cx: &Context, stack: &Stack) -> Result<()> {
     if stack.is_ours() {
         return Ok(());
@@ -94,27 +96,24 @@ pub async fn check_owner(cx: &Context, stack: &Stack) -> Result<()> {
     let refused =
         |message: String| Err(Error::new(message).exit(Exit::Refused).hint("choose another name with `--stack NAME`"));
     if stack.status != StackStatus::ReviewInProgress {
-        return refused(format!("stack `{}` was not created by provisioner, so it is left alone", stack.name));
+        return refused(format!("stack `{}` was not created by provisioner, so it is not changed", stack.name));
     }
-    // An emulator keeps no tags of a stack that is only under review; whose it is then shows in its change sets.
+    // Emulators do not store the tags of a stack in review, but its change sets tell who created it.
     let foreign = change_set::foreign(&cx.clients.cloudformation, &stack.id).await?;
     if foreign.is_empty() {
         return Ok(());
     }
     refused(format!("somebody else is about to create stack `{}`", stack.name))
-        .map_err(|error: Error| error.cause(format!("change set {} awaits its execution", foreign.join(", "))))
+        .map_err(|error: Error| error.cause(format!("change set {} can be executed", foreign.join(", "))))
 }
 
 /// Refuses to delete a protected stack.
-///
-/// # Errors
-/// The stack has termination protection.
 pub fn check_protection(cx: &Context, stack: &Stack) -> Result<()> {
     if !stack.protected {
         return Ok(());
     }
-    Err(Error::new(format!("stack `{}` is protected against deletion", stack.name)).exit(Exit::Refused).hint(
-        Hint::from("to end the protection, run ").then_shell([
+    Err(Error::new(format!("stack `{}` has termination protection", stack.name)).exit(Exit::Refused).hint(
+        Hint::from("to switch it off, run ").then_shell([
             "aws",
             "cloudformation",
             "update-termination-protection",
@@ -127,18 +126,19 @@ pub fn check_protection(cx: &Context, stack: &Stack) -> Result<()> {
     ))
 }
 
-/// Refuses to create what exists outside the stack, so that CloudFormation does not fail halfway. `known` is what will be removed before.
+/// Refuses to create a table or bucket that already exists outside the stack, so that CloudFormation does not fail
+/// halfway. Those in `known` will be deleted first.
 pub async fn check_clashes(cx: &Context, table_name: &str, bucket_name: &str, known: &Data) -> Result<()> {
     let (table, bucket) =
         tokio::try_join!(table::exists(&cx.clients.dynamodb, table_name), bucket::exists(&cx.clients.s3, bucket_name))?;
     if table && !known.tables.iter().any(|name| name == table_name) {
-        return Err(Error::new(format!("table `{table_name}` already exists in {}, outside the stack", cx.region()))
+        return Err(Error::new(format!("table `{table_name}` already exists in {} outside the stack", cx.region()))
             .exit(Exit::Refused)
             .hint("add `--adopt` to `up` to import it into the stack with its rows")
             .hint("or choose another name with `--parameter TableName=NAME`"));
     }
     if bucket && !known.buckets.iter().any(|bucket| bucket.name == bucket_name) {
-        return Err(Error::new(format!("bucket `{bucket_name}` already exists, outside the stack"))
+        return Err(Error::new(format!("bucket `{bucket_name}` already exists outside the stack"))
             .exit(Exit::Refused)
             .hint("add `--adopt` to `up` to import it into the stack with its pictures")
             .hint("or choose another stack name with `--stack NAME`"));
@@ -146,23 +146,23 @@ pub async fn check_clashes(cx: &Context, table_name: &str, bucket_name: &str, kn
     Ok(())
 }
 
-/// What a command does first with a stack.
+/// Decides what a command does first with a stack.
 pub fn first_step(stack: &Stack, command: Command) -> Result<FirstStep> {
     Condition::of(&stack.status).map(|condition| condition.first_step(command)).ok_or_else(|| {
         Error::new(format!(
-            "stack `{}` has the status `{}`, which this version does not know",
+            "stack `{}` has the status `{}`, which this version of provisioner does not know",
             stack.name, stack.status
         ))
         .exit(Exit::Blocked)
-        .hint("a newer version of provisioner may know it")
+        .hint("install the latest version of provisioner")
     })
 }
 
-/// The stack that a command needs, in a state in which it works.
+/// Returns the deployed stack.
 pub async fn deployed(cx: &Context) -> Result<Stack> {
     let found = stack::describe(&cx.clients.cloudformation, cx.stack()).await?;
     found.filter(|stack| !stack.outputs.is_empty()).ok_or_else(|| {
-        Error::new(format!("there is no working stack `{}` in {}", cx.stack(), cx.region()))
+        Error::new(format!("stack `{}` is not deployed in {}", cx.stack(), cx.region()))
             .hint(Hint::command("up").then(" deploys it"))
     })
 }

@@ -1,4 +1,4 @@
-//! From the settings and the current state to a plan: the first half of `up` and `plan`.
+//! Makes a plan from the settings and the current state: the first half of `up`, and all of `plan`.
 
 use std::collections::BTreeMap;
 
@@ -78,7 +78,8 @@ pub async fn prepare(cx: &Context, settings: &Settings, purpose: Purpose) -> Res
     Ok(prepared)
 }
 
-/// Observes the state while the function is packaged: for the architecture that the user names, otherwise the deployed one, otherwise arm64.
+/// Observes the state and packages the function in parallel. The architecture is the one that the user names, otherwise
+/// the deployed one, otherwise arm64.
 async fn observe_and_package(
     cx: &Context,
     settings: &Settings,
@@ -113,7 +114,7 @@ async fn observe_and_package(
     Ok((observed, guess.architecture, package))
 }
 
-/// Brings a stack to a state in which it can be created or updated: joins, continues, or refuses.
+/// Waits until the stack can be created or updated; continues a failed rollback, or refuses.
 async fn settle(cx: &Context, settings: &Settings, observed: &mut Observed, command: Command) -> Result<FirstStep> {
     loop {
         let Some(stack) = &observed.stack else { return Ok(FirstStep::Create) };
@@ -206,7 +207,7 @@ async fn remains(cx: &Context, table: &str, bucket: &str, clash: Error) -> Resul
     Ok(left)
 }
 
-/// The name that the template computes for the bucket of pictures.
+/// The name that the template computes for the bucket for pictures.
 fn bucket_name(parameters: &BTreeMap<String, String>, account: &str, region: &str) -> String {
     let given = parameters.get("BucketName").map(String::as_str).unwrap_or_default();
     if !given.is_empty() {

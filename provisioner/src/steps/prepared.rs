@@ -1,4 +1,4 @@
-//! All that is needed to act: the plan, and what it is executed with.
+//! A plan with everything that is needed to execute it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,18 +23,18 @@ use crate::steps::settings::Settings;
 /// The parameter that names the package.
 pub const CODE_KEY: &str = "CodeKey";
 
-/// What a plan is made for.
+/// The purpose of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// It is executed by this run.
+    /// This run executes it.
     Deploy,
     /// It is only shown.
     Preview,
-    /// It is saved to a file and executed by a later run.
+    /// It is saved to a file, and a later run executes it.
     Save,
 }
 
-/// All that is needed to act.
+/// A plan with everything that is needed to execute it.
 #[derive(Debug)]
 pub struct Prepared {
     /// The state before the run.
@@ -47,21 +47,21 @@ pub struct Prepared {
     pub tags: BTreeMap<String, String>,
     /// The tags that the user sets on the bucket for packages.
     pub bucket_tags: Vec<(String, String)>,
-    /// The keys of the tags that the user removes from it.
+    /// The keys of the tags that the user removes from the bucket for packages.
     pub bucket_untags: Vec<String>,
     /// The service role that CloudFormation acts with, if the user named one.
     pub role: Option<String>,
     /// The function.
     pub package: Package,
-    /// Where the package goes.
+    /// The bucket for packages.
     pub package_bucket: Bucket,
-    /// What a failed creation left, to be removed first.
+    /// The empty bucket and table that a failed creation left, to be deleted first.
     pub remains: Data,
-    /// What will be done.
+    /// The plan.
     pub plan: Plan,
-    /// The change set that does it, if the stack exists or something is adopted.
+    /// The change set to execute, if the stack exists or resources are adopted.
     pub change_set: Option<ChangeSet>,
-    /// What that change set imports; another one then follows it.
+    /// The resources that this change set imports; a second change set follows.
     pub adoption: Option<Adoption>,
 }
 
@@ -75,7 +75,8 @@ pub fn changed_parameters<'a>(
     names.into_iter().filter(|name| before.get(*name) != after.get(*name)).map(String::as_str).collect()
 }
 
-/// Plans an update that changes nothing but the package: it needs no change set, because it keeps the template and every other value.
+/// Plans an update that changes only the package. It keeps the template and all other values, so it needs no change
+/// set.
 pub fn plan_package_update(prepared: &mut Prepared) -> Result<()> {
     let before = prepared.observed.stack.as_ref().and_then(|stack| stack.parameters.get(CODE_KEY).cloned());
     let functions = prepared.template.of_type("AWS::Lambda::Function");
@@ -95,7 +96,8 @@ pub fn plan_package_update(prepared: &mut Prepared) -> Result<()> {
     Ok(())
 }
 
-/// Makes the change set and sets the plan that it contains. Unless it is only a preview, the package is stored meanwhile.
+/// Creates the change set and sets the plan to its changes. Unless it is only a preview, the package is stored in
+/// parallel.
 pub async fn make_change_set(
     cx: &Context,
     settings: &Settings,
@@ -120,11 +122,11 @@ pub async fn make_change_set(
         },
     };
     if purpose != Purpose::Deploy && operation == Operation::Update {
-        // `up` needs no sweeping: executing a change set removes all others. Only plans accumulate.
+        // `up` does not need this, because the execution of a change set deletes all others.
         let _ = change_set::sweep(client, cx.stack()).await;
     }
     let storing = async { if purpose == Purpose::Preview { Ok(()) } else { store(cx, prepared).await } };
-    // Neither drops the other: an interrupted upload could leave a new bucket without its policy.
+    // Both run to their end: an interrupted upload could leave a new bucket without its policy.
     let (made, stored) = tokio::join!(change_set::create(client, &request), storing);
     stored?;
     let mut change_set = made?;
@@ -141,11 +143,9 @@ pub async fn make_change_set(
         return match &prepared.observed.stack {
             Some(stack) if Condition::of(&stack.status) == Some(Condition::UpdateFailed) => {
                 Err(Error::new(format!("stack `{}` stopped in the middle of an update (UPDATE_FAILED)", stack.name))
-                    .cause(
-                        "the template and the parameters have not changed since then, so there is nothing new to try",
-                    )
+                    .cause("the template and the parameters have not changed since then, so there is nothing to update")
                     .exit(Exit::Blocked)
-                    .hint("change a parameter or the function, then try again")
+                    .hint("change a parameter or the function, then run the command again")
                     .hint(
                         Hint::shell([
                             "aws",
@@ -156,7 +156,7 @@ pub async fn make_change_set(
                             "--stack-name",
                             &stack.name,
                         ])
-                        .then(" rolls it back, unless it was an update in express mode"),
+                        .then(" rolls the stack back, unless the update used express mode"),
                     ))
             }
             _ => Ok(()),
@@ -195,7 +195,7 @@ pub fn check_data_loss(plan: &Plan, allowed: bool) -> Result<()> {
         return Ok(());
     }
     let names: Vec<String> = lost.iter().map(|change| format!("`{}`", change.logical_id)).collect();
-    Err(Error::new(format!("this would remove or replace {} and lose its contents", names.join(" and ")))
+    Err(Error::new(format!("this would delete or replace {} and lose its contents", names.join(" and ")))
         .exit(Exit::Refused)
         .hint("to proceed, add `--allow-data-loss` to `up`"))
 }

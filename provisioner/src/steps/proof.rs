@@ -1,4 +1,4 @@
-//! The proof that nothing is left: each resource's own service is asked for it by name.
+//! Proves that nothing is left, by asking each resource's own service for it by name.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::core::status::ResourceStatus;
 use crate::error::{Error, Result};
 use crate::steps::preflight::Observed;
 
-/// A resource to ask for that is in no stack's list.
+/// Creates a resource to check that is not listed in a stack.
 #[must_use]
 pub fn resource(resource_type: &str, name: &str) -> Resource {
     Resource {
@@ -24,10 +24,11 @@ pub fn resource(resource_type: &str, name: &str) -> Resource {
     }
 }
 
-/// How often a service is asked, in about 75 seconds: a deletion can take a while to show, a minute for SQS according to its documentation.
-const QUESTIONS: usize = 85;
+/// The maximum number of requests per resource, within about 75 seconds. A deletion can take a while to become visible;
+/// SQS documents a minute.
+const MAX_REQUESTS: usize = 85;
 
-/// Asks each resource's service whether it is gone, and reports each answer.
+/// Checks for each resource whether it is gone, and reports the results.
 pub async fn prove_gone(cx: &Context, observed: &Observed, resources: &[Resource]) -> Result<()> {
     let (mut checked, mut left) = (0, Vec::new());
     for (resource, answer) in resources.iter().zip(ask(cx, resources).await?) {
@@ -48,14 +49,14 @@ pub async fn prove_gone(cx: &Context, observed: &Observed, resources: &[Resource
         cx.events.emit(Event::NothingLeft { checked });
         return Ok(());
     }
-    Err(Error::new(format!("still there after the removal: {}", left.join(", ")))
+    Err(Error::new(format!("not everything was deleted: {}", left.join(", ")))
         .hint(Hint::from("run ").then_command("down").then(" again")))
 }
 
-/// Asks until the resource is gone or it has asked often enough.
+/// Asks until the resource is gone or the number of requests reaches its maximum.
 async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bool>> {
     let mut pace = Pace::new(Duration::from_millis(500), Duration::from_secs(5));
-    for _ in 1..QUESTIONS {
+    for _ in 1..MAX_REQUESTS {
         match proof::is_gone(clients, resource).await? {
             Some(false) => pace.wait().await,
             answer => return Ok(answer),
@@ -64,7 +65,7 @@ async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bool>>
     proof::is_gone(clients, resource).await
 }
 
-/// A part of the function is asked for by the function's name.
+/// The resource as its service identifies it: parts of the function by the function's name.
 fn addressed(resource: &Resource, all: &[Resource]) -> Resource {
     let function = all.iter().find(|other| other.resource_type == "AWS::Lambda::Function");
     match (resource.resource_type.as_str(), function) {
@@ -75,7 +76,7 @@ fn addressed(resource: &Resource, all: &[Resource]) -> Resource {
     }
 }
 
-/// Asks for all of them in parallel; the answers are in their order.
+/// Checks all resources in parallel and returns the answers in the same order.
 async fn ask(cx: &Context, resources: &[Resource]) -> Result<Vec<Option<bool>>> {
     let asking: Vec<_> = resources
         .iter()
@@ -86,7 +87,7 @@ async fn ask(cx: &Context, resources: &[Resource]) -> Result<Vec<Option<bool>>> 
         .collect();
     let mut answers = Vec::new();
     for asked in asking {
-        answers.push(asked.await.map_err(|error| Error::new("a question was interrupted").because(&error))??);
+        answers.push(asked.await.map_err(|error| Error::new("the check of a resource crashed").because(&error))??);
     }
     Ok(answers)
 }

@@ -1,4 +1,4 @@
-//! What an earlier run left of a stack that is gone.
+//! Finds and deletes what an earlier run left of a deleted stack.
 
 use crate::aws::packages;
 use crate::aws::proof;
@@ -11,7 +11,7 @@ use crate::steps::data::Data;
 use crate::steps::preflight::Observed;
 use crate::steps::proof::{prove_gone, resource};
 
-/// A deleted stack whose removal was interrupted, with what it held.
+/// A deleted stack whose data an interrupted `down` did not delete.
 #[derive(Debug)]
 pub struct Unfinished {
     /// The stack, as its ARN still describes it.
@@ -20,12 +20,12 @@ pub struct Unfinished {
     pub resources: Vec<Resource>,
 }
 
-/// The stack that an earlier `down` deleted without finishing: the bucket or the table still exists and was not to be kept.
+/// Finds the stack that an interrupted `down` deleted, if its bucket or table still exists and was not to be kept.
 ///
-/// What was kept on purpose, or left by a deletion by other means, is only reported.
+/// Data that was kept on purpose, or left behind by a deletion outside this program, is only reported.
 ///
 /// # Errors
-/// Something that CloudFormation could not delete, and left so that the stack could be deleted, still exists.
+/// A resource that CloudFormation could not delete, and therefore retained, still exists.
 pub async fn unfinished(cx: &Context) -> Result<Option<Unfinished>> {
     let client = &cx.clients.cloudformation;
     let Some(id) = stack::last_deleted(client, cx.stack()).await? else { return Ok(None) };
@@ -53,21 +53,21 @@ pub async fn unfinished(cx: &Context) -> Result<Option<Unfinished>> {
                 "stack `{}` is gone, but its {resource_type} `{physical_id}` still exists",
                 stack.name
             ))
-            .cause("CloudFormation could not delete it, so something else uses it")
-            .hint("remove what uses it, then delete it with the AWS CLI or in the console"));
+            .cause("CloudFormation could not delete it; it is probably still in use")
+            .hint("stop using the resource, then delete it with the AWS CLI or in the console"));
         }
     }
     Ok(None)
 }
 
-/// Removes the packages of a stack that does not exist: one that was never created, or that was deleted without them.
+/// Deletes the packages of a stack that was never created, or that was deleted without them.
 pub async fn forgotten_packages(cx: &Context, observed: &Observed) -> Result<Exit> {
     let bucket = packages::bucket(&observed.account, cx.region());
     let packages = packages::list(&cx.clients.s3, &bucket, &format!("{}/", cx.stack())).await?;
     if packages.is_empty() {
         return Ok(Exit::Success);
     }
-    cx.confirm(&format!("remove the packages that it left in bucket `{}`?", bucket.name))?;
+    cx.confirm(&format!("delete the packages of this stack from bucket {}?", bucket.name))?;
     match clean::packages(cx, &bucket).await {
         Packages::BucketGone => prove_gone(cx, observed, &[resource("AWS::S3::Bucket", &bucket.name)]).await?,
         Packages::BucketKept => {}

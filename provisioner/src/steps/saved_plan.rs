@@ -1,4 +1,4 @@
-//! Plans in files: `plan --out` writes one, `up --plan` executes exactly that one.
+//! Saved plans: `plan --out` writes a plan to a file, and `up --plan` executes exactly this plan.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -19,10 +19,10 @@ use crate::steps::data::Data;
 use crate::steps::preflight;
 use crate::steps::prepared::{CODE_KEY, Prepared};
 
-/// No package is larger: Lambda takes 50 MB.
+/// Lambda allows packages of up to 50 MB.
 const MAX_PACKAGE_BYTES: u64 = 52_428_800;
 
-/// Writes the plan to a file. The file is complete or not there at all.
+/// Writes the plan to a file atomically.
 pub fn write(cx: &Context, path: &Path, prepared: &Prepared) -> Result<()> {
     let path = cx.own_file(path);
     let observed = prepared.observed.stack.as_ref().map(|stack| stack.id.clone());
@@ -52,10 +52,10 @@ pub fn write(cx: &Context, path: &Path, prepared: &Prepared) -> Result<()> {
     Ok(())
 }
 
-/// Reads a plan and checks that it can be executed exactly as it was made.
+/// Reads a plan and checks that it can still be executed exactly as planned.
 ///
 /// # Errors
-/// The file is not a plan, or anything differs from it.
+/// The file is not a plan, or the state differs from the planned one.
 pub async fn load(cx: &Context, path: &Path) -> Result<Prepared> {
     let path = cx.own_file(path);
     let plan = read(&path)?;
@@ -120,7 +120,7 @@ fn read(path: &Path) -> Result<SavedPlan> {
         Error::new(format!("cannot use `{}` as a plan", path.display()))
             .because(error)
             .exit(Exit::Usage)
-            .hint(Hint::command("plan --out FILE").then(" writes one"))
+            .hint(Hint::command("plan --out FILE").then(" writes a plan"))
     };
     let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
     let plan: SavedPlan = serde_json::from_str(&text).map_err(|error| failed(&error))?;
@@ -128,7 +128,7 @@ fn read(path: &Path) -> Result<SavedPlan> {
         return Ok(plan);
     }
     Err(Error::new(format!(
-        "plan `{}` has version {}, and this program reads version {VERSION}",
+        "plan `{}` has format version {}, but this program reads version {VERSION}",
         path.display(),
         plan.version
     ))

@@ -1,4 +1,4 @@
-//! What the user sets for a deployment: parameters, template, function, tags, role.
+//! The user's settings for a deployment: parameters, template, function, tags, and role.
 
 use std::path::{Path, PathBuf};
 
@@ -13,33 +13,34 @@ use crate::package::Architecture;
 /// The system's settings
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
-    /// Set a parameter of the template, for example `RetentionDays=30`; other parameters keep their deployed values.
-    /// `ReservedConcurrency=auto` computes that value from the account's quota
+    /// Set a parameter of the template, for example `RetentionDays=30` (repeatable); other parameters keep their
+    /// deployed values. `ReservedConcurrency=auto` computes the value from the account's quotas
     #[arg(long = "parameter", short = 'P', value_name = "NAME=VALUE", value_parser = assignment)]
     pub parameters: Vec<(String, String)>,
-    /// Read parameters from this file (YAML or JSON): a map, or CloudFormation's list form; `--parameter` overrides it
+    /// Read parameters from a YAML or JSON file, as a map or in CloudFormation's list format; `--parameter` overrides
+    /// it
     #[arg(long = "parameters", value_name = "FILE")]
     pub parameters_file: Option<PathBuf>,
-    /// Set a tag of the stack and of the package bucket (repeatable); other tags keep their values
+    /// Set a tag on the stack and on the package bucket (repeatable); other tags keep their values
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = assignment)]
     pub tags: Vec<(String, String)>,
     /// Remove a tag from the stack and from the package bucket (repeatable)
     #[arg(long = "untag", value_name = "KEY")]
     pub untags: Vec<String>,
-    /// Have CloudFormation act with this service role; the stack remembers it
+    /// Let CloudFormation use this service role; it also uses the role for all later operations on the stack
     #[arg(long, value_name = "ARN", value_parser = role_arn)]
     pub role_arn: Option<String>,
     /// Deploy this template instead of the built-in one
     #[arg(long, value_name = "FILE")]
     pub template: Option<PathBuf>,
-    /// Where the function comes from.
+    /// The source of the function.
     #[command(flatten)]
     pub function: FunctionOptions,
-    /// Import the existing table and bucket named by `TableName` and `BucketName` into the stack, with their contents; a later `down` deletes
-    /// them unless `--keep-data` is given
+    /// Import the existing table and bucket named by `TableName` and `BucketName` into the stack, with their contents.
+    /// A later `down` deletes them unless `--keep-data` is given
     #[arg(long)]
     pub adopt: bool,
-    /// Do not wait until updated resources have stabilized; ignored if the stack is created or a resource is replaced
+    /// Do not wait until updated resources have stabilized; has no effect if the stack is new or a resource is replaced
     #[arg(long)]
     pub express: bool,
     /// Also revert changes that were made outside CloudFormation
@@ -53,7 +54,7 @@ fn assignment(text: &str) -> std::result::Result<(String, String), String> {
         .ok_or_else(|| "expected NAME=VALUE".to_owned())
 }
 
-/// Checks the ARN of a service role.
+/// Parses the ARN of a service role.
 pub fn role_arn(text: &str) -> std::result::Result<String, String> {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     match parts.as_slice() {
@@ -62,22 +63,22 @@ pub fn role_arn(text: &str) -> std::result::Result<String, String> {
     }
 }
 
-/// The parameters that this program sets: where the package is.
+/// The parameters that this program sets: the location of the package.
 const OURS: [&str; 2] = ["CodeBucket", "CodeKey"];
 
-/// The parameter that may be computed here.
+/// The parameter whose value this program can compute.
 pub const RESERVED: &str = "ReservedConcurrency";
 
-/// The settings with their files read.
+/// The contents of the files that the settings name.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The template.
     pub template: Template,
-    /// The parameters that the user sets: those of the file, then those of the command line.
+    /// The parameters that the user sets: first those in the file, then those on the command line.
     pub parameters: Vec<(String, String)>,
 }
 
-/// Reads the files, and checks the parameters against the template, and the tags.
+/// Reads the files; checks the tags, and the parameters against the template.
 pub fn load(settings: &Settings) -> Result<Loaded> {
     for (key, value) in
         settings.tags.iter().map(|(k, v)| (k, v.as_str())).chain(settings.untags.iter().map(|k| (k, "")))
@@ -124,7 +125,7 @@ fn check(template: &Template, parameters: &[(String, String)]) -> Result<()> {
         if OURS.contains(&name.as_str()) {
             return Err(Error::new(format!("parameter `{name}` is set by provisioner itself"))
                 .exit(Exit::Usage)
-                .hint("`--bootstrap FILE` deploys another function"));
+                .hint("to deploy another function, use `--bootstrap FILE`"));
         }
         if !template.parameters.contains_key(name) {
             let known: Vec<&str> = template.parameters.keys().map(String::as_str).collect();
@@ -144,15 +145,17 @@ fn check(template: &Template, parameters: &[(String, String)]) -> Result<()> {
     Ok(())
 }
 
-/// The architecture that the user names, or that of this machine for the local cloud.
+/// The architecture that the user sets, or that of this machine for the local cloud.
 pub fn architecture(cx: &Context, parameters: &[(String, String)]) -> Result<Option<Architecture>> {
     let named = parameters.iter().rev().find(|(name, _)| name == "Architecture").map(|(_, value)| value.as_str());
     match named {
-        // Local functions run as processes of this machine.
+        // In the local cloud, functions run as processes on this machine.
         _ if cx.local.is_some() => Ok(Some(Architecture::of_this_machine())),
         None => Ok(None),
         Some(name) => Architecture::of_name(name).map(Some).ok_or_else(|| {
-            Error::new(format!("`Architecture` is `{name}`")).exit(Exit::Usage).hint("it is `arm64` or `x86_64`")
+            Error::new(format!("unknown architecture `{name}` in parameter `Architecture`"))
+                .exit(Exit::Usage)
+                .hint("use `arm64` or `x86_64`")
         }),
     }
 }

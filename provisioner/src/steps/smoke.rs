@@ -1,4 +1,4 @@
-//! The smoke test: proves that a deployed system works, and cleans up after itself.
+//! The smoke test: verifies that a deployed system works, and cleans up.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -16,18 +16,18 @@ use crate::error::{Error, Exit, Result};
 use crate::steps::picture::{self, Deployment, PictureResult, Upload};
 use crate::steps::{preflight, smoke_remains};
 
-/// How the smoke test is run.
+/// The options of the smoke test.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Test all pictures instead of only the one with one face.
+    /// Whether to test all pictures instead of only the one with one face.
     pub full: bool,
     /// Seconds to wait for the rows of a picture.
     pub timeout: u64,
-    /// Where to write the result as `JUnit` XML.
+    /// The file to write the result to, as JUnit XML.
     pub junit: Option<PathBuf>,
 }
 
-/// Seconds to wait for the rows of a picture, unless the user says otherwise.
+/// Default number of seconds to wait for the rows of a picture.
 pub const TIMEOUT: u64 = 90;
 
 impl Default for Options {
@@ -52,7 +52,7 @@ const FULL: [Case; 3] = [
     Case { name: "a broken picture", file: "broken.jpg", bytes: b"this is not a picture", faces: 0 },
 ];
 
-/// The number of uploads before the system counts as broken.
+/// Maximum number of uploads per picture.
 const UPLOADS: u32 = 3;
 
 /// Tests the deployed stack.
@@ -63,7 +63,7 @@ pub async fn run(cx: &Context, args: &Options) -> Result<Exit> {
     }
 }
 
-/// Tests a deployed stack, unless this very deployment has passed the test already.
+/// Tests a deployed stack, unless this deployment has already passed the test.
 pub async fn prove_once(cx: &Context, stack: &Stack, args: &Options) -> Result<Exit> {
     if let Ok(current) = current(cx, stack).await
         && recorded(cx, stack).await.as_ref() == Some(&current)
@@ -74,7 +74,8 @@ pub async fn prove_once(cx: &Context, stack: &Stack, args: &Options) -> Result<E
     prove_and_record(cx, stack, args).await
 }
 
-/// Tests a deployed stack, and records that this deployment passed. Only `up` may write to the bucket for packages.
+/// Tests a deployed stack and records that it passed. Only `up` calls this, because only `up` may write to the bucket
+/// for packages.
 pub async fn prove_and_record(cx: &Context, stack: &Stack, args: &Options) -> Result<Exit> {
     let outcome = prove(cx, stack, args).await?;
     if outcome == Exit::Success {
@@ -83,13 +84,13 @@ pub async fn prove_and_record(cx: &Context, stack: &Stack, args: &Options) -> Re
     Ok(outcome)
 }
 
-/// The deployment as it is now.
+/// Identifies the current deployment.
 async fn current(cx: &Context, stack: &Stack) -> Result<SmokeRecord> {
     let live = function::configuration(&cx.clients.lambda, stack.output("FunctionName")?).await?;
     Ok(SmokeRecord { stack_id: stack.id.clone(), changed_at: stack.changed_at, revision: live.revision })
 }
 
-/// The deployment that passed last; `None` if there is no readable record.
+/// The deployment that passed the last test; `None` if there is no readable record.
 async fn recorded(cx: &Context, stack: &Stack) -> Option<SmokeRecord> {
     let bucket = packages::bucket(stack.account()?, cx.region());
     let key = SmokeRecord::key(&stack.name);
@@ -99,7 +100,7 @@ async fn recorded(cx: &Context, stack: &Stack) -> Option<SmokeRecord> {
     }
 }
 
-/// Records that the deployment passed. Without the record the next `up` tests again, so a failure loses nothing.
+/// Records that the deployment passed. If this fails, the next `up` repeats the test.
 async fn record(cx: &Context, stack: &Stack) {
     let (Ok(current), Some(account)) = (current(cx, stack).await, stack.account()) else { return };
     let bucket = packages::bucket(account, cx.region());
@@ -108,13 +109,13 @@ async fn record(cx: &Context, stack: &Stack) {
     let _ = bucket::put(&cx.clients.s3, &bucket, &key, body, "application/json").await;
 }
 
-/// A record is a few hundred bytes.
+/// Maximum size of a record; a real one has a few hundred bytes.
 const MAX_RECORD_BYTES: u64 = 65_536;
 
-/// Proves that a deployed stack works.
+/// Verifies that a deployed stack works.
 ///
 /// # Errors
-/// The step that failed, with exit code 3; or the verdict cannot be written.
+/// The error of the failed step, with exit code 3, or the result could not be written.
 pub async fn prove(cx: &Context, stack: &Stack, args: &Options) -> Result<Exit> {
     let started = Instant::now();
     let mut verdicts = Vec::new();
@@ -128,7 +129,7 @@ pub async fn prove(cx: &Context, stack: &Stack, args: &Options) -> Result<Exit> 
     }
 }
 
-/// Writes the result of a test that failed. If that fails, too, the test's failure is still the one to report.
+/// Writes the result of a failed test. If this fails, too, it becomes a further cause of the same error.
 fn report(cx: &Context, args: &Options, verdicts: &[(String, f64)], error: Error) -> Error {
     let verdict = smoke::junit(verdicts, Some((error.message.as_str(), error.causes.join("; "))));
     match write(cx, args, &verdict) {
@@ -137,7 +138,7 @@ fn report(cx: &Context, args: &Options, verdicts: &[(String, f64)], error: Error
     }
 }
 
-/// Writes the result to the given file, if there is one, and creates its folder.
+/// Writes the result to the given file, if any, and creates its folder.
 fn write(cx: &Context, args: &Options, verdict: &str) -> Result<()> {
     let Some(path) = args.junit.as_ref().map(|path| cx.own_file(path)) else { return Ok(()) };
     path.parent()
@@ -175,7 +176,7 @@ async fn steps(
     Ok((pictures, rows))
 }
 
-/// Checks the live configuration: what Lambda and S3 report, not what the template says.
+/// Checks the live configuration, as Lambda and S3 report it.
 async fn check_configuration(cx: &Context, stack: &Stack, deployment: &Deployment) -> Result<SmokeStep> {
     let name = stack.output("FunctionName")?;
     let bucket = &deployment.bucket;
@@ -183,18 +184,17 @@ async fn check_configuration(cx: &Context, stack: &Stack, deployment: &Deploymen
         function::configuration(&cx.clients.lambda, name),
         function::notified_by(&cx.clients.s3, bucket)
     )?;
-    let wrong = |what: String| {
-        Err(Error::new(format!("the live function `{name}` differs from what was deployed")).cause(what))
-    };
+    let wrong =
+        |what: String| Err(Error::new(format!("the live function `{name}` differs from the deployed one")).cause(what));
     let architecture = stack.parameters.get("Architecture").map(String::as_str).unwrap_or_default();
     if live.timeout < 10 {
-        return wrong(format!("its time-out is {} s, but a picture can take 10 s", live.timeout));
+        return wrong(format!("its time-out is {} s, but processing a picture can take 10 s", live.timeout));
     }
     if live.architecture != architecture {
         return wrong(format!("it runs on {} but was deployed for {architecture}", live.architecture));
     }
     if live.role != stack.output("RoleArn")? {
-        return wrong(format!("its role is `{}`", live.role));
+        return wrong(format!("its role is `{}` instead of the stack's role", live.role));
     }
     if !notified.contains(&live.arn) {
         return wrong(format!("bucket `{}` does not notify it", bucket.name));
@@ -208,7 +208,7 @@ async fn check_configuration(cx: &Context, stack: &Stack, deployment: &Deploymen
 }
 
 async fn check_picture(cx: &Context, deployment: &Deployment, case: &Case, patience: Duration) -> Result<usize> {
-    // Each is difficult in its own way: a space, a plus sign, a letter of two bytes in UTF-8.
+    // These characters are often encoded incorrectly: a space, a plus sign, and a letter of two bytes in UTF-8.
     let key = format!("{}{TEST_PREFIX}{}/håll i + {}", deployment.key_prefix, clock::now_millis(), case.file);
     let mut uploads = Vec::new();
     let finished = finish(cx, deployment, case, &key, patience, &mut uploads).await;
@@ -216,7 +216,7 @@ async fn check_picture(cx: &Context, deployment: &Deployment, case: &Case, patie
     let (upload, rows) = match (finished, cleaned) {
         (Ok(finished), Ok(())) => finished,
         (Ok(_), Err(error)) | (Err(error), Ok(())) => return Err(error),
-        // Why the test failed matters more than why its picture stays.
+        // The failure of the test is more important than that of the clean-up.
         (Err(failed), Err(left)) => return Err(failed.cause(format!("in addition, the clean-up failed: {left}"))),
     };
     let differences = smoke::differences(&upload.picture, &rows, case.faces);
@@ -229,7 +229,7 @@ async fn check_picture(cx: &Context, deployment: &Deployment, case: &Case, patie
     }
 }
 
-/// Removes the rows, then the picture: it is the only record of their keys.
+/// Deletes the rows, then the picture, because the keys of the rows are computed from the picture.
 async fn clean_up(cx: &Context, deployment: &Deployment, key: &str, uploads: &[Upload]) -> Result<()> {
     for upload in uploads {
         picture::remove_rows(cx, deployment, &upload.picture).await?;
@@ -237,10 +237,11 @@ async fn clean_up(cx: &Context, deployment: &Deployment, key: &str, uploads: &[U
     picture::remove_objects(cx, deployment, key).await
 }
 
-/// Uploads the picture until the function has finished with it.
+/// Uploads the picture until the function has processed it.
 ///
-/// In the first seconds of a stack, its role or notification may not have reached all of AWS, so the event is lost or
-/// fails. Lambda would try again only after a minute, so another upload is faster. The same bytes give the same rows.
+/// In the first seconds of a stack, its role or its notification may not be effective everywhere in AWS, so the event
+/// can be lost or fail. Lambda would retry only after a minute, so another upload is faster. The same bytes give the
+/// same rows.
 async fn finish(
     cx: &Context,
     deployment: &Deployment,
@@ -263,11 +264,11 @@ async fn finish(
             PictureResult::Late(line) => last = line,
         }
     }
-    let what = if case.faces == 0 { "no outcome in the log" } else { "no row in the table" };
-    let error = Error::new(format!("{what} {} s after the upload of `{key}`", patience.as_secs()));
+    let what = if case.faces == 0 { "outcome in the function's log" } else { "row in the table" };
+    let error = Error::new(format!("no {what} within {} s after the upload of `{key}`", patience.as_secs()));
     Err(match last {
         Some(line) => error.cause(format!("the function's log says: {line}")),
-        None => error.cause("the function's log is empty: the function was not started, or it cannot write its log"),
+        None => error.cause("the function's log is empty; the function was not started, or cannot write its log"),
     }
     .hint(Hint::command("logs").then(" shows the function's log")))
 }

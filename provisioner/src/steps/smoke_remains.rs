@@ -1,6 +1,6 @@
-//! Removes what interrupted smoke tests left in the bucket and the table.
+//! Deletes the pictures and rows that interrupted smoke tests left behind.
 //!
-//! Invariant: rows are removed before their picture, because the picture is the only record of their keys.
+//! Invariant: rows are deleted before their picture, because their keys are computed from the picture.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::core::smoke::{TEST_PREFIX, is_abandoned};
 use crate::error::Result;
 use crate::steps::picture::{self, Deployment};
 
-/// Removes the pictures and rows of smoke tests that cannot be running any more.
+/// Deletes the pictures and rows of smoke tests that cannot still be running.
 pub async fn remove(cx: &Context, deployment: &Deployment) -> Result<()> {
     let prefix = format!("{}{TEST_PREFIX}", deployment.key_prefix);
     let now = clock::now_millis();

@@ -54,7 +54,7 @@ async fn failed(left: bool) -> (Cloud, Run) {
 async fn the_error_says_what_cloudformation_left() {
     let (_, run) = failed(false).await;
     run.ended(1);
-    assert!(run.error().contains("and what it had created was removed"), "{}", run.error());
+    assert!(run.error().contains("CloudFormation deleted the resources that it had created"), "{}", run.error());
 
     let mut script = failing(true);
     script.tables.insert("FaceData".into());
@@ -63,7 +63,7 @@ async fn the_error_says_what_cloudformation_left() {
     let cloud = Cloud::start(script).await;
     let run = provisioner(&cloud, &UPDATE).await;
     run.ended(1);
-    assert!(run.error().contains("CloudFormation left some of what it had created"), "{}", run.error());
+    assert!(run.error().contains("CloudFormation did not delete all resources that it had created"), "{}", run.error());
     assert!(run.error().contains("table `FaceData` still exists"), "{}", run.error());
 }
 

@@ -16,7 +16,7 @@ async fn one_interrupt_detaches() {
     interrupt(&child);
     let run = Run::of(child).await;
     run.ended(5);
-    assert!(run.error().contains("joins it again"), "{}", run.error());
+    assert!(run.error().contains("follows it again"), "{}", run.error());
 }
 
 #[tokio::test]

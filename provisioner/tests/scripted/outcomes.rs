@@ -34,7 +34,7 @@ async fn a_smoke_test_without_a_stack_is_a_failed_verdict() {
     let run = provisioner(&cloud, &arguments).await;
     run.ended(1);
     assert!(
-        run.error().contains("there is no working stack") && run.error().contains("cannot write"),
+        run.error().contains("is not deployed in") && run.error().contains("cannot write"),
         "{}",
         run.error()
     );
