@@ -150,7 +150,7 @@ async fn a_person_reads_one_cause_its_statement_and_the_way_on() {
             "denied-action",
             [
                 "cause: Role (AWS::IAM::Role): Resource handler returned message:",
-                r#"this statement would allow it: {"Effect":"Allow","Action":"iam:CreateRole","Resource":"arn:aws:iam::123456789012:role/face-recognition-Role-1A2B3C"}"#,
+                r#"this IAM statement would allow it: {"Effect":"Allow","Action":"iam:CreateRole","Resource":"arn:aws:iam::123456789012:role/face-recognition-Role-1A2B3C"}"#,
                 "prints all permissions that a deployer needs",
             ],
         ),

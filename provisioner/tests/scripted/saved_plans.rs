@@ -70,7 +70,7 @@ async fn a_new_stack_can_be_planned_and_created_later() {
 #[tokio::test]
 async fn a_plan_is_refused_if_anything_differs() {
     let cases: [(&str, Change); 5] = [
-        ("the change set cannot be executed anymore", |script| script.obsolete = true),
+        ("the change set can no longer be executed", |script| script.obsolete = true),
         ("the template's SHA-256", |script| {
             script.made.insert("TemplateBody".into(), "Resources: {}".into());
         }),
