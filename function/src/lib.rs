@@ -1,13 +1,59 @@
 //! The Lambda function: writes one row to the table for every face in an uploaded picture.
 //!
-//! [`handle`] contains all of the behavior. It [decodes](event) the records of an event. For each record, it inspects
-//! the object, detects the faces, writes their rows in one transaction, and [reports](outcome) the result. `main.rs`
-//! only adds the Lambda runtime.
+//! [`handle`] contains all of the behavior. It [decodes](event) an event into [notifications](notification) and takes
+//! each of them through its steps: look for an earlier result, inspect the object, detect its faces, write their rows.
+//! Then it [reports](report) the [outcomes](outcome). `main.rs` only adds the Lambda runtime.
 //!
 //! Invariants:
 //! - No input causes a panic. A record that cannot be read does not affect the others.
-//! - A failed record fails the invocation ([`Report::error_type`]), because S3 ignores the response.
+//! - A failed record is delivered again, because S3 ignores the response ([`Report::error_type`]). In an SQS batch,
+//!   only the failed messages are delivered again ([`Report::response`]).
 //! - Repeated deliveries of an event, concurrent or later, produce the same rows.
+//! - With `ERASE_ROWS=true`, the tables end up with what S3 holds, in whatever order events arrive.
+//!
+//! # Contract with the deployment
+//!
+//! Environment variables. An empty one counts as unset.
+//!
+//! | variable | value | if unset |
+//! | --- | --- | --- |
+//! | `TABLE_NAME` | the table of the rows | the function does not start |
+//! | `BUCKET_NAME` | the bucket to connect to before the first event | the first request connects |
+//! | `RETENTION_DAYS` | days after the event until rows and items expire | they never expire |
+//! | `LOG_KEYS` | `true` to log buckets and keys | they are not logged |
+//! | `EXTENSIONS` | `jpg,jpeg,png`: other keys are skipped before any request | all keys |
+//! | `ATTRIBUTES` | any of Rekognition's, for example `GENDER,SMILE`, or `ALL` | only these: `AGE_RANGE,EMOTIONS` |
+//! | `REKOGNITION_REGION` | a region in the same partition | the function's own region |
+//! | `PICTURE_TABLE_NAME` | the picture table | there is none |
+//! | `ERASE_ROWS` | `true` to follow removals; needs `PICTURE_TABLE_NAME` | removals are skipped |
+//!
+//! A *row* has the key `FaceID` (S): 32 hexadecimal digits (the start of the SHA-256 hash of `v1`, partition, bucket,
+//! key, and content, each after its length in eight bytes), `#`, and the rank of the face in three digits. Its
+//! attributes are `Age`, `Emotion`, `Bucket`, `Key`, `VersionId`, `EventTime` (S), `AgeLow`, `AgeHigh`,
+//! `EmotionConfidence`, `Confidence`, `FaceCount`, `ExpiresAt` (N), and `BoundingBox` (M). `ATTRIBUTES` adds `Gender`
+//! (S), `Smile`, `Eyeglasses`, `Sunglasses`, `Beard`, `Mustache`, `EyesOpen`, `MouthOpen`, `FaceOccluded` (BOOL), each
+//! with a number `…Confidence`, and `EyeDirection` (M: `Yaw`, `Pitch`, `Confidence`). `ALL` also adds `Pose` (M:
+//! `Roll`, `Yaw`, `Pitch`) and `Quality` (M: `Brightness`, `Sharpness`). An attribute that Rekognition does not return
+//! is absent.
+//!
+//! An *item of the picture table* has the key `Picture` (S), which is `BUCKET/KEY`, and the sort key `Content` (S),
+//! which is the version or, for an object without one or with the version `null`, `etag:` and the entity tag without
+//! quotes. Its attributes are `FaceID` (S, the 32 digits), `Outcome` (S: `stored`, `no_face`, `unusable`, `forgotten`),
+//! `Code` (S, only if unusable), `FaceCount` (N), `EventTime`, `ProcessedAt` (S), and `ExpiresAt` (N). An item has
+//! exactly the rows `FaceID#000` up to its `FaceCount`. Without `Outcome` its rows are being erased. Whoever writes or
+//! deletes an item must do so on the condition that `ProcessedAt` is still as it was read (or that there is no item),
+//! together with the rows in one transaction, and with a new `ProcessedAt`. An item `forgotten` is never processed
+//! again. Erasure deletes such an item only when S3 no longer holds its content.
+//!
+//! A *message in the backfill queue* is an S3 notification with one record: `awsRegion`, `eventTime` (the object's
+//! `Last-Modified`), `s3.bucket.name`, and in `s3.object` the form-encoded `key` and the `eTag`. If the bucket has ever
+//! been versioned, it must also have the `versionId` (`null` included), or else neither `versionId` nor `eTag`:
+//! otherwise the picture is stored a second time under its entity tag.
+//!
+//! The role may use these actions: `s3:GetObject` and `s3:GetObjectVersion` on the objects and `s3:ListBucket` on the
+//! bucket (S3 answers 404 only with it, and 403 never means gone); `rekognition:DetectFaces`; `dynamodb:PutItem` on the
+//! table. With a picture table also `dynamodb:DeleteItem` on the table, and `dynamodb:Query`, `PutItem`, and
+//! `DeleteItem` on the picture table. An SQS event source mapping must set `ReportBatchItemFailures`.
 
 pub mod event;
 pub mod http;
@@ -32,6 +78,7 @@ mod process;
 mod progress;
 mod retry;
 mod row;
+mod settle;
 mod store;
 mod upload;
 
@@ -88,6 +135,7 @@ async fn report(record: Record, services: &Services, settings: &Settings, end: I
         id: None,
         extension: None,
         object: None,
+        erased_rows: 0,
         took: Duration::ZERO,
         detect_took: None,
     };
@@ -105,6 +153,7 @@ async fn report(record: Record, services: &Services, settings: &Settings, end: I
             let outcome = result.unwrap_or_else(|| Outcome::Failed(progress.out_of_time()));
             report.outcome = redact(outcome, &notification, settings);
             report.id = progress.id();
+            report.erased_rows = progress.erased_rows();
             report.extension = extension(&notification.key);
             report.detect_took = progress.detect_took();
             report.object = settings.log_keys.then_some((notification.bucket, notification.key));

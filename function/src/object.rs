@@ -15,11 +15,20 @@ use crate::event::unquoted;
 use crate::notification::Notification;
 use crate::outcome::{Failure, Outcome, failure};
 
+/// The outcome's code if there is no such object or version.
+pub(crate) const GONE: &str = "Gone";
+
+/// The outcome's code if the version is a delete marker.
+const DELETED: &str = "Deleted";
+
 /// The largest object that Rekognition reads from S3, in bytes.
 const LARGEST: i64 = 15 * 1024 * 1024;
 
 /// The largest picture that Rekognition accepts in a request, in bytes.
 const LARGEST_SENT: i64 = 5 * 1024 * 1024;
+
+/// Why Rekognition cannot process an object that only the owner of a key outside AWS can read (SSE-C).
+pub(crate) const CUSTOMER_KEY: &str = "EncryptedWithCustomerKey";
 
 /// An inspected object.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +58,7 @@ pub(crate) async fn inspect(cx: Context<'_>, upload: &Notification) -> Result<Ob
     let head = match head(cx, upload, version.as_deref(), etag.as_deref()).await? {
         Head::Found(head) => head,
         Head::CustomerKey => {
-            return Ok(Object { version, etag, defect: Some("EncryptedWithCustomerKey"), ..Object::default() });
+            return Ok(Object { version, etag, defect: Some(CUSTOMER_KEY), ..Object::default() });
         }
     };
     let defect = match head.content_length {
@@ -66,7 +75,7 @@ pub(crate) async fn inspect(cx: Context<'_>, upload: &Notification) -> Result<Ob
     };
     Ok(Object {
         version: version.or(head.version_id.filter(|version| !version.is_empty() && version != "null")),
-        etag: etag.or(head.e_tag.map(|etag| unquoted(&etag).to_owned()).filter(|etag| !etag.is_empty())),
+        etag: etag.or(head.e_tag.as_deref().and_then(bare)),
         modified: head.last_modified,
         kms_key: head.ssekms_key_id,
         defect,
@@ -119,10 +128,53 @@ fn name_key(failure: Failure, object: &Object) -> Failure {
     Failure { message: format!("{}; {hint}", failure.message), ..failure }
 }
 
+/// What S3 holds under a key, or as one of its versions.
+#[derive(Clone, Debug)]
+pub(crate) enum Look {
+    Held(Held),
+    /// An object that only the owner of a key outside AWS can read.
+    CustomerKey,
+    /// Nothing, or a delete marker.
+    Gone,
+}
+
+/// An object that S3 holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) version: Option<String>,
+    pub(crate) etag: Option<String>,
+}
+
+impl Look {
+    pub(crate) fn held(&self) -> Option<&Held> {
+        match self {
+            Self::Held(held) => Some(held),
+            _ => None,
+        }
+    }
+}
+
+/// Asks S3 for the current object of the notification's key, or for one of its versions. A denied request is an error:
+/// it never means that the object is gone.
+pub(crate) async fn look(cx: Context<'_>, notification: &Notification, version: Option<&str>) -> Result<Look, Failure> {
+    match head(cx, notification, version, None).await {
+        Ok(Head::Found(head)) => Ok(Look::Held(Held {
+            version: head.version_id.filter(|version| !version.is_empty()),
+            etag: head.e_tag.as_deref().and_then(bare),
+        })),
+        Ok(Head::CustomerKey) => Ok(Look::CustomerKey),
+        Err(Outcome::Skipped { code: GONE | DELETED }) => Ok(Look::Gone),
+        Err(Outcome::Failed(failure)) => Err(failure),
+        Err(outcome) => {
+            let (code, message) = ("InvalidReply".to_owned(), format!("S3 gave an unexpected reply: {outcome:?}"));
+            Err(Failure { step: cx.step, code, message, retryable: true })
+        }
+    }
+}
+
 /// S3's description of an object.
 enum Head {
     Found(Box<HeadObjectOutput>),
-    /// Only the owner of a key that AWS does not have can read the object (SSE-C).
     CustomerKey,
 }
 
@@ -182,6 +234,11 @@ async fn get(
         .await
 }
 
+/// An entity tag without quotes, if it is not empty.
+fn bare(etag: &str) -> Option<String> {
+    Some(unquoted(etag).to_owned()).filter(|etag| !etag.is_empty())
+}
+
 /// The entity tag to require, unless the version identifies the bytes.
 fn condition(version: Option<&str>, etag: Option<&str>) -> Option<String> {
     let etag = etag.filter(|_| matches!(version, None | Some("null")));
@@ -201,9 +258,9 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match status(error) {
-        Some(404) => Outcome::Skipped { code: "Gone" },
+        Some(404) => Outcome::Skipped { code: GONE },
         // The version is a delete marker.
-        Some(405) => Outcome::Skipped { code: "Deleted" },
+        Some(405) => Outcome::Skipped { code: DELETED },
         Some(412) => Outcome::Skipped { code: "Replaced" },
         _ => Outcome::Failed(failure(cx.step, error)),
     }

@@ -27,6 +27,8 @@ pub enum Step {
     Confirm,
     /// Write the rows.
     Store,
+    /// Erase what S3 no longer holds.
+    Settle,
 }
 
 impl fmt::Display for Step {
@@ -39,6 +41,7 @@ impl fmt::Display for Step {
             Self::Detect => "detect",
             Self::Confirm => "confirm",
             Self::Store => "store",
+            Self::Settle => "settle",
         })
     }
 }
@@ -58,6 +61,8 @@ pub enum Outcome {
         /// The reason.
         code: String,
     },
+    /// The rows of a removed object were erased.
+    Erased,
     /// There is nothing to do.
     Skipped {
         /// The reason.
@@ -85,7 +90,7 @@ impl Outcome {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::Stored { .. } | Self::Skipped { .. } => 200,
+            Self::Stored { .. } | Self::Erased | Self::Skipped { .. } => 200,
             Self::NoFace | Self::Unusable { .. } => 400,
             Self::Failed(_) => 500,
         }
@@ -98,6 +103,7 @@ impl Outcome {
             Self::Stored { .. } => "stored",
             Self::NoFace => "no_face",
             Self::Unusable { .. } => "unusable",
+            Self::Erased => "erased",
             Self::Skipped { .. } => "skipped",
             Self::Failed(_) => "failed",
         }

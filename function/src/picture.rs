@@ -53,6 +53,12 @@ impl Picture {
         self.0
     }
 
+    /// The key of the item.
+    pub(crate) fn key(&self) -> Item {
+        let members = ["Picture", "Content"].into_iter();
+        members.filter_map(|name| Some((name.to_owned(), self.0.get(name)?.clone()))).collect()
+    }
+
     /// The same item with a new `ProcessedAt`.
     pub(crate) fn touched(mut self) -> Self {
         let now = DateTime::from(SystemTime::now()).fmt(Format::DateTime).unwrap_or_default();
@@ -75,6 +81,10 @@ impl Picture {
     /// What identifies the last write of the item.
     pub(crate) fn processed_at(&self) -> &str {
         self.text("ProcessedAt").unwrap_or_default()
+    }
+
+    pub(crate) fn code(&self) -> Option<&str> {
+        self.text("Code")
     }
 
     /// The number of rows that there can be. An item without a valid number can have any.
@@ -165,7 +175,8 @@ mod tests {
             .into();
             expected.extend(code.map(|code| ("Code".to_owned(), s(code))));
             assert!(DateTime::from_str(picture.processed_at(), Format::DateTime).is_ok());
-            assert_eq!((picture.content(), picture.is_final()), ("etag:e", true));
+            assert_eq!((picture.code(), picture.content(), picture.is_final()), (code, "etag:e", true));
+            assert_eq!(picture.key().len(), 2);
             assert_eq!(picture.into_item(), expected);
         }
     }

@@ -23,6 +23,9 @@ pub(crate) async fn find(
 }
 
 /// Writes the rows of a picture and its item in place of `older`. Returns `false` if somebody else has written an item.
+///
+/// A transaction has room for 99 rows and the item. So the hundredth row is written before the others, or deleted
+/// before the others, in which case the item loses its outcome until the rest is done.
 pub(crate) async fn save(
     cx: Context<'_>,
     notification: &Notification,
@@ -31,36 +34,67 @@ pub(crate) async fn save(
     older: Option<Picture>,
 ) -> Result<bool, Failure> {
     let id = id(cx, notification, picture.content());
-    let older_faces = older.as_ref().map_or(0, Picture::faces);
-    let mut surplus: Vec<_> = (rows.len()..older_faces).map(|rank| face_id(&id, rank)).collect();
     let mut older = older;
-    // One action too many: the last row is written or deleted on its own, before the others.
-    let last = if rows.len() + surplus.len() < MAX_ACTIONS {
-        None
-    } else if surplus.pop().is_some() {
-        let Some(shorter) = without_last_row(cx, notification, older.as_ref()).await? else { return Ok(false) };
-        older = Some(shorter);
-        None
-    } else {
-        rows.pop()
-    };
-    let is_long = last.is_some();
-    apply(cx, Change { put: last.into_iter().collect(), ..Change::default() }).await?;
-    let change = PictureChange::Put { picture: picture.clone(), older };
+    let mut surplus = Vec::new();
+    if let Some(longer) = older.as_ref().filter(|older| older.faces() > rows.len()) {
+        if longer.faces() == MAX_ACTIONS {
+            let Some(shorter) = without_last_row(cx, notification, longer).await? else { return Ok(false) };
+            older = Some(shorter);
+        }
+        let end = older.as_ref().map_or(0, Picture::faces);
+        surplus.extend((rows.len()..end).map(|rank| face_id(&id, rank)));
+    }
+    let is_full = rows.len() == MAX_ACTIONS;
+    if is_full {
+        let last = rows.pop().into_iter().collect();
+        apply(cx, Change { put: last, ..Change::default() }).await?;
+    }
+    let content = picture.content().to_owned();
+    let change = PictureChange::Put { picture, older };
     let saved = apply(cx, Change { put: rows, delete: surplus, picture: Some(change) }).await?;
-    if is_long && !saved {
-        remove_last_row(cx, notification, picture.content()).await?;
+    if is_full && !saved {
+        remove_last_row(cx, notification, &content).await?;
     }
     Ok(saved)
 }
 
-/// Deletes the last row of a full item. Its outcome goes first, because some of its rows are now missing.
+/// Reads the items for all contents of the notification's key.
+pub(crate) async fn of_key(cx: Context<'_>, notification: &Notification) -> Result<Vec<Picture>, Failure> {
+    query(cx, notification, None).await
+}
+
+/// Writes the item again, unchanged but for its `ProcessedAt`. Returns `false` if somebody else has written it.
+pub(crate) async fn touch(cx: Context<'_>, picture: Picture) -> Result<bool, Failure> {
+    let picture = PictureChange::Put { picture: picture.clone().touched(), older: Some(picture) };
+    apply(cx, Change { picture: Some(picture), ..Change::default() }).await
+}
+
+/// Deletes the item and its rows. Returns the number of rows, or `None` if somebody else has written the item.
+pub(crate) async fn erase(
+    cx: Context<'_>,
+    notification: &Notification,
+    picture: &Picture,
+) -> Result<Option<usize>, Failure> {
+    let rows = picture.faces();
+    let shorter = if rows < MAX_ACTIONS {
+        None
+    } else {
+        let Some(shorter) = without_last_row(cx, notification, picture).await? else { return Ok(None) };
+        Some(shorter)
+    };
+    let picture = shorter.as_ref().unwrap_or(picture);
+    let id = id(cx, notification, picture.content());
+    let delete = (0..picture.faces()).map(|rank| face_id(&id, rank)).collect();
+    let change = Change { delete, picture: Some(PictureChange::Delete(picture.clone())), ..Change::default() };
+    Ok(apply(cx, change).await?.then_some(rows))
+}
+
+/// Deletes the last row of a full item, and the item's outcome, because a row is now missing.
 async fn without_last_row(
     cx: Context<'_>,
     notification: &Notification,
-    full: Option<&Picture>,
+    full: &Picture,
 ) -> Result<Option<Picture>, Failure> {
-    let Some(full) = full else { return Ok(None) };
     let shorter = full.clone().without_outcome(MAX_FACES - 1);
     let last = face_id(&id(cx, notification, full.content()), MAX_FACES - 1);
     let picture = Some(PictureChange::Put { picture: shorter.clone(), older: Some(full.clone()) });

@@ -25,11 +25,13 @@ struct State {
     last_error: Option<String>,
     detect_took: Option<Duration>,
     id: Option<String>,
+    erased_rows: usize,
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        let state = State { step: Step::Event, attempts: 0, last_error: None, detect_took: None, id: None };
+        let state =
+            State { step: Step::Event, attempts: 0, last_error: None, detect_took: None, id: None, erased_rows: 0 };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -51,6 +53,15 @@ impl Progress {
     /// Remembers the ID of the object.
     pub(crate) fn identified_as(&self, id: &str) {
         self.state().id = Some(id.to_owned());
+    }
+
+    /// Counts rows that were erased.
+    pub(crate) fn erased(&self, rows: usize) {
+        self.state().erased_rows += rows;
+    }
+
+    pub(crate) fn erased_rows(&self) -> usize {
+        self.state().erased_rows
     }
 
     pub(crate) fn id(&self) -> Option<String> {

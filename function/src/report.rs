@@ -21,6 +21,8 @@ pub struct RecordReport {
     pub extension: Option<String>,
     /// Bucket and key, if the settings allow reporting them.
     pub object: Option<(String, String)>,
+    /// The number of rows that were erased because S3 no longer holds their object.
+    pub erased_rows: usize,
     /// The duration of the record.
     pub took: Duration,
     /// The duration of face detection, including retries.
@@ -45,10 +47,14 @@ impl RecordReport {
             set("bucket", bucket.as_str().into());
             set("key", key.as_str().into());
         }
+        if self.erased_rows > 0 {
+            set("erasedRows", self.erased_rows.into());
+        }
         match &self.outcome {
             Outcome::Stored { faces } => set("faces", (*faces).into()),
             Outcome::NoFace => set("faces", 0.into()),
             Outcome::Unusable { code } => set("code", code.as_str().into()),
+            Outcome::Erased => {}
             Outcome::Skipped { code } => set("code", (*code).into()),
             Outcome::Failed(failure) => {
                 set("code", failure.code.as_str().into());
@@ -140,6 +146,7 @@ mod tests {
             id: Some("00ff".into()),
             extension: Some("jpg".into()),
             object: None,
+            erased_rows: 0,
             took: Duration::from_millis(5),
             detect_took: None,
         };

@@ -26,6 +26,8 @@ pub struct Settings {
     pub extensions: Vec<String>,
     /// The face attributes that are requested and stored (`ATTRIBUTES`, separated by commas).
     pub attributes: Attributes,
+    /// Whether the rows of removed objects are erased (`ERASE_ROWS=true`, which needs a picture table).
+    pub erase_rows: bool,
     /// Whether logs and errors may contain bucket names and keys (`LOG_KEYS=true`).
     pub log_keys: bool,
     /// Which diagnostics of the libraries are logged (`RUST_LOG`). The line for each record is always logged.
@@ -134,6 +136,10 @@ impl Settings {
             let (name, expected) = ("REKOGNITION_REGION", "a region in the partition of `AWS_REGION`");
             return Err(SettingsError::Invalid { name, value: other.clone(), expected });
         }
+        let erase_rows = flag("ERASE_ROWS", optional("ERASE_ROWS"))?;
+        if erase_rows && optional("PICTURE_TABLE_NAME").is_none() {
+            return Err(SettingsError::Missing("PICTURE_TABLE_NAME"));
+        }
         let mut patience = Patience::default();
         if rekognition_region.is_some() {
             // The picture itself travels to that region.
@@ -146,6 +152,7 @@ impl Settings {
             retention_days: optional("RETENTION_DAYS").map(|value| retention(&value)).transpose()?.flatten(),
             extensions: optional("EXTENSIONS").map(|list| extensions(&list)).unwrap_or_default(),
             attributes: optional("ATTRIBUTES").map(attributes).transpose()?.unwrap_or_default(),
+            erase_rows,
             log_keys: flag("LOG_KEYS", optional("LOG_KEYS"))?,
             log_filter: optional("RUST_LOG").unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
             region,
@@ -257,6 +264,8 @@ mod tests {
             &[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much")],
             "`AWS_LAMBDA_FUNCTION_MEMORY_SIZE` is `much`, expected a number of megabytes",
         );
+        check(&[("ERASE_ROWS", "maybe")], "`ERASE_ROWS` is `maybe`, expected `true` or `false`");
+        check(&[("ERASE_ROWS", "true"), ("PICTURE_TABLE_NAME", "")], "`PICTURE_TABLE_NAME` is not set");
         check(&[("LOG_KEYS", "maybe")], "`LOG_KEYS` is `maybe`, expected `true` or `false`");
         check(
             &[("ATTRIBUTES", "SMILE,SHOE_SIZE")],

@@ -33,6 +33,8 @@ pub(crate) struct Change {
 pub(crate) enum PictureChange {
     /// Writes an item in place of `older`.
     Put { picture: Picture, older: Option<Picture> },
+    /// Deletes the item.
+    Delete(Picture),
 }
 
 /// Applies `change`. Returns `false` if somebody else has changed the picture's item.
@@ -73,6 +75,14 @@ fn actions(
         None => {}
         Some(PictureChange::Put { picture, older }) => {
             actions.push(action().put(put_picture(cx, picture, older)?).build());
+        }
+        Some(PictureChange::Delete(picture)) => {
+            let delete = Delete::builder()
+                .table_name(picture_table(cx))
+                .set_key(Some(picture.key()))
+                .condition_expression("attribute_not_exists(Picture) OR ProcessedAt = :older")
+                .expression_attribute_values(":older", AttributeValue::S(picture.processed_at().to_owned()));
+            actions.push(action().delete(delete.build()?).build());
         }
     }
     Ok(actions)

@@ -49,8 +49,8 @@ fn line(record: &RecordReport, request_id: &str, settings: &Settings, now: Syste
     let mut line = Map::new();
     line.insert("timestamp".to_owned(), timestamp(now).into());
     let level = match record.outcome {
-        Outcome::Stored { .. } | Outcome::NoFace => "INFO",
-        Outcome::Skipped { .. } | Outcome::Unusable { .. } => "WARN",
+        Outcome::Stored { .. } | Outcome::NoFace | Outcome::Erased | Outcome::Skipped { .. } => "INFO",
+        Outcome::Unusable { .. } => "WARN",
         Outcome::Failed(_) => "ERROR",
     };
     line.insert("level".to_owned(), level.into());

@@ -14,6 +14,9 @@ use crate::row::Source;
 use crate::store::Change;
 use crate::{detect, name, object, picture_table, store};
 
+/// The outcome's code if an earlier delivery has processed the upload.
+pub(crate) const ALREADY_PROCESSED: &str = "AlreadyProcessed";
+
 /// The result of an upload.
 #[derive(Clone, Debug)]
 pub(crate) struct Uploaded {
@@ -107,7 +110,7 @@ async fn check(cx: Context<'_>, notification: &Notification, content: &str) -> R
     match older {
         Some(older) if older.is_forgotten() => Err(Outcome::Skipped { code: "Forgotten" }),
         Some(older) if older.is_final() && older.covers(notification.time) => {
-            Err(Outcome::Skipped { code: "AlreadyProcessed" })
+            Err(Outcome::Skipped { code: ALREADY_PROCESSED })
         }
         older => Ok(older),
     }

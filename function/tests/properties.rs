@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use support::sources::{Source, Wrapper, batch};
 use support::{Act, Cloud, Gate, Service, event, face, record};
 use tokio::runtime::Runtime;
-use tokio::sync::{Notify, Semaphore};
 
 /// More than enough: no case waits for anything.
 const TIME: Duration = Duration::from_mins(1);
@@ -353,7 +352,7 @@ async fn interleave(turns: &[Turn], pictures: &[usize]) -> Result<(), TestCaseEr
     cloud.state().faces = old;
     let mut deliveries = Vec::new();
     for event in [first.clone(), first, second] {
-        let gate = Arc::new(Gate { go: Semaphore::new(0), served: Notify::new() });
+        let gate = Arc::new(Gate::closed());
         let client = cloud.gated(&gate).await;
         deliveries.push((gate, tokio::spawn(async move { client.handle(&event, TIME).await })));
     }

@@ -3,12 +3,14 @@
 //! Invariant: without a script it behaves like AWS, as far as the function can tell.
 #![allow(dead_code, reason = "each test file uses a different part")]
 
+pub(crate) mod model;
 pub(crate) mod runtime_api;
 pub(crate) mod sources;
 pub(crate) mod tables;
 pub(crate) mod tls;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
@@ -87,6 +89,14 @@ pub(crate) struct Gate {
     pub(crate) go: Semaphore,
     /// Notified after each reply.
     pub(crate) served: Notify,
+    /// Whether the next reply is lost.
+    pub(crate) lose_reply: AtomicBool,
+}
+
+impl Gate {
+    pub(crate) fn closed() -> Self {
+        Self { go: Semaphore::new(0), served: Notify::new(), lose_reply: AtomicBool::new(false) }
+    }
 }
 
 #[derive(Debug)]
@@ -159,17 +169,7 @@ impl Cloud {
         tls: Option<TlsAcceptor>,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
-        let mut settings = Settings::read(|name| match name {
-            "TABLE_NAME" => Some("FaceData".to_owned()),
-            "AWS_REGION" => Some("eu-west-1".to_owned()),
-            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("test".to_owned()),
-            "AWS_LAMBDA_FUNCTION_NAME" => Some("faces".to_owned()),
-            "AWS_LAMBDA_FUNCTION_VERSION" => Some("1".to_owned()),
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => Some("512".to_owned()),
-            "BUCKET_NAME" => Some("pictures".to_owned()),
-            _ => None,
-        })
-        .unwrap();
+        let mut settings = self::settings();
         let listen = async || Some(listen(Arc::clone(&state), gate.clone(), tls.clone()).await);
         settings.endpoints = if tls.is_some() {
             Endpoints { s3: listen().await, rekognition: listen().await, dynamodb: listen().await }
@@ -263,6 +263,21 @@ pub(crate) fn record(key: &str) -> Value {
 
 pub(crate) fn event(records: &[Value]) -> Value {
     json!({ "Records": records })
+}
+
+/// The settings that every test begins with.
+pub(crate) fn settings() -> Settings {
+    let settings = Settings::read(|name| match name {
+        "TABLE_NAME" => Some("FaceData".to_owned()),
+        "AWS_REGION" => Some("eu-west-1".to_owned()),
+        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("test".to_owned()),
+        "AWS_LAMBDA_FUNCTION_NAME" => Some("faces".to_owned()),
+        "AWS_LAMBDA_FUNCTION_VERSION" => Some("1".to_owned()),
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" => Some("512".to_owned()),
+        "BUCKET_NAME" => Some("pictures".to_owned()),
+        _ => None,
+    });
+    settings.unwrap()
 }
 
 /// Opens a port and returns its URL.
