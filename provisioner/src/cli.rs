@@ -2,6 +2,8 @@
 //!
 //! Invariant: parsing touches nothing outside; `--help` and `--version` need no configuration.
 
+use std::collections::HashSet;
+
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -19,7 +21,7 @@ use crate::context::Global;
     max_term_width = 110,
     after_help = "Exit codes: 0 success · 1 failed, or something is missing or unhealthy · 2 wrong usage, or changes (plan --detailed-exitcode) · \
                   3 the system does not work · 4 refused · 5 blocked · \
-                  130 interrupted · 143 terminated"
+                  101 internal error · 130 interrupted · 143 terminated"
 )]
 pub struct Cli {
     /// Options of every command
@@ -43,6 +45,8 @@ impl Cli {
         while let Some((_, deeper)) = last.subcommand() {
             last = deeper;
         }
+        let mut seen = HashSet::new();
+        cli.global.region.retain(|region| seen.insert(region.clone()));
         let typed = |name: &str| last.value_source(name) == Some(ValueSource::CommandLine);
         if cli.global.local {
             match (typed("local"), ["profile", "endpoint_url"].into_iter().find(|name| typed(name))) {

@@ -30,6 +30,8 @@ pub mod clock;
 pub mod commands;
 pub mod context;
 pub mod core;
+pub mod crash;
+pub mod environment;
 pub mod error;
 pub mod local;
 pub mod local_cloud;

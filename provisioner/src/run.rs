@@ -113,7 +113,12 @@ async fn everywhere(
             }
         });
     }
-    running.join_all().await.into_iter().max().map_or(Exit::Success, |(_, exit)| exit)
+    let mut worst = (false, Exit::Success);
+    while let Some(ended) = running.join_next().await {
+        // A panic has been reported already; the other regions go on.
+        worst = worst.max(ended.unwrap_or((true, Exit::Bug)));
+    }
+    worst.1
 }
 
 async fn in_region(command: &InRegion, cx: &Context) -> Result<Exit> {
