@@ -45,6 +45,10 @@ impl Cli {
         while let Some((_, deeper)) = last.subcommand() {
             last = deeper;
         }
+        let from_environment =
+            |name: &&str| last.value_source(&name.replace('-', "_")) == Some(ValueSource::EnvVariable);
+        cli.global.from_environment =
+            ["profile", "region", "endpoint-url"].into_iter().filter(from_environment).collect();
         let mut seen = HashSet::new();
         cli.global.region.retain(|region| seen.insert(region.clone()));
         let typed = |name: &str| last.value_source(name) == Some(ValueSource::CommandLine);

@@ -3,7 +3,7 @@
 //! Each module depends only on modules to its right:
 //!
 //! ```text
-//! main → run → cli → commands → steps → context → {local_cloud, bootstrap} → {aws, ui, local, package} → {error, clock} → core
+//! main → run → cli → commands → steps → context → {local_cloud, bootstrap, crash} → {aws, ui, local, package} → {error, clock, environment} → core
 //! ```
 //!
 //! | module | does | never |
@@ -18,6 +18,7 @@
 //! | [`aws`] | the only place that names `aws_sdk_*` | decides, prints |
 //! | [`ui`] | the only place that prints: text, live lines, JSON | acts |
 //! | [`local`] | the processes of the local cloud | names an SDK type, reads a profile |
+//! | [`crash`] | reports a panic | |
 //! | [`package`] | turns bytes into a reproducible zip | reads anything |
 //! | [`core`] | decides: names, stack states, plans, diagnoses, smoke verdicts | reads a clock, a file, the environment or the network |
 //!

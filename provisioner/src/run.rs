@@ -109,7 +109,10 @@ async fn everywhere(
         running.spawn(async move {
             match in_region(&command, &cx).await {
                 Ok(exit) => (false, exit),
-                Err(error) => (true, cx.events.report(simplify(error))),
+                Err(error) => {
+                    let error = cx.clients.investigate(error).await;
+                    (true, cx.events.report(simplify(error)))
+                }
             }
         });
     }

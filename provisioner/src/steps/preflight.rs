@@ -65,28 +65,27 @@ pub async fn check_region(cx: &Context) -> Result<Listed> {
     })
 }
 
-/// Finds out who acts and what stands. The account comes with a stack's ARN; only without a stack is STS asked.
+/// Finds out who acts and what stands.
 ///
-/// # Errors
-/// No usable credentials, or a request fails.
+/// Both at once: a stack's ARN tells the account, but only STS tells who asks.
 pub async fn observe(cx: &Context) -> Result<Observed> {
-    let found = stack::describe(&cx.clients.cloudformation, cx.stack()).await?;
-    if let Some((stack, account)) = found.as_ref().and_then(|stack| Some((stack, stack.account()?.to_owned()))) {
-        cx.events.emit(Event::Identity {
-            account: account.clone(),
-            arn: None,
-            partition: stack.partition().to_owned(),
-        });
-        let partition = stack.partition().to_owned();
-        return Ok(Observed { stack: found, account, partition, joined: false });
-    }
-    let caller = identity::caller(&cx.clients.sts).await?;
+    let (stack, caller) =
+        tokio::join!(stack::describe(&cx.clients.cloudformation, cx.stack()), identity::caller(&cx.clients.sts));
+    let stack = stack?;
+    let known = stack.as_ref().and_then(|stack| Some((stack.account()?.to_owned(), stack.partition().to_owned())));
+    let (account, partition, arn) = match (caller, known) {
+        (Ok(caller), _) => (caller.account, caller.partition, Some(caller.arn)),
+        // An endpoint for CloudFormation alone, say.
+        (Err(_), Some((account, partition))) => (account, partition, None),
+        (Err(error), None) => return Err(error),
+    };
     cx.events.emit(Event::Identity {
-        account: caller.account.clone(),
-        arn: Some(caller.arn),
-        partition: caller.partition.clone(),
+        account: account.clone(),
+        arn,
+        partition: partition.clone(),
+        credentials: cx.clients.credential_source(),
     });
-    Ok(Observed { stack: None, account: caller.account, partition: caller.partition, joined: false })
+    Ok(Observed { stack, account, partition, joined: false })
 }
 
 /// Refuses to touch a stack that another tool made, or is about to make.

@@ -142,15 +142,37 @@ impl Ui {
     /// Nobody is there to answer, or the answer is no.
     pub fn confirm(&self, question: &str) -> Result<()> {
         let refused = || Error::new("not confirmed, nothing was changed").exit(Exit::Refused);
-        if self.output == Output::Json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        if !self.can_ask() {
             return Err(refused().hint("there is no terminal to ask on: add `--yes`"));
         }
         // Others go on meanwhile, and Ctrl-C is heard.
-        let yes = tokio::task::block_in_place(|| self.ask(question));
-        if yes { Ok(()) } else { Err(refused()) }
+        let answer = tokio::task::block_in_place(|| self.ask(&format!("{question} [y/N] ")));
+        if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") { Ok(()) } else { Err(refused()) }
     }
 
-    fn ask(&self, question: &str) -> bool {
+    /// Asks for the current code of an MFA device.
+    ///
+    /// # Errors
+    /// Nobody is there to answer.
+    pub fn mfa_code(&self, profile: &str, serial: &str) -> Result<String> {
+        if !self.can_ask() {
+            return Err(Error::new(format!("profile `{profile}` needs a code of MFA device `{serial}`"))
+                .exit(Exit::Usage)
+                .cause("there is no terminal to ask on")
+                .hint(
+                    Hint::shell(["aws", "sts", "get-caller-identity", "--profile", profile])
+                        .then(" in a terminal asks for the code and keeps credentials that this program then uses"),
+                ));
+        }
+        Ok(tokio::task::block_in_place(|| self.ask(&format!("MFA code of {serial} for profile {profile}: "))))
+    }
+
+    fn can_ask(&self) -> bool {
+        self.output == Output::Text && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// The answer, without the line's end.
+    fn ask(&self, question: &str) -> String {
         // One question at a time, and no lock that others need while it waits for its answer: they may have to say why they stop.
         let _turn = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         let draw = |target: ProgressDrawTarget| {
@@ -159,12 +181,12 @@ impl Ui {
             }
         };
         draw(ProgressDrawTarget::hidden());
-        let _ = write!(anstream::stderr().lock(), "{} [y/N] ", text::words::escape(question))
+        let _ = write!(anstream::stderr().lock(), "{}", text::words::escape(question))
             .and_then(|()| anstream::stderr().flush());
         let mut answer = String::new();
         let _ = std::io::stdin().read_line(&mut answer);
         draw(ProgressDrawTarget::stderr());
-        matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+        answer.trim().to_owned()
     }
 }
 
@@ -247,6 +269,14 @@ impl Events {
     pub fn lost_output(&self) -> Option<Error> {
         let lost = self.ui.lost.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         Some(Error::new("cannot write the output").because(&lost))
+    }
+
+    /// See [`Ui::mfa_code`].
+    ///
+    /// # Errors
+    /// Nobody is there to answer.
+    pub fn mfa_code(&self, profile: &str, serial: &str) -> Result<String> {
+        self.ui.mfa_code(profile, serial)
     }
 
     /// See [`Ui::confirm`].
