@@ -2,6 +2,8 @@
 //!
 //! Invariant: parsing has no side effects; `--help` and `--version` need no configuration.
 
+use std::collections::HashSet;
+
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -20,7 +22,7 @@ use crate::context::Global;
     max_term_width = 110,
     after_help = "Exit codes: 0 success · 1 failed, or something is missing or unhealthy · 2 wrong usage, or changes \
                   (plan --detailed-exitcode) · 3 the system does not work · 4 refused · 5 stack is busy or stuck · \
-                  130 interrupted · 143 terminated"
+                  101 internal error · 130 interrupted · 143 terminated"
 )]
 pub struct Cli {
     /// Options that every command accepts
@@ -44,6 +46,12 @@ impl Cli {
         while let Some((_, deeper)) = last.subcommand() {
             last = deeper;
         }
+        let from_environment =
+            |name: &&str| last.value_source(&name.replace('-', "_")) == Some(ValueSource::EnvVariable);
+        cli.global.from_environment =
+            ["profile", "region", "endpoint-url"].into_iter().filter(from_environment).collect();
+        let mut seen = HashSet::new();
+        cli.global.region.retain(|region| seen.insert(region.clone()));
         let typed = |name: &str| last.value_source(name) == Some(ValueSource::CommandLine);
         if cli.global.local {
             match (typed("local"), ["profile", "endpoint_url"].into_iter().find(|name| typed(name))) {

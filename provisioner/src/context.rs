@@ -3,12 +3,15 @@
 //! Invariant: a local run never loads a profile; it uses the local cloud's endpoint and dummy credentials.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
-use crate::aws::{Clients, Target};
+use crate::aws::{AskForCode, Clients, Connection, Request};
+use crate::core::event::Event;
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
+use crate::core::setting::{Setting, Source};
 use crate::core::{names, regions};
 use crate::error::{Error, Exit, Result};
 use crate::ui::{Events, Output};
@@ -46,6 +49,9 @@ pub struct Global {
     /// When to use colors
     #[arg(long, global = true, env = "PROVISIONER_COLOR", default_value = "auto", value_name = "WHEN")]
     pub color: clap::ColorChoice,
+    /// The options whose values come from environment variables
+    #[arg(skip)]
+    pub from_environment: Vec<&'static str>,
 }
 
 /// The name of the stack if none is given.
@@ -61,6 +67,24 @@ impl Global {
             local: self.local,
             profile: self.profile.clone(),
             endpoint_url: self.endpoint_url.clone(),
+        }
+    }
+
+    /// What a connection is asked for.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        let setting = |option: &str, value: Option<&String>| {
+            let source = if self.from_environment.contains(&option) {
+                Source::variable(format!("PROVISIONER_{}", option.replace('-', "_").to_uppercase()))
+            } else {
+                Source::option(format!("--{option}"))
+            };
+            Some(Setting::new(option.replace('-', " "), value?, source))
+        };
+        Request {
+            profile: setting("profile", self.profile.as_ref()),
+            region: setting("region", self.region.first()),
+            endpoint: setting("endpoint-url", self.endpoint_url.as_ref()),
         }
     }
 
@@ -137,16 +161,12 @@ pub async fn open(global: &Global, events: &Events, start_local: bool) -> Result
         }
         return Ok(vec![open_local(global, events, start_local).await?]);
     }
+    let connection = connect(global, events).await?;
     let regions: Vec<Option<&String>> =
         if global.region.is_empty() { vec![None] } else { global.region.iter().map(Some).collect() };
     let mut contexts = Vec::new();
     for region in regions {
-        let target = Target::Remote {
-            profile: global.profile.clone(),
-            region: region.cloned(),
-            endpoint: global.endpoint_url.clone(),
-        };
-        let clients = Clients::connect(&target).await?;
+        let clients = connection.clients(region.map(String::as_str))?;
         check_region_name(&clients.region)?;
         let events = events.in_region(&clients.region, several);
         contexts.push(Context { global: global.clone(), clients, events, local: None });
@@ -154,24 +174,33 @@ pub async fn open(global: &Global, events: &Events, start_local: bool) -> Result
     Ok(contexts)
 }
 
+/// The connection that the options lead to. Nothing is sent yet.
+///
+/// # Errors
+/// The AWS configuration is wrong.
+pub async fn connect(global: &Global, events: &Events) -> Result<Arc<Connection>> {
+    let asking = events.clone();
+    let ask: AskForCode = Arc::new(move |device| asking.mfa_code(device.profile, device.serial));
+    let connection = Connection::open(&global.request(), ask).await?;
+    events.emit(Event::CertificatesChosen { certificates: connection.certificates().clone() });
+    Ok(Arc::new(connection))
+}
+
 async fn open_local(global: &Global, events: &Events, start: bool) -> Result<Context> {
     let region = global.region.first();
     let state = if start { local_cloud::start_default(region, events).await? } else { local_cloud::running().await? };
-    let target = Target::Local {
-        endpoint: state.endpoint_url.clone(),
-        region: region.unwrap_or(&state.region).clone(),
-        credentials: local::credentials().key_pair(),
-    };
-    let clients = Clients::connect(&target).await?;
+    let region = region.unwrap_or(&state.region);
+    let clients = Clients::of_local_cloud(&state.endpoint_url, region, local::credentials().key_pair());
     let events = events.in_region(&clients.region, false);
     Ok(Context { global: global.clone(), clients, events, local: Some(state) })
 }
 
 fn check_region_name(region: &str) -> Result<()> {
-    if regions::is_known(region) {
+    // A region that is newer than this program is looked up by the first request.
+    if regions::is_well_formed(region) {
         return Ok(());
     }
-    Err(Error::new(format!("there is no AWS region `{region}`"))
+    Err(Error::new(format!("`{region}` is not the name of an AWS region"))
         .exit(Exit::Usage)
         .hint(Hint::command("regions").then(" lists the regions where the system can run")))
 }

@@ -23,6 +23,8 @@ pub enum Exit {
     Refused = 4,
     /// Blocked: the stack is busy or stuck.
     Blocked = 5,
+    /// The program itself is wrong.
+    Bug = 101,
     /// Ended by Ctrl-C (128 + SIGINT).
     Interrupted = 130,
     /// Whoever read the output has closed it (128 + SIGPIPE).
@@ -31,8 +33,19 @@ pub enum Exit {
     Terminated = 143,
 }
 
+/// A failure of which more can be found out by asking AWS again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// A service does not know the access key, which can also mean that the region is not enabled.
+    UnknownCredentials,
+    /// The endpoint's host name does not exist.
+    NoSuchHost,
+    /// No connection could be opened, or it broke.
+    Unreachable,
+}
+
 /// A failure as users see it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     /// The exit code.
     pub exit: Exit,
@@ -42,12 +55,14 @@ pub struct Error {
     pub causes: Vec<String>,
     /// What to do next.
     pub hints: Vec<Hint>,
+    /// What to look into before the error is shown.
+    pub problem: Option<Problem>,
 }
 
 impl Error {
     /// Creates an error with exit code 1.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+        Self { exit: Exit::Failed, message: message.into(), causes: Vec::new(), hints: Vec::new(), problem: None }
     }
 
     /// Sets the exit code.
@@ -57,18 +72,10 @@ impl Error {
         self
     }
 
-    /// Appends another error and its sources as causes.
+    /// Appends the two causes of another error that say most.
     #[must_use]
     pub fn because(mut self, error: &(dyn StdError + 'static)) -> Self {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            let text = error.to_string();
-            // Many error types repeat the text of their source.
-            if self.causes.last().is_none_or(|last| !last.contains(&text)) {
-                self.causes.push(text);
-            }
-            next = error.source();
-        }
+        self.causes.extend(causes(error));
         self
     }
 
@@ -85,6 +92,44 @@ impl Error {
         self.hints.push(hint.into());
         self
     }
+}
+
+/// The last two of an error's causes that say something; the innermost is the most exact.
+#[must_use]
+pub fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        if !says_nothing(&text) {
+            // Wrappers like to repeat what they wrap.
+            found.retain(|outer| !outer.ends_with(&text) || outer.len() == text.len());
+            if !found.iter().any(|outer| outer.contains(&text)) {
+                found.push(text);
+            }
+        }
+        next = error.source();
+    }
+    found.split_off(found.len().saturating_sub(2))
+}
+
+/// Whether a cause only names the layer that passes another one on.
+fn says_nothing(cause: &str) -> bool {
+    const LAYERS: [&str; 12] = [
+        "",
+        "dispatch failure",
+        "other",
+        "io error",
+        "service error",
+        "response error",
+        "failed to construct request",
+        "unhandled error",
+        "client error (Connect)",
+        "client error (SendRequest)",
+        "an error occurred while loading credentials",
+        "the credential provider was not enabled",
+    ];
+    LAYERS.contains(&cause)
 }
 
 impl fmt::Display for Error {

@@ -4,9 +4,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use provisioner::cli::Cli;
-use provisioner::ui::Ui;
+use provisioner::core::event::Event;
+use provisioner::error::{Error, Exit};
+use provisioner::ui::{Events, Ui};
 
 fn main() -> ExitCode {
+    provisioner::environment::drop_empty_variables();
     let cli = Cli::read();
     let choice = match cli.global.color {
         clap::ColorChoice::Always => anstream::ColorChoice::Always,
@@ -15,16 +18,22 @@ fn main() -> ExitCode {
     };
     choice.write_global();
     let ui = Arc::new(Ui::new(cli.global.output, cli.global.verbose));
+    let events = Events::new(Arc::clone(&ui), cli.global.invocation());
+    let exit = provisioner::crash::guard(&events, || run(cli, &ui, &events));
+    ExitCode::from(exit as u8)
+}
+
+fn run(cli: Cli, ui: &Arc<Ui>, events: &Events) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            let events = provisioner::ui::Events::new(ui, cli.global.invocation());
-            let exit = events.report(provisioner::error::Error::new("cannot start the runtime").because(&error));
-            return ExitCode::from(exit as u8);
+            let exit = events.report(Error::new("cannot start the runtime").because(&error));
+            events.emit(Event::Result { ok: false, exit_code: exit as u8 });
+            return exit;
         }
     };
-    let exit = runtime.block_on(provisioner::run::run(cli, &ui));
+    let exit = runtime.block_on(provisioner::run::run(cli, ui));
     // After Ctrl-C at a prompt, the thread that reads the answer is still blocked.
     runtime.shutdown_background();
-    ExitCode::from(exit as u8)
+    exit
 }

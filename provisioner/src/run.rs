@@ -111,11 +111,19 @@ async fn everywhere(
         running.spawn(async move {
             match in_region(&command, &cx).await {
                 Ok(exit) => (false, exit),
-                Err(error) => (true, cx.events.report(simplify(error))),
+                Err(error) => {
+                    let error = cx.clients.investigate(error).await;
+                    (true, cx.events.report(simplify(error)))
+                }
             }
         });
     }
-    running.join_all().await.into_iter().max().map_or(Exit::Success, |(_, exit)| exit)
+    let mut worst = (false, Exit::Success);
+    while let Some(ended) = running.join_next().await {
+        // A panic has been reported already; the other regions go on.
+        worst = worst.max(ended.unwrap_or((true, Exit::Bug)));
+    }
+    worst.1
 }
 
 async fn in_region(command: &InRegion, cx: &Context) -> Result<Exit> {

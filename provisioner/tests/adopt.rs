@@ -124,7 +124,7 @@ fn what_down_keeps_up_takes_back() {
 async fn only_what_exists_is_taken_in() {
     let local = Local::new("hand");
     local.run(&["local", "start"], 0);
-    let clients = local.clients().await;
+    let clients = local.clients();
     for (table, bucket, expected) in
         [(true, false, vec!["Table"]), (false, true, vec!["Bucket"]), (true, true, vec!["Bucket", "Table"])]
     {
@@ -166,7 +166,7 @@ async fn only_what_exists_is_taken_in() {
 async fn what_does_not_fit_is_left_alone() {
     let local = Local::new("refuse");
     local.run(&["local", "start"], 0);
-    let clients = local.clients().await;
+    let clients = local.clients();
     make_table(&clients, "FaceData", "Id", true).await;
     make_table(&clients, "Good", "FaceID", true).await;
     make_bucket(&clients, "with-policy").await;
@@ -197,7 +197,7 @@ async fn a_versioned_bucket_goes_with_all_that_is_in_it() {
     let outputs = up.of_type("outputs")[0]["outputs"].clone();
     let (bucket, queue) =
         (outputs["BucketName"].as_str().expect("it"), outputs["FailureQueueUrl"].as_str().expect("it"));
-    let clients = local.clients().await;
+    let clients = local.clients();
     for key in ["a.txt", "b.txt", "a.txt", "c d+é.txt"] {
         put(&clients, bucket, key).await;
     }
@@ -262,7 +262,7 @@ async fn drift_regions_and_a_missing_queue() {
     assert!(no_queue.of_type("error")[0]["hints"].to_string().contains("--parameter FailureQueue=yes"));
 
     assert!(local.run(&["status", "--drift"], 0).of_type("drift")[0]["drifted"].as_array().is_some_and(Vec::is_empty));
-    let clients = local.clients().await;
+    let clients = local.clients();
     let change = clients.lambda.update_function_configuration().function_name(&function).timeout(60);
     change.send().await.expect("a change past the stack");
     let drifted = local.run(&["status", "--drift"], 1);

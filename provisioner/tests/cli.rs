@@ -25,8 +25,12 @@ fn names_are_checked_before_anything_else() {
     for stack in ["1up", "under_score", "-x"] {
         check(&format!("up --stack={stack} --region eu-west-1 --yes"), 2, &["stack name", stack, "hint:"]);
     }
-    check("up --region atlantis-1 --yes", 2, &["there is no AWS region `atlantis-1`", "hint:", "provisioner regions"]);
-    check("status --region eu-west-9", 2, &["there is no AWS region `eu-west-9`"]);
+    for region in ["atlantis", "atlantis-1", "eu-west", "EU-WEST-1"] {
+        let said = format!("`{region}` is not the name of an AWS region");
+        check(&format!("up --region {region} --yes"), 2, &[&said, "hint:", "provisioner regions"]);
+    }
+    // A name that could be a new region's is not refused here.
+    check("status --region eu-west-9", 1, &["no AWS credentials were found"]);
     check("up --yes", 2, &["no region is configured", "--region", "AWS_REGION"]);
 }
 
@@ -50,7 +54,7 @@ fn regions_without_rekognition_are_refused_before_anything_is_built() {
 fn credentials_and_endpoints() {
     check("status --region eu-west-1", 1, &["no AWS credentials were found", "--profile", "--local"]);
     check("up --region eu-west-1 --yes --bootstrap arm64", 1, &["no AWS credentials were found"]);
-    check("status --region eu-west-1 --profile nobody", 1, &["hint:", "--profile"]);
+    check("status --region eu-west-1 --profile nobody", 2, &["there is no profile `nobody`", "hint:", "--profile"]);
     // Port 9 is `discard`: nothing answers there.
     let home = Folder::new("endpoint");
     run(provisioner(&home.0)
@@ -148,8 +152,8 @@ fn the_local_cloud_says_what_it_lacks() {
         .expect(1)
         .says(&["no local cloud is running"]);
     run(local(&["smoke", "--profile", "x", "--region", "eu-west-1"]).env("PROVISIONER_LOCAL", "1"))
-        .expect(1)
-        .says(&["profile"]);
+        .expect(2)
+        .says(&["there is no profile `x`"]);
     run(&mut local(&["regions", "--live", "--local"])).expect(2).says(&["remove one of the two options"]);
 }
 

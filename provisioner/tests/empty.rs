@@ -11,8 +11,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use provisioner::aws::Clients;
 use provisioner::aws::bucket::{self, Bucket};
-use provisioner::aws::{Clients, Target};
 use provisioner::core::invocation::Invocation;
 use tokio::net::TcpListener;
 
@@ -114,9 +114,7 @@ fn delete(store: &mut Store, body: &str) -> String {
 }
 
 async fn empty(store: &Shared) -> (provisioner::error::Result<usize>, Vec<usize>) {
-    let target =
-        Target::Local { endpoint: serve(Arc::clone(store)).await, region: "us-east-1".into(), credentials: ("0", "0") };
-    let clients = Clients::connect(&target).await.expect("clients");
+    let clients = Clients::of_local_cloud(&serve(Arc::clone(store)).await, "us-east-1", ("0", "0"));
     let bucket = Bucket { name: "pictures".into(), owner: "000000000000".into() };
     let mut seen = Vec::new();
     let outcome = bucket::empty(&clients.s3, &bucket, "", |removed| seen.push(removed)).await;

@@ -77,7 +77,7 @@ async fn hard_events_leave_no_row_and_say_why() {
     let outputs = up.of_type("outputs")[0]["outputs"].clone();
     let output = |name: &str| outputs[name].as_str().expect("an output").to_owned();
     let (bucket, function) = (output("BucketName"), output("FunctionName"));
-    let clients = local.clients().await;
+    let clients = local.clients();
     let put = async |key: &str, bytes: &'static [u8]| {
         let body = ByteStream::from_static(bytes);
         clients.s3.put_object().bucket(&bucket).key(key).body(body).send().await.expect("an upload");

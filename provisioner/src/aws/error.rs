@@ -6,9 +6,11 @@ use std::error::Error as StdError;
 
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
+use aws_smithy_runtime_api::client::result::ConnectorError;
+
 use crate::core::diagnosis::denied;
 use crate::core::hint::Hint;
-use crate::error::{Error, Exit};
+use crate::error::{Error, Problem};
 
 /// A service's error code, where the service answered with one.
 pub fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
@@ -93,7 +95,7 @@ fn explain_service(base: Error, code: &str, message: &str) -> Error {
             base.hint("the credentials have expired: get new ones (`aws sso login`), then run the same command again; it goes on where this one stopped")
         }
         "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "IncompleteSignature" | "AuthFailure" => {
-            base.hint("AWS does not know these credentials: check `aws sts get-caller-identity`, `--profile` and the region's partition")
+            Error { problem: Some(Problem::UnknownCredentials), ..base }.hint("AWS does not know these credentials: check `aws sts get-caller-identity`, `--profile` and the region's partition")
         }
         "RequestTimeTooSkewed" | "InvalidSignatureException" => base.hint("if the message speaks of time: set this machine's clock"),
         "OptInRequired" | "SubscriptionRequiredException" => base.hint("the region is not enabled for this account: enable it under Account, AWS Regions"),
@@ -109,15 +111,29 @@ fn explain_service(base: Error, code: &str, message: &str) -> Error {
 }
 
 fn explain_connection(base: Error, error: &(dyn StdError + 'static)) -> Error {
-    let base = base.because(error);
-    let chain = base.causes.join(": ");
-    if chain.contains("credential") || chain.contains("identity resolver") {
-        let expired = chain.contains("expired") || chain.contains("SSO") || chain.contains("sso");
-        let what = if expired { "the credentials have expired" } else { "no AWS credentials were found" };
-        return Error { message: format!("{}: {what}", base.message), ..base }
-            .hint("set them up with `aws configure` or `aws sso login`, or name a profile with `--profile`")
-            .hint("or run the same command with `--local`: it needs no account");
+    // The credentials say themselves what is wrong with them; what they were needed for does not matter.
+    if let Some(own) = chain(error).find_map(|error| error.downcast_ref::<Error>()) {
+        return own.clone();
     }
-    base.exit(Exit::Failed)
-        .hint("the endpoint does not answer: check the network, `--region`, `--endpoint-url` and the proxy settings")
+    let base = base.because(error);
+    if is_unreachable(error) {
+        let no_host = base.causes.iter().any(|cause| cause.contains("dns error") || cause.contains("lookup address"));
+        let problem = if no_host { Problem::NoSuchHost } else { Problem::Unreachable };
+        return Error { problem: Some(problem), ..base }.hint(
+            "the endpoint does not answer: check the network, `--region`, `--endpoint-url` and the proxy settings",
+        );
+    }
+    base
+}
+
+/// An error and what caused it, outermost first.
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+/// Whether a request failed because no connection came about, or because it broke.
+pub(super) fn is_unreachable(error: &(dyn StdError + 'static)) -> bool {
+    chain(error)
+        .filter_map(|error| error.downcast_ref::<ConnectorError>())
+        .any(|error| error.is_io() || error.is_timeout())
 }

@@ -1,11 +1,13 @@
 //! `provisioner doctor`
 
+use std::sync::Arc;
+
 use tokio::process::Command;
 
 use crate::aws::identity::{self, Identity};
-use crate::aws::{Clients, Target, quotas, rights};
+use crate::aws::{Clients, Connection, quotas, rights};
 use crate::bootstrap;
-use crate::context::Global;
+use crate::context::{self, Global};
 use crate::core::event::{CheckState, Event};
 use crate::core::hint::Hint;
 use crate::core::{names, policy, regions};
@@ -64,6 +66,13 @@ pub async fn run(args: &Doctor, global: &Global, events: &Events) -> Result<Exit
     toolchain(&mut findings, global.local).await;
     python(&mut findings, global.local).await;
     if !global.local {
+        let connection = match context::connect(global, events).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                findings.problem("configuration", &error);
+                return Ok(Exit::Failed);
+            }
+        };
         let named: Vec<Option<String>> =
             if global.region.is_empty() { vec![None] } else { global.region.iter().cloned().map(Some).collect() };
         let several = named.len() > 1;
@@ -71,7 +80,7 @@ pub async fn run(args: &Doctor, global: &Global, events: &Events) -> Result<Exit
             if let Some(region) = &region {
                 findings.events = events.in_region(region, several);
             }
-            account(&mut findings, args, global, region).await;
+            account(&mut findings, args, global, &connection, region.as_deref()).await;
         }
     }
     Ok(if findings.missing { Exit::Failed } else { Exit::Success })
@@ -139,9 +148,14 @@ async fn python(findings: &mut Findings, local: bool) {
     }
 }
 
-async fn account(findings: &mut Findings, args: &Doctor, global: &Global, region: Option<String>) {
-    let target = Target::Remote { profile: global.profile.clone(), region, endpoint: global.endpoint_url.clone() };
-    let clients = match Clients::connect(&target).await {
+async fn account(
+    findings: &mut Findings,
+    args: &Doctor,
+    global: &Global,
+    connection: &Arc<Connection>,
+    region: Option<&str>,
+) {
+    let clients = match connection.clients(region) {
         Ok(clients) => clients,
         Err(error) => return findings.problem("region", &error),
     };

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::aws::Clients;
 use crate::aws::bucket::{self, Read};
-use crate::aws::{Clients, Target};
 use crate::context::Global;
 use crate::core::event::Event;
 use crate::error::{Exit, Result};
@@ -86,12 +86,7 @@ pub async fn run(args: Local, global: &Global, events: &Events) -> Result<Exit> 
 
 /// Serves until the process is stopped. Pictures are read from the emulator's buckets.
 async fn serve_rekognition(serve: Serve) -> Result<()> {
-    let target = Target::Local {
-        endpoint: serve.s3_endpoint.clone(),
-        region: serve.region.clone(),
-        credentials: local::credentials().key_pair(),
-    };
-    let s3 = Clients::connect(&target).await?.s3;
+    let s3 = Clients::of_local_cloud(&serve.s3_endpoint, &serve.region, local::credentials().key_pair()).s3;
     let fetch = move |object: S3Object| {
         let s3 = s3.clone();
         async move {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
-use crate::aws::{Clients, Target, quotas};
-use crate::context::Global;
+use crate::aws::quotas;
+use crate::context::{self, Global};
 use crate::core::event::{Event, RegionRow, RegionSource};
 use crate::core::regions;
 use crate::error::{Error, Exit, Result};
@@ -35,7 +35,7 @@ pub async fn run(args: &Regions, global: &Global, events: &Events) -> Result<()>
             .exit(Exit::Usage)
             .hint("remove one of the two options"));
     }
-    let answers = if args.live { Some(ask(global).await?) } else { None };
+    let answers = if args.live { Some(ask(global, events).await?) } else { None };
     let rows = regions::all()
         .map(|region| {
             let answer =
@@ -63,8 +63,13 @@ pub async fn run(args: &Regions, global: &Global, events: &Events) -> Result<()>
 }
 
 /// Asks all regions of the account's partition in parallel. Credentials are not valid in other partitions.
-async fn ask(global: &Global) -> Result<Answers> {
-    let clients = connect(global).await?;
+async fn ask(global: &Global, events: &Events) -> Result<Answers> {
+    let connection = context::connect(global, events).await?;
+    // If no region is configured, any region will do, because this command asks all of them.
+    let clients = match global.region.first() {
+        Some(named) => connection.clients(Some(named))?,
+        None => connection.clients(None).or_else(|_| connection.clients(Some("us-east-1")))?,
+    };
     let partition = regions::partition_of(&clients.region);
     let asked = regions::all()
         .filter(|region| region.partition() == partition)
@@ -76,20 +81,4 @@ async fn ask(global: &Global) -> Result<Answers> {
         return Err(error);
     }
     Ok(answers)
-}
-
-async fn connect(global: &Global) -> Result<Clients> {
-    let target = |region: Option<&str>| Target::Remote {
-        profile: global.profile.clone(),
-        region: region.map(ToOwned::to_owned),
-        endpoint: global.endpoint_url.clone(),
-    };
-    let named = global.region.first().map(String::as_str);
-    match Clients::connect(&target(named)).await {
-        // No region is configured. Any region will do, because this command asks all of them.
-        Err(error) if named.is_none() && error.exit == Exit::Usage => {
-            Clients::connect(&target(Some("us-east-1"))).await
-        }
-        connected => connected,
-    }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::concurrency::NoReservation;
 use super::diagnosis::{Diagnosis, StackEvent};
+use super::identity::CredentialSource;
 use super::invocation_record::NotARecord;
 use super::operation::Kind;
 use super::plan::{Plan, Property};
@@ -39,8 +40,10 @@ pub enum Event {
     Packaged { source: String, architecture: &'static str, executable_bytes: usize, zip_bytes: usize, sha256: String },
     /// The package was written to a file.
     PackageWritten { file: String, executable_bytes: usize, zip_bytes: usize, sha256: String },
-    /// The account, its partition, and the ARN of the caller if AWS was asked for it.
-    Identity { account: String, arn: Option<String>, partition: String },
+    /// The account, its partition, the caller's ARN if AWS told it, and the source of the credentials.
+    Identity { account: String, arn: Option<String>, partition: String, credentials: CredentialSource },
+    /// The certificates that servers are checked against.
+    CertificatesChosen { certificates: Certificates },
     /// The maximum number of concurrent executions, and the quota of `DetectFaces` that it was computed from.
     ConcurrencyChosen { concurrent_executions: i32, requests_per_second: f64 },
     /// No reservation could be computed. `kept` is the reservation that stays, if there is one.
@@ -164,6 +167,27 @@ pub enum Event {
     Error { message: String, causes: Vec<String>, hints: Vec<String> },
     /// The last line of every run.
     Result { ok: bool, exit_code: u8 },
+}
+
+/// The certificates that servers are checked against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Certificates {
+    /// How many the system has.
+    pub system: usize,
+    /// Those that the user adds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<Bundle>,
+    /// How many of Mozilla's are used: none, unless there are no others.
+    pub mozilla: usize,
+}
+
+/// A file of certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Bundle {
+    /// Its path.
+    pub file: String,
+    /// How many it has.
+    pub count: usize,
 }
 
 /// `status` stops counting objects and rows at this number, which then means "this many or more".

@@ -159,6 +159,32 @@ pub fn partition_of(region: &str) -> &'static str {
     STYLES.iter().find(|(style, _)| region.starts_with(style)).map_or("aws", |(_, partition)| partition)
 }
 
+/// The region of a partition in which every account can act.
+#[must_use]
+pub fn home_of(region: &str) -> &'static str {
+    match partition_of(region) {
+        "aws-us-gov" => "us-gov-west-1",
+        "aws-cn" => "cn-north-1",
+        "aws-eusc" => "eusc-de-east-1",
+        "aws-iso" => "us-iso-east-1",
+        "aws-iso-b" => "us-isob-east-1",
+        "aws-iso-e" => "eu-isoe-west-1",
+        "aws-iso-f" => "us-isof-south-1",
+        _ => "us-east-1",
+    }
+}
+
+/// Whether a name could be a region's, known or yet to come: groups of letters and a number, as in `eu-west-9`.
+#[must_use]
+pub fn is_well_formed(name: &str) -> bool {
+    let groups: Vec<&str> = name.split('-').collect();
+    let [words @ .., number] = groups.as_slice() else { return false };
+    (2..=4).contains(&words.len())
+        && words.iter().all(|word| word.len() >= 2 && word.chars().all(|c| c.is_ascii_lowercase()))
+        && (1..=2).contains(&number.len())
+        && number.chars().all(|c| c.is_ascii_digit())
+}
+
 impl Region {
     /// Whether Rekognition detects faces here.
     #[must_use]
@@ -222,6 +248,39 @@ mod tests {
             ("", "aws"),
         ] {
             assert_eq!(partition_of(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn well_formed_names() {
+        for region in all() {
+            assert!(is_well_formed(region.name), "{}", region.name);
+        }
+        for (name, expected) in [
+            ("eu-west-9", true),
+            ("us-gov-north-1", true),
+            ("ap-southeast-12", true),
+            ("mars-north-1", true),
+            ("atlantis", false),
+            ("atlantis-1", false),
+            ("eu-west", false),
+            ("eu-west-", false),
+            ("eu--west-1", false),
+            ("EU-WEST-1", false),
+            ("eu-west-1a", false),
+            ("eu-west-100", false),
+            ("eu_west_1", false),
+            ("-1", false),
+            ("", false),
+        ] {
+            assert_eq!(is_well_formed(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn homes_are_in_their_partition() {
+        for region in all() {
+            assert_eq!(partition_of(home_of(region.name)), region.partition(), "{}", region.name);
         }
     }
 

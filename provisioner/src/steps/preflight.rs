@@ -67,25 +67,25 @@ pub async fn check_region(cx: &Context) -> Result<Listed> {
     })
 }
 
-/// Finds the stack and the account. The stack's ARN contains the account; without a stack, STS is asked.
+/// Finds the stack and the caller, in parallel: a stack's ARN contains the account, but only STS knows the caller.
 pub async fn observe(cx: &Context) -> Result<Observed> {
-    let found = stack::describe(&cx.clients.cloudformation, cx.stack()).await?;
-    if let Some((stack, account)) = found.as_ref().and_then(|stack| Some((stack, stack.account()?.to_owned()))) {
-        cx.events.emit(Event::Identity {
-            account: account.clone(),
-            arn: None,
-            partition: stack.partition().to_owned(),
-        });
-        let partition = stack.partition().to_owned();
-        return Ok(Observed { stack: found, account, partition, joined: false });
-    }
-    let caller = identity::caller(&cx.clients.sts).await?;
+    let (stack, caller) =
+        tokio::join!(stack::describe(&cx.clients.cloudformation, cx.stack()), identity::caller(&cx.clients.sts));
+    let stack = stack?;
+    let known = stack.as_ref().and_then(|stack| Some((stack.account()?.to_owned(), stack.partition().to_owned())));
+    let (account, partition, arn) = match (caller, known) {
+        (Ok(caller), _) => (caller.account, caller.partition, Some(caller.arn)),
+        // An endpoint for CloudFormation alone, say.
+        (Err(_), Some((account, partition))) => (account, partition, None),
+        (Err(error), None) => return Err(error),
+    };
     cx.events.emit(Event::Identity {
-        account: caller.account.clone(),
-        arn: Some(caller.arn),
-        partition: caller.partition.clone(),
+        account: account.clone(),
+        arn,
+        partition: partition.clone(),
+        credentials: cx.clients.credential_source(),
     });
-    Ok(Observed { stack: None, account: caller.account, partition: caller.partition, joined: false })
+    Ok(Observed { stack, account, partition, joined: false })
 }
 
 /// Refuses to touch a stack that another tool created or is about to create.

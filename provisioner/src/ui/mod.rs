@@ -144,15 +144,37 @@ impl Ui {
     /// The user declined, or there is no terminal to prompt on.
     pub fn confirm(&self, question: &str) -> Result<()> {
         let refused = || Error::new("not confirmed, so nothing was changed").exit(Exit::Refused);
-        if self.output == Output::Json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        if !self.can_ask() {
             return Err(refused().hint("without a terminal, add `--yes` to skip the confirmation prompt"));
         }
         // Other regions continue in the meantime, and Ctrl-C works.
-        let yes = tokio::task::block_in_place(|| self.ask(question));
-        if yes { Ok(()) } else { Err(refused()) }
+        let answer = tokio::task::block_in_place(|| self.ask(&format!("{question} [y/N] ")));
+        if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") { Ok(()) } else { Err(refused()) }
     }
 
-    fn ask(&self, question: &str) -> bool {
+    /// Asks for the current code of an MFA device.
+    ///
+    /// # Errors
+    /// There is no terminal to ask on.
+    pub fn mfa_code(&self, profile: &str, serial: &str) -> Result<String> {
+        if !self.can_ask() {
+            return Err(Error::new(format!("profile `{profile}` needs a code from MFA device `{serial}`"))
+                .exit(Exit::Usage)
+                .cause("there is no terminal to ask on")
+                .hint(
+                    Hint::shell(["aws", "sts", "get-caller-identity", "--profile", profile])
+                        .then(" in a terminal asks for the code and keeps credentials that this program then uses"),
+                ));
+        }
+        Ok(tokio::task::block_in_place(|| self.ask(&format!("MFA code of {serial} for profile {profile}: "))))
+    }
+
+    fn can_ask(&self) -> bool {
+        self.output == Output::Text && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Returns the answer without its line end.
+    fn ask(&self, question: &str) -> String {
         // Only one question is asked at a time. Other locks must not be held, because other regions may report errors.
         let _turn = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         let draw = |target: ProgressDrawTarget| {
@@ -161,12 +183,12 @@ impl Ui {
             }
         };
         draw(ProgressDrawTarget::hidden());
-        let _ = write!(anstream::stderr().lock(), "{} [y/N] ", text::words::escape(question))
+        let _ = write!(anstream::stderr().lock(), "{}", text::words::escape(question))
             .and_then(|()| anstream::stderr().flush());
         let mut answer = String::new();
         let _ = std::io::stdin().read_line(&mut answer);
         draw(ProgressDrawTarget::stderr());
-        matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+        answer.trim().to_owned()
     }
 }
 
@@ -249,6 +271,14 @@ impl Events {
     pub fn lost_output(&self) -> Option<Error> {
         let lost = self.ui.lost.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         Some(Error::new("cannot write the output").because(&lost))
+    }
+
+    /// See [`Ui::mfa_code`].
+    ///
+    /// # Errors
+    /// Nobody is there to answer.
+    pub fn mfa_code(&self, profile: &str, serial: &str) -> Result<String> {
+        self.ui.mfa_code(profile, serial)
     }
 
     /// See [`Ui::confirm`].

@@ -10,7 +10,7 @@ pub(super) mod words;
 use std::fmt::Write as _;
 
 use crate::core::diagnosis::{Diagnosis, StackEvent};
-use crate::core::event::{DOWN_COUNTS, Event, Kept, LocalStep, NoExpress, RegionSource, SmokeStep};
+use crate::core::event::{Certificates, DOWN_COUNTS, Event, Kept, LocalStep, NoExpress, RegionSource, SmokeStep};
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
 use words::{BAD, FAINT, GOOD, NL, NOTE, counted, done, lines, noun, size};
@@ -95,7 +95,7 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::MoreFailures { .. }
         | Event::FacesFound { .. }
         | Event::Error { .. } => Channel::Note,
-        Event::RegionChecked { .. } => Channel::Detail,
+        Event::RegionChecked { .. } | Event::CertificatesChosen { .. } => Channel::Detail,
         Event::BuildProgress { .. } | Event::Exporting { .. } | Event::Emptying { .. } | Event::Detecting { .. } => {
             Channel::Progress
         }
@@ -174,11 +174,12 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
                 "{file}{NL}zip         {zip_bytes} bytes{NL}executable  {executable_bytes} bytes{NL}sha256      {sha256}"
             )
         }
-        Event::Identity { account, arn, partition } => done(format_args!(
-            "account {account}{}{}",
+        Event::Identity { account, arn, partition, credentials } => done(format_args!(
+            "account {account}{}{}\n  credentials: {credentials}",
             arn.as_ref().map(|arn| format!(" as {arn}")).unwrap_or_default(),
             if partition == "aws" { String::new() } else { format!(" in partition {partition}") }
         )),
+        Event::CertificatesChosen { certificates } => certificates_chosen(certificates),
         Event::ConcurrencyChosen { concurrent_executions, requests_per_second } => done(format_args!(
             "at most {concurrent_executions} concurrent {}: Rekognition's quota is {requests_per_second} requests per second here",
             noun(usize::try_from(*concurrent_executions).unwrap_or_default(), "execution")
@@ -381,6 +382,15 @@ fn local_step(step: &LocalStep) -> String {
         LocalStep::Starting { port } => format!("starting on 127.0.0.1:{port}"),
     };
     format!("  local cloud: {step}")
+}
+
+fn certificates_chosen(certificates: &Certificates) -> String {
+    let Certificates { system, bundle, mozilla } = certificates;
+    if *mozilla > 0 {
+        return format!("  certificates: Mozilla's {mozilla}, because this machine has none");
+    }
+    let added = bundle.as_ref().map(|bundle| format!(" and {} in {}", bundle.count, bundle.file)).unwrap_or_default();
+    format!("  certificates: {system} of this machine{added}")
 }
 
 fn smoke_step(step: &SmokeStep, seconds: f64) -> String {

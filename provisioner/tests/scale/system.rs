@@ -66,7 +66,7 @@ impl System {
         let executable = deploy(&local, &[&["FailureQueue=yes", ELSEWHERE, &retries], parameters].concat());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("its address"));
-        let directly = clients_at(local.endpoint()).await;
+        let directly = clients_at(&local.endpoint());
         let (rules, outputs) = read(&directly, executable, &url, size).await;
         let lambda = Lambda::new(rules, directly.sqs);
         let behind = Behind {
@@ -76,7 +76,7 @@ impl System {
             bucket: outputs["BucketName"].clone(),
         };
         let front = Front::start(listener, behind, lambda.clone());
-        let clients = clients_at(url).await;
+        let clients = clients_at(&url);
         Self { lambda, front, uploads: BTreeSet::new(), size, local, clients, outputs }
     }
 

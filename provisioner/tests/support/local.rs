@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use provisioner::aws::{Clients, Target};
+use provisioner::aws::Clients;
 
 use super::{Folder, Run, provisioner, run};
 
@@ -55,8 +55,8 @@ impl Local {
     }
 
     /// What talks to it past the program.
-    pub(crate) async fn clients(&self) -> Clients {
-        clients_at(self.endpoint()).await
+    pub(crate) fn clients(&self) -> Clients {
+        clients_at(&self.endpoint())
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -71,9 +71,8 @@ impl Drop for Local {
 }
 
 /// What talks to a local cloud, or to what stands before one.
-pub(crate) async fn clients_at(endpoint: String) -> Clients {
-    let target = Target::Local { endpoint, region: "us-east-1".into(), credentials: (ACCOUNT, "test") };
-    Clients::connect(&target).await.expect("clients")
+pub(crate) fn clients_at(endpoint: &str) -> Clients {
+    Clients::of_local_cloud(endpoint, "us-east-1", (ACCOUNT, "test"))
 }
 
 /// The path of a picture.

@@ -2,6 +2,7 @@
 
 pub(crate) mod forward;
 pub(crate) mod local;
+pub(crate) mod service;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

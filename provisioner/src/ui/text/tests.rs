@@ -9,10 +9,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::core::concurrency::NoReservation;
 use crate::core::diagnosis::{Denied, Diagnosis, Kind as FailureKind};
-use crate::core::event::{CheckState, Drifted, RegionRow, StatusReport};
+use crate::core::event::{Bundle, CheckState, Drifted, RegionRow, StatusReport};
+use crate::core::identity::{CredentialSource, Method};
 use crate::core::invocation_record::NotARecord;
 use crate::core::operation::Kind;
 use crate::core::plan::{Action, Change, Operation, Plan, Property};
+use crate::core::setting::Source;
 use crate::core::smoke::{Attribute, Row};
 
 fn invocation() -> Invocation {
@@ -144,7 +146,22 @@ fn every_event() -> Vec<Event> {
             account: text("123456789012"),
             arn: Some(text("arn:aws-us-gov:iam::123456789012:user/dev")),
             partition: text("aws-us-gov"),
+            credentials: CredentialSource::Profile {
+                name: text("dev"),
+                named_by: Source::option("--profile"),
+                method: Method::Keys,
+                roles: vec![text("arn:aws-us-gov:iam::123456789012:role/Deployer")],
+            },
         },
+        Event::CertificatesChosen { certificates: Certificates { system: 140, bundle: None, mozilla: 0 } },
+        Event::CertificatesChosen {
+            certificates: Certificates {
+                system: 140,
+                bundle: Some(Bundle { file: text("corporate.pem"), count: 2 }),
+                mozilla: 0,
+            },
+        },
+        Event::CertificatesChosen { certificates: Certificates { system: 0, bundle: None, mozilla: 118 } },
         Event::ConcurrencyChosen { concurrent_executions: 1, requests_per_second: 0.5 },
         Event::ConcurrencyUnknown { kept: Some(5), reason: NoReservation::UnknownQuota },
         Event::ConcurrencyUnknown { kept: None, reason: NoReservation::NoRoom { wanted: 50, unreserved: 10 } },

@@ -1,0 +1,340 @@
+//! Whose credentials sign a request: the real SDK client against a server on 127.0.0.1 that reads the access key from `Credential=`.
+//!
+//! `templates/judges/judge_credentials.py` compares the same choices with botocore's.
+
+#[expect(dead_code, reason = "shared with the other tests")]
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use support::service::{Service, refusal};
+use support::{Folder, Run, provisioner, run};
+
+/// A home directory with an AWS configuration, and a server.
+struct Setup {
+    home: Folder,
+    service: Service,
+}
+
+impl Setup {
+    fn new(name: &str, config: &str, credentials: &str) -> Self {
+        Self::with(name, config, credentials, Service::start(|_| None))
+    }
+
+    fn with(name: &str, config: &str, credentials: &str, service: Service) -> Self {
+        let home = Folder::new(&format!("credentials-{name}"));
+        home.write(".aws/config", config.replace("HOME", &home.0.to_string_lossy()));
+        home.write(".aws/credentials", credentials);
+        Self { home, service }
+    }
+
+    /// `status` in a region, with some variables and options, both separated by spaces.
+    fn command(&self, variables: &str, options: &str) -> Command {
+        let mut command = provisioner(&self.home.0);
+        command
+            .env_remove("AWS_CONFIG_FILE")
+            .env_remove("AWS_SHARED_CREDENTIALS_FILE")
+            .env("HOME", &self.home.0)
+            .env("AWS_ENDPOINT_URL", &self.service.endpoint)
+            .envs(variables.split_whitespace().filter_map(|pair| pair.split_once('=')))
+            .args(["status", "--region", "eu-west-1"])
+            .args(options.split_whitespace());
+        command
+    }
+
+    fn run(&self, variables: &str, options: &str) -> Run {
+        run(&mut self.command(variables, options))
+    }
+
+    /// The one key that signed the requests to CloudFormation.
+    #[track_caller]
+    fn key(&self, variables: &str, options: &str) -> String {
+        let before = self.service.asked().len();
+        let run = self.run(variables, options);
+        let asked = self.service.asked().into_iter().skip(before);
+        let mut keys: Vec<_> = asked.filter(|asked| asked.service == "cloudformation").map(|asked| asked.key).collect();
+        keys.dedup();
+        let [key] = keys.as_slice() else { panic!("{keys:?}\n{}", run.stderr) };
+        key.clone()
+    }
+}
+
+const ENVIRONMENT: &str = "AWS_ACCESS_KEY_ID=ENV AWS_SECRET_ACCESS_KEY=s";
+
+const CONFIG: &str = "
+[default]
+region = eu-west-1
+[profile in-config]
+aws_access_key_id = IN-CONFIG
+aws_secret_access_key = s
+[profile both]
+aws_access_key_id = BOTH-CONFIG
+aws_secret_access_key = s
+[profile process]
+credential_process = echo '{\"Version\": 1, \"AccessKeyId\": \"PROCESS\", \"SecretAccessKey\": \"s\"}'
+[profile process-and-keys]
+credential_process = echo '{\"Version\": 1, \"AccessKeyId\": \"PROCESS\", \"SecretAccessKey\": \"s\"}'
+[profile role]
+role_arn = arn:aws:iam::123456789012:role/Deployer
+source_profile = sandbox
+[profile role-of-role]
+role_arn = arn:aws:iam::123456789012:role/Second
+source_profile = role
+[profile role-of-itself]
+role_arn = arn:aws:iam::123456789012:role/Itself
+source_profile = role-of-itself
+aws_access_key_id = ITSELF
+aws_secret_access_key = s
+[profile role-of-environment]
+role_arn = arn:aws:iam::123456789012:role/FromEnvironment
+credential_source = Environment
+[profile web]
+role_arn = arn:aws:iam::123456789012:role/Web
+web_identity_token_file = HOME/token
+[profile nothing]
+region = eu-west-1
+";
+
+const CREDENTIALS: &str = "
+[default]
+aws_access_key_id = DEFAULT
+aws_secret_access_key = s
+[sandbox]
+aws_access_key_id = SANDBOX
+aws_secret_access_key = s
+aws_session_token = t
+[both]
+aws_access_key_id = BOTH-CREDENTIALS
+aws_secret_access_key = s
+[process-and-keys]
+aws_access_key_id = KEYS-BEFORE-PROCESS
+aws_secret_access_key = s
+";
+
+#[test]
+fn a_named_profile_is_used_alone() {
+    let setup = Setup::new("named", CONFIG, CREDENTIALS);
+    for (variables, options, expected) in [
+        // The environment goes before the default profile, and before one that the environment names.
+        ("", "", "DEFAULT"),
+        (ENVIRONMENT, "", "ENV"),
+        ("AWS_PROFILE=sandbox", "", "SANDBOX"),
+        ("AWS_DEFAULT_PROFILE=sandbox AWS_PROFILE=both", "", "SANDBOX"),
+        ("AWS_ACCESS_KEY_ID=ENV AWS_SECRET_ACCESS_KEY=s AWS_PROFILE=sandbox", "", "ENV"),
+        // The command line goes before everything.
+        (ENVIRONMENT, "--profile sandbox", "SANDBOX"),
+        ("AWS_ACCESS_KEY_ID=ENV AWS_SECRET_ACCESS_KEY=s PROVISIONER_PROFILE=sandbox", "", "SANDBOX"),
+        ("AWS_PROFILE=both", "--profile sandbox", "SANDBOX"),
+        (ENVIRONMENT, "--profile default", "DEFAULT"),
+        // Empty variables are not there.
+        ("AWS_ACCESS_KEY_ID= AWS_SECRET_ACCESS_KEY=", "", "DEFAULT"),
+        ("AWS_PROFILE= PROVISIONER_PROFILE= AWS_REGION= PROVISIONER_OUTPUT= PROVISIONER_STACK=", "", "DEFAULT"),
+        // Sources in a profile, in botocore's order.
+        ("", "--profile in-config", "IN-CONFIG"),
+        ("", "--profile both", "BOTH-CREDENTIALS"),
+        ("", "--profile process", "PROCESS"),
+        ("", "--profile process-and-keys", "KEYS-BEFORE-PROCESS"),
+        ("", "--profile role", "KEY-OF-Deployer"),
+        ("", "--profile role-of-role", "KEY-OF-Second"),
+        ("", "--profile role-of-itself", "KEY-OF-Itself"),
+        (ENVIRONMENT, "--profile role-of-environment", "KEY-OF-FromEnvironment"),
+    ] {
+        assert_eq!(setup.key(variables, options), expected, "{variables} {options}");
+    }
+}
+
+#[test]
+fn web_identity_goes_before_keys() {
+    let setup = Setup::new("web", CONFIG, CREDENTIALS);
+    let token = setup.home.write("token", "a token");
+    let variables =
+        format!("AWS_WEB_IDENTITY_TOKEN_FILE={} AWS_ROLE_ARN=arn:aws:iam::123456789012:role/Pod", token.display());
+    assert_eq!(setup.key(&variables, ""), "KEY-OF-Pod", "before the keys of the default profile, as in botocore");
+    assert_eq!(setup.key(&variables, "--profile sandbox"), "SANDBOX");
+    assert_eq!(setup.key("", "--profile web"), "KEY-OF-Web");
+    assert_eq!(setup.key(&variables, "--profile web"), "KEY-OF-Web");
+}
+
+#[test]
+fn a_profile_that_cannot_supply_credentials_is_an_error() {
+    let config = format!(
+        "{CONFIG}
+[profile circle-a]
+role_arn = arn:aws:iam::123456789012:role/A
+source_profile = circle-b
+[profile circle-b]
+role_arn = arn:aws:iam::123456789012:role/B
+source_profile = circle-a
+[profile orphan]
+role_arn = arn:aws:iam::123456789012:role/A
+source_profile = absent
+[profile sourceless]
+role_arn = arn:aws:iam::123456789012:role/A
+[profile two-sources]
+role_arn = arn:aws:iam::123456789012:role/A
+source_profile = sandbox
+credential_source = Environment
+[profile odd-source]
+role_arn = arn:aws:iam::123456789012:role/A
+credential_source = Moon
+[profile half]
+aws_access_key_id = HALF
+[profile half-sso]
+sso_account_id = 123456789012
+sso_region = eu-west-1
+sso_start_url = https://example.com
+[profile lost-session]
+sso_account_id = 123456789012
+sso_role_name = Admin
+sso_session = absent
+"
+    );
+    let setup = Setup::new("errors", &config, CREDENTIALS);
+    for (variables, options, words) in [
+        (
+            ENVIRONMENT,
+            "--profile absent",
+            &["there is no profile `absent`, which `--profile` names", "neither ", "hint: there are `both`"]
+                as &[&str],
+        ),
+        (
+            "AWS_ACCESS_KEY_ID=ENV AWS_SECRET_ACCESS_KEY=s PROVISIONER_PROFILE=absent",
+            "",
+            &["which environment variable `PROVISIONER_PROFILE` names"],
+        ),
+        ("AWS_PROFILE=absent", "", &["there is no profile `absent`, which environment variable `AWS_PROFILE` names"]),
+        (
+            ENVIRONMENT,
+            "--profile nothing",
+            &["profile `nothing` has no credentials", "aws configure --profile nothing"],
+        ),
+        ("", "--profile circle-a", &["go in a circle: `circle-a` → `circle-b` → `circle-a`"]),
+        ("", "--profile orphan", &["there is no profile `absent`, which `source_profile` of profile `orphan` names"]),
+        ("", "--profile sourceless", &["profile `sourceless` has `role_arn`, but no `source_profile`"]),
+        ("", "--profile two-sources", &["has both `source_profile` and `credential_source`"]),
+        ("", "--profile odd-source", &["unknown credential source `Moon`"]),
+        ("", "--profile role-of-environment", &["takes its credentials from the environment, which has none"]),
+        ("", "--profile half", &["profile `half` has `aws_access_key_id`, but no `aws_secret_access_key`"]),
+        ("", "--profile half-sso", &["but no `sso_role_name`"]),
+        ("", "--profile lost-session", &["there is no `[sso-session absent]`, which profile `lost-session` names"]),
+        ("AWS_ACCESS_KEY_ID=ENV", "", &["`AWS_ACCESS_KEY_ID` is set, but `AWS_SECRET_ACCESS_KEY` is not"]),
+    ] {
+        let run = setup.run(variables, options).expect(2);
+        run.says(words);
+        run.says(&["hint:"]);
+    }
+    assert!(setup.service.asked().is_empty(), "nothing was sent: {:?}", setup.service.asked());
+}
+
+const MFA: &str = "
+[profile mfa]
+role_arn = arn:aws:iam::123456789012:role/Deployer
+source_profile = sandbox
+mfa_serial = arn:aws:iam::123456789012:mfa/bob
+duration_seconds = 3600
+";
+
+/// The name that botocore 1.44 gives to the cached credentials of profile `mfa`.
+const CACHED: &str = ".aws/cli/cache/fe86d1c36405449170438f381e2bacf8fdf6ad81.json";
+
+#[test]
+fn a_code_is_asked_for_on_a_terminal_and_the_credentials_are_kept() {
+    let setup = Setup::new("mfa", MFA, CREDENTIALS);
+    setup.run("", "--profile mfa").expect(2).says(&[
+        "profile `mfa` needs a code from MFA device `arn:aws:iam::123456789012:mfa/bob`",
+        "no terminal",
+        "hint:",
+    ]);
+    assert!(setup.service.asked().is_empty());
+
+    let said = on_a_terminal(&setup, "--profile mfa", "123456\n");
+    assert!(said.contains("MFA code of arn:aws:iam::123456789012:mfa/bob for profile mfa"), "{said}");
+    let assumed: Vec<_> = setup.service.asked().into_iter().filter(|asked| asked.action == "AssumeRole").collect();
+    let [assumed] = assumed.as_slice() else { panic!("{assumed:?}\n{said}") };
+    assert_eq!(assumed.key, "SANDBOX");
+    assert_eq!(assumed.field("TokenCode"), Some("123456"));
+    assert_eq!(assumed.field("DurationSeconds"), Some("3600"));
+    assert_eq!(assumed.field("SerialNumber"), Some("arn%3Aaws%3Aiam%3A%3A123456789012%3Amfa%2Fbob"));
+
+    let cached = setup.home.0.join(CACHED);
+    let mode = fs::metadata(&cached).expect("the AWS CLI's cache").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // Nobody is asked again, with or without a terminal.
+    assert_eq!(setup.key("", "--profile mfa"), "KEY-OF-Deployer");
+    assert_eq!(setup.service.asked().iter().filter(|asked| asked.action == "AssumeRole").count(), 1);
+
+    // What the AWS CLI has left there is used as well; what has expired is not.
+    let text = fs::read_to_string(&cached).expect("text");
+    fs::write(&cached, text.replace("KEY-OF-Deployer", "OF-THE-CLI").replace("UTC", "+00:00")).expect("written");
+    assert_eq!(setup.key("", "--profile mfa"), "OF-THE-CLI");
+    fs::write(&cached, text.replace("2099", "2001")).expect("written");
+    setup.run("", "--profile mfa").expect(2).says(&["needs a code"]);
+}
+
+#[test]
+fn several_regions_ask_for_one_code() {
+    let setup = Setup::new("mfa-regions", MFA, CREDENTIALS);
+    on_a_terminal(&setup, "--profile mfa --region us-east-1", "123456\n");
+    let asked = setup.service.asked();
+    assert_eq!(asked.iter().filter(|asked| asked.action == "AssumeRole").count(), 1, "{asked:?}");
+    let mut regions: Vec<_> =
+        asked.iter().filter(|asked| asked.service == "cloudformation").map(|asked| asked.region.as_str()).collect();
+    regions.sort_unstable();
+    assert_eq!(regions, ["eu-west-1", "us-east-1"]);
+}
+
+#[test]
+fn a_refused_code_says_so() {
+    let service = Service::start(|asked| {
+        (asked.action == "AssumeRole").then(|| {
+            (403, refusal("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code."))
+        })
+    });
+    let setup = Setup::with("mfa-refused", MFA, CREDENTIALS, service);
+    let said = on_a_terminal(&setup, "--profile mfa", "000000\n");
+    for words in
+        ["cannot assume role `arn:aws:iam::123456789012:role/Deployer` of profile `mfa`", "wait for the next one"]
+    {
+        assert!(said.contains(words), "{said}");
+    }
+    assert!(!setup.home.0.join(CACHED).exists());
+}
+
+/// Runs it on a terminal that Python makes, types an answer once it is asked, and returns all that the terminal showed.
+fn on_a_terminal(setup: &Setup, options: &str, answer: &str) -> String {
+    const SCRIPT: &str = "
+import os, pty, sys
+answer = sys.argv[1].encode()
+said = b''
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+while True:
+    try:
+        read = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not read:
+        break
+    said += read
+    if answer and b'for profile' in said:
+        os.write(terminal, answer)
+        answer = b''
+os.waitpid(child, 0)
+sys.stdout.write(said.decode())
+";
+    let program = setup.command("", options);
+    let mut python = Command::new("python3");
+    python.arg("-c").arg(SCRIPT).arg(answer).arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => python.env(name, value),
+            None => python.env_remove(name),
+        };
+    }
+    python.current_dir(&setup.home.0);
+    let run = run(&mut python).expect(0);
+    run.stdout.replace("\r\n", "\n")
+}
