@@ -72,7 +72,7 @@ pub async fn forgotten_packages(cx: &Context, observed: &Observed) -> Result<Exi
     }
     cx.confirm(&format!("remove the packages that it left in bucket `{}`?", bucket.name))?;
     match clean::packages(cx, &bucket).await {
-        Packages::BucketGone => prove_gone(cx, observed, &[resource("AWS::S3::Bucket", &bucket.name)]).await?,
+        Packages::BucketGone => prove_gone(cx, observed, None, &[resource("AWS::S3::Bucket", &bucket.name)]).await?,
         Packages::BucketKept => {}
         Packages::Failed(error) => return Err(error),
     }
