@@ -256,7 +256,7 @@ async fn a_versioned_bucket_goes_with_all_that_is_in_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_regions_and_a_missing_queue() {
     let local = Local::new("drift");
-    let up = local.run(&["up", "--no-smoke"], 0);
+    let up = local.run(&["up", "--no-smoke", "-P", "FailureQueue=no"], 0);
     let function = up.of_type("outputs")[0]["outputs"]["FunctionName"].as_str().expect("a name").to_owned();
     let no_queue = local.run(&["redrive"], 1);
     assert!(no_queue.of_type("error")[0]["hints"].to_string().contains("--parameter FailureQueue=yes"));

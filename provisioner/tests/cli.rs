@@ -184,10 +184,18 @@ fn policies_are_printed_for_each_purpose() {
     let role = "arn:aws:iam::123456789012:role/cloudformation";
     let two = out(&["--for", "up", "--role-arn", role]);
     assert!(two["deployer"].to_string().contains(role) && !two["service_role"].to_string().contains(role), "{two}");
+    let boundary = "arn:aws:iam::123456789012:policy/boundary";
+    let up = out(&["--for", "up", "--role-path", "/teams/", "--permissions-boundary", boundary]).to_string();
+    assert!(up.contains("role/teams/face-recognition-Role-*") && up.contains(boundary), "{up}");
     for (arguments, words) in [
         (["--account", "12"], "`12` is not an AWS account"),
         (["--region", "eu-west-1,us-gov-west-1"], "one policy cannot cover regions of several partitions"),
         (["--role-arn", "me"], "`me` is not the ARN of a role"),
+        (["--role-path", "teams"], "`--role-path` is `teams`: it must begin and end with a slash"),
+        (
+            ["--permissions-boundary", "me"],
+            "`--permissions-boundary` is `me`: it must be empty or the ARN of an IAM policy",
+        ),
     ] {
         run(provisioner(&home.0).arg("policy").args(arguments)).expect(2).says(&[words, "hint:"]);
     }

@@ -1,22 +1,25 @@
-"""Judges the template, the policy for those who deploy it, and the program's list of regions, without an account.
+"""Judges the template, the policies of its deployers, and the program's list of regions, without an AWS account.
 
     python -m venv venv
     venv/bin/pip install --require-hashes -r templates/judges/requirements.txt
     venv/bin/python templates/judges/check.py target/debug/provisioner
 
-Three outside authorities have the word: cfn-lint (the schemas that CloudFormation publishes, region by region),
-parliament (AWS's own list of actions, resources and condition keys) and botocore (where Rekognition is). What they
-cannot know, the intended least, stands in the judges in full and is compared. At the end template and policy are
-damaged on purpose, once for every promise, and each damage must be found.
+There are three outside authorities: cfn-lint (the schemas that CloudFormation publishes for each region), parliament
+(AWS's own list of actions, resources, and condition keys), and botocore (where Rekognition is). They cannot know what
+this system intends. The judges therefore contain that in full and compare it. At the end, template and policies are
+damaged on purpose, once for every promise, and each damage must be noticed.
 """
 
 import sys
 from pathlib import Path
 
 import judge_regions
-from damages import DAMAGES, POLICY_DAMAGES
+import judge_settings
+import judge_stack
+from damages import DAMAGES, POLICY_DAMAGES, UPDATE_DAMAGES
 from judge_deployer import POLICY_JUDGES, print_policies
-from judge_stack import JUDGES, lints
+from judge_stack import lints
+from judge_update import updates_in_place
 from render import Template
 
 HERE = Path(__file__).parent
@@ -41,8 +44,11 @@ def main():
     text = (HERE.parent / "stack.yaml").read_text(encoding="utf-8")
     template = Template(text)
     policies = print_policies(sys.argv[1])
-    for judge in JUDGES:
+    for judge in judge_stack.JUDGES + judge_settings.JUDGES:
         report(judge.__doc__, judge(template))
+    earlier = {path.stem: Template(path.read_text(encoding="utf-8")) for path in sorted(HERE.glob("deployed/*.yaml"))}
+    for commit, old in earlier.items():
+        report(f"From the template of {commit}: {updates_in_place.__doc__}", updates_in_place(template, old))
     for judge in POLICY_JUDGES:
         report(f"The deployer's policies: {judge.__doc__}", judge(policies, template))
     for judge, damage, old, new in DAMAGES:
@@ -51,6 +57,11 @@ def main():
         arguments = [{"eu-west-1"}] if judge is lints else []
         noticed = judge(Template(text.replace(old, new, 1)), *arguments)
         report(f"{judge.__name__} notices {damage}", [] if noticed else ["it did not"])
+    for damage, old, new in UPDATE_DAMAGES:
+        assert old in text, f"there is nothing to damage: {old}"
+        damaged = Template(text.replace(old, new))
+        noticed = [commit for commit, before in earlier.items() if updates_in_place(damaged, before)]
+        report(f"updates_in_place notices {damage}", [] if noticed else ["it did not"])
     for judge, damage, do in POLICY_DAMAGES:
         report(f"{judge.__name__} notices {damage}", [] if judge(do(policies), template) else ["it did not"])
     for sentence, problems in judge_regions.judge(sys.argv[1]):

@@ -11,6 +11,7 @@ from authorities import EXCUSED, findings, is_read_only, knows_operation, listed
 from render import ARNS, GENERATED
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
+BOUNDARY, ROLE_PATH = f"arn:aws:iam::{ACCOUNT}:policy/boundary", "/teams/faces/"
 SERVICE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/cloudformation"
 # A managed policy has at most this many characters, and an identity at most this many managed policies (by default).
 CHARACTERS, DOCUMENTS = 6144, 10
@@ -81,7 +82,7 @@ NOT_NEEDED = {
     "AWS::IAM::Role": [
         "iam:AttachRolePolicy",
         "iam:DetachRolePolicy",
-        "iam:*RolePermissionsBoundary",
+        "iam:DeleteRolePermissionsBoundary",
         # Deleting a role does not need it.
         "iam:TagRole",
         "iam:UntagRole",
@@ -155,12 +156,13 @@ def printed(program, *options):
 
 
 def print_policies(program):
-    """The policies of a deployer, and those with a service role, with attached buckets, and with several regions."""
+    """A deployer's policies: direct, with a service role, attached buckets, several regions, and a bounded role."""
     return {
         "direct": printed(program),
         **printed(program, "--role-arn", SERVICE_ROLE),
         "attached": printed(program, "--attach", "photos", "--attach", "scans"),
         "regions": printed(program, "--region", "us-east-1"),
+        "bounded": printed(program, "--role-path", ROLE_PATH, "--permissions-boundary", BOUNDARY),
     }
 
 
@@ -225,6 +227,8 @@ def policies_are_least(policies, _):
                 problems.append(f"{name}: {statement['Sid']} holds for every resource")
             if statement["Resource"] == "arn:aws:s3:::*" and "aws:ResourceAccount" not in condition:
                 problems.append(f"{name}: {statement['Sid']} holds for buckets of other accounts")
+            if name.startswith("bounded") and "iam:CreateRole" in actions and BOUNDARY not in condition:
+                problems.append(f"{name}: the role can be created without its boundary")
             if "iam:PassRole" in actions and "iam:PassedToService" not in condition:
                 problems.append(f"{name}: the role can be passed to any service")
     return problems
@@ -246,8 +250,16 @@ def arns_of(template, parameters):
         elif kind == "AWS::CloudWatch::Alarm":
             arns = [f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:face-recognition-{logical_id}-0123456789AB"]
         else:
-            name = next((properties[key] for key in ("BucketName", "TableName", "FunctionName", "LogGroupName") if key in properties), None)
-            arn = ARNS[kind].format(name=name or GENERATED[kind].format(logical_id), **own)
+            name = next(
+                (
+                    properties[key]
+                    for key in ("BucketName", "TableName", "FunctionName", "LogGroupName")
+                    if key in properties
+                ),
+                None,
+            )
+            path = properties.get("Path", "/")
+            arn = ARNS[kind].format(name=name or GENERATED[kind].format(logical_id), path=path, **own)
             arns = [arn, arn.removesuffix(":*")]
         yield logical_id, kind, arns
 
@@ -256,7 +268,11 @@ def policies_suffice(policies, template):
     """What CloudFormation needs for a resource, by its own schemas, is granted on that resource, except for unused features."""
     problems = []
     plain = list(arns_of(template, {"Alarms": "yes", "FailureQueue": "yes"}))
-    extras = [it for it in arns_of(template, {"FailureQueue": "yes", **EXTRAS}) if it[0] not in dict.fromkeys(name for name, _, _ in plain)]
+    extras = [
+        it
+        for it in arns_of(template, {"FailureQueue": "yes", **EXTRAS})
+        if it[0] not in dict.fromkeys(name for name, _, _ in plain)
+    ]
     attached = [(kind, kind, arns) for kind, arns in ATTACHED]
     every = ("create", "read", "update", "delete")
     for variant in ("direct", "service_role"):
@@ -268,7 +284,14 @@ def policies_suffice(policies, template):
             ([it for it in plain if it[0] in ("Bucket", "Table")], ["adopt"], ("read",)),
             (plain + extras, ["down"], ("delete",)),
         ):
-            problems += missing(union(documents[purpose] for purpose in purposes), resources, handlers, f"{variant}, {' and '.join(purposes)}")
+            problems += missing(
+                union(documents[purpose] for purpose in purposes),
+                resources,
+                handlers,
+                f"{variant}, {' and '.join(purposes)}",
+            )
+    bounded = list(arns_of(template, {"RolePath": ROLE_PATH}))
+    problems += missing(policies["bounded"]["up"], bounded, every, "bounded, up")
     return problems + missing(policies["attached"]["down"], attached, ("delete",), "attached, down")
 
 
@@ -278,12 +301,18 @@ def missing(document, resources, handlers, name):
     for logical_id, kind, arns in resources:
         permissions = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema["handlers"]
         service = arns[0].split(":")[2]
-        for action in sorted({it for handler in handlers for it in permissions.get(handler, {}).get("permissions", [])}):
+        for action in sorted(
+            {it for handler in handlers for it in permissions.get(handler, {}).get("permissions", [])}
+        ):
             if any(fnmatchcase(action, pattern) for pattern in NOT_NEEDED.get(kind, [])):
+                continue
+            if action == "iam:PutRolePermissionsBoundary" and not name.startswith("bounded"):
                 continue
             # An action of another service is about another resource: the role that is passed, the package that is fetched.
             on = [*arns, "*"] if action.split(":")[0] == service else None
-            granted = allows(document, action, on) if on else any(fnmatchcase(action, it) for it in actions_of(document))
+            granted = (
+                allows(document, action, on) if on else any(fnmatchcase(action, it) for it in actions_of(document))
+            )
             if not granted:
                 problems.append(f"{name}: {logical_id} needs {action}")
     return problems
@@ -309,7 +338,9 @@ def service_role_does_the_rest(policies, _):
     for purpose, document in policies["service_role"].items():
         problems += [f"{purpose}: {it}" for it in sorted(actions_of(document)) if it.startswith("cloudformation:")]
     for purpose, document in policies["direct"].items():
-        both = actions_of(policies["deployer"].get(purpose, union([]))) | actions_of(policies["service_role"].get(purpose, union([])))
+        both = actions_of(policies["deployer"].get(purpose, union([]))) | actions_of(
+            policies["service_role"].get(purpose, union([]))
+        )
         problems += [f"{purpose}: nobody may {action}" for action in sorted(actions_of(document) - both)]
     return problems
 

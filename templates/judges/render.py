@@ -22,7 +22,7 @@ NAMED_BY = {
 
 ARNS = {
     "AWS::DynamoDB::Table": "arn:{partition}:dynamodb:{region}:{account}:table/{name}",
-    "AWS::IAM::Role": "arn:{partition}:iam::{account}:role/{name}",
+    "AWS::IAM::Role": "arn:{partition}:iam::{account}:role{path}{name}",
     "AWS::Lambda::Function": "arn:{partition}:lambda:{region}:{account}:function:{name}",
     "AWS::Logs::LogGroup": "arn:{partition}:logs:{region}:{account}:log-group:{name}:*",
     "AWS::S3::Bucket": "arn:{partition}:s3:::{name}",
@@ -95,19 +95,40 @@ class Template:
 
     def render(self, parameters, region, partition, account, stack="face-recognition"):
         """The resources that exist for these parameters, with every function resolved."""
-        values = {name: it.get("Default") for name, it in self.body["Parameters"].items()} | parameters
-        pseudo = {
-            "AWS::Region": region,
-            "AWS::Partition": partition,
-            "AWS::AccountId": account,
-            "AWS::StackName": stack,
-        }
-        rendering = Rendering(self.body, values | pseudo)
+        rendering = self.rendering(parameters, region, partition, account, stack)
         return {
             name: {**resource, "Properties": rendering.value(resource.get("Properties", {}))}
             for name, resource in self.body["Resources"].items()
             if "Condition" not in resource or rendering.condition(resource["Condition"])
         }
+
+    def rendering(self, parameters, region, partition, account, stack="face-recognition"):
+        """A resolution of the template for these parameters."""
+        values = {name: it.get("Default") for name, it in self.body["Parameters"].items()} | parameters
+        lists = {
+            name: str(values[name]).split(",")
+            for name, it in self.body["Parameters"].items()
+            if it["Type"] == "CommaDelimitedList"
+        }
+        pseudo = {
+            "AWS::Region": region,
+            "AWS::Partition": partition,
+            "AWS::AccountId": account,
+            "AWS::StackName": stack,
+            "AWS::URLSuffix": "amazonaws.com",
+        }
+        return Rendering(self.body, values | lists | pseudo)
+
+    def refusals(self, parameters, region, partition, account):
+        """The descriptions of the assertions of Rules that do not hold."""
+        rendering = self.rendering(parameters, region, partition, account)
+        return [
+            assertion["AssertDescription"]
+            for rule in self.body["Rules"].values()
+            if "RuleCondition" not in rule or rendering.truth(rule["RuleCondition"])
+            for assertion in rule["Assertions"]
+            if not rendering.truth(assertion["Assert"])
+        ]
 
 
 class Rendering:
@@ -131,6 +152,10 @@ class Rendering:
             return not self.truth(argument[0])
         if function == "Fn::And":
             return all(self.truth(part) for part in argument)
+        if function == "Fn::Or":
+            return any(self.truth(part) for part in argument)
+        if function == "Fn::Contains":
+            return self.value(argument[1]) in self.value(argument[0])
         raise ValueError(f"unknown condition function {function}")
 
     def value(self, node):
@@ -157,6 +182,8 @@ class Rendering:
             text, own = argument if isinstance(argument, list) else (argument, {})
             own = {name: self.value(value) for name, value in own.items()}
             return PLACEHOLDER.sub(lambda match: str(self.named(match[1], own)), text)
+        if function == "Fn::Join":
+            return argument[0].join(self.value(argument[1]))
         raise ValueError(f"unknown function {function}")
 
     def named(self, name, own):
@@ -181,7 +208,8 @@ class Rendering:
                 key: self.values[f"AWS::{label}"]
                 for key, label in (("partition", "Partition"), ("region", "Region"), ("account", "AccountId"))
             }
-            return ARNS[kind].format(name=physical, **pseudo)
+            path = self.value(self.body["Resources"][name]["Properties"].get("Path", "/"))
+            return ARNS[kind].format(name=physical, path="/" if path is NO_VALUE else path, **pseudo)
         if attribute == "QueueName":
             return physical
         raise ValueError(f"unknown attribute {name}.{attribute}")

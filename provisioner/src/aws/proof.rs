@@ -36,6 +36,9 @@ pub async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bo
         "AWS::Lambda::EventInvokeConfig" => {
             gone(attempt, clients.lambda.get_function_event_invoke_config().function_name(name).send().await)?
         }
+        "AWS::Lambda::EventSourceMapping" => {
+            gone(attempt, clients.lambda.get_event_source_mapping().uuid(name).send().await)?
+        }
         "AWS::Lambda::Permission" => gone(attempt, clients.lambda.get_policy().function_name(name).send().await)?,
         "AWS::S3::BucketPolicy" => match clients.s3.get_bucket_policy().bucket(name).send().await {
             Ok(_) => false,

@@ -99,7 +99,8 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
         expected_gone.push(resource("AWS::S3::Bucket", &package_bucket.name));
     }
     let kept = if args.keep_data { data } else { Data::default() };
-    tokio::try_join!(prove_gone(cx, &observed, &expected_gone), kept.report_kept(cx))?;
+    let role_path = stack.parameters.get("RolePath");
+    tokio::try_join!(prove_gone(cx, &observed, role_path, &expected_gone), kept.report_kept(cx))?;
     match packages {
         // Packages matter least, so the failure to remove them is reported last.
         Packages::Failed(error) => Err(error),

@@ -3,7 +3,7 @@
 use crate::context::Global;
 use crate::core::event::Event;
 use crate::core::policy::{self, Purpose};
-use crate::core::{names, regions};
+use crate::core::{names, parameter, regions, template};
 use crate::error::{Error, Exit, Result};
 use crate::ui::Events;
 
@@ -29,6 +29,12 @@ pub struct Policy {
     /// account
     #[arg(long = "attach", value_name = "BUCKET")]
     pub attached: Vec<String>,
+    /// Path of the function's role, if the parameter `RolePath` sets one
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub role_path: String,
+    /// Permissions boundary of the function's role: the deployer can then create the role only with this boundary
+    #[arg(long, value_name = "ARN")]
+    pub permissions_boundary: Option<String>,
     /// CloudFormation's service role: print the smaller policy of a deployer who passes this role, and the role's own
     /// policy
     #[arg(long, value_name = "ARN")]
@@ -48,6 +54,8 @@ pub fn run(args: &Policy, global: &Global, events: &Events) -> Result<()> {
             "it looks like `arn:aws:iam::123456789012:role/NAME`; `aws iam get-role --role-name NAME` prints it",
         ));
     }
+    fits("--role-path", "RolePath", &args.role_path)?;
+    fits("--permissions-boundary", "PermissionsBoundary", args.permissions_boundary.as_deref().unwrap_or_default())?;
     let regions: Vec<&str> = global.region.iter().map(String::as_str).collect();
     let partition = regions.first().map_or("aws", |region| regions::partition_of(region));
     if regions.iter().any(|region| regions::partition_of(region) != partition) {
@@ -66,13 +74,24 @@ pub fn run(args: &Policy, global: &Global, events: &Events) -> Result<()> {
         table: &args.table,
         picture_bucket: &bucket,
         package_bucket: &names::package_bucket(&args.account, region),
-        role_path: "/",
-        boundary: None,
+        role_path: &args.role_path,
+        boundary: args.permissions_boundary.as_deref(),
         attached: &attached,
     };
     let printed = policy::printed(args.purpose, args.role_arn.as_deref(), &scope);
     events.emit(Event::Document { text: format!("{printed:#}") });
     Ok(())
+}
+
+/// Checks an option like the parameter of the template that it stands for.
+fn fits(option: &str, parameter: &str, value: &str) -> Result<()> {
+    let template = template::read(template::BUILT_IN).expect("the built-in template can be read");
+    match template.declaration(parameter).and_then(|declaration| parameter::problem(declaration, value)) {
+        None => Ok(()),
+        Some(problem) => Err(Error::new(format!("`{option}` is `{value}`: it {problem}"))
+            .exit(Exit::Usage)
+            .hint(format!("it has the value of the parameter `{parameter}`; `provisioner template` explains it"))),
+    }
 }
 
 fn is_account(text: &str) -> bool {

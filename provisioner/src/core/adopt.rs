@@ -123,16 +123,17 @@ pub enum Error {
     Form(String),
 }
 
-/// The logical id of the template's only resource of a type.
+/// The logical id of the template's only resource of a type; of several tables, that of the rows.
 ///
 /// # Errors
 /// There is none, or more than one.
 pub fn logical_id(template: &Template, resource_type: &'static str) -> Result<String, Error> {
     let mut ids = template.of_type(resource_type);
-    match (ids.pop(), ids.len()) {
-        (Some(id), 0) => Ok(id),
-        (last, rest) => Err(Error::NotOne { resource_type, count: rest + usize::from(last.is_some()) }),
+    let count = ids.len();
+    if count > 1 {
+        ids.retain(|id| (resource_type, id.as_str()) == ("AWS::DynamoDB::Table", "Table"));
     }
+    ids.pop().ok_or(Error::NotOne { resource_type, count })
 }
 
 /// Derives the first change set's template.

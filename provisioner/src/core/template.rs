@@ -9,6 +9,9 @@ use serde_yaml::Value;
 /// The template that is part of this binary: `templates/stack.yaml`.
 pub const BUILT_IN: &str = include_str!("../../../templates/stack.yaml");
 
+/// The key in the template's `Metadata` by which its stacks are recognized, whoever deployed them.
+pub const MARK: &str = "Provisioner";
+
 /// A template that was read and understood as far as needed.
 #[derive(Clone, Debug)]
 pub struct Template {
@@ -24,6 +27,12 @@ impl Template {
     #[must_use]
     pub fn declaration(&self, name: &str) -> Option<&Value> {
         self.document.get("Parameters")?.get(name)
+    }
+
+    /// Whether it is this program's template, or was derived from it: `up` or another tool may have deployed it.
+    #[must_use]
+    pub fn is_marked(&self) -> bool {
+        self.document.get("Metadata").and_then(|metadata| metadata.get(MARK)?.get("Version")).is_some()
     }
 
     /// The whole document.
@@ -178,6 +187,17 @@ mod tests {
         }
         assert_eq!(template.parameters["TableName"].as_deref(), Some("FaceData"));
         assert_eq!(template.parameters["Timeout"].as_deref(), Some("10"));
+    }
+
+    #[test]
+    fn a_derived_template_keeps_the_mark() {
+        let template = read(BUILT_IN).expect("templates/stack.yaml");
+        assert!(template.is_marked());
+        let json = serde_json::json!({ "Metadata": { MARK: { "Version": 1 } }, "Resources": {} });
+        assert!(read(&json.to_string()).expect("a template").is_marked());
+        for other in ["Resources: {}", "Metadata: {Provisioner: x}\nResources: {}", "Metadata: []\nResources: {}"] {
+            assert!(!read(other).expect(other).is_marked(), "{other}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::aws::quotas;
 use crate::context::Context;
 use crate::core::concurrency::{self, NoReservation};
 use crate::core::event::Event;
-use crate::core::names;
+use crate::core::{names, parameter};
 use crate::error::Result;
 use crate::package::{Architecture, Package};
 use crate::steps::preflight::Observed;
@@ -14,6 +14,9 @@ use crate::steps::settings::{Loaded, RESERVED};
 
 /// The parameter that switches off the template's own check of the region.
 const REGION_CHECK: &str = "RegionCheck";
+
+/// The parameter that decides whether the bucket keeps versions.
+const VERSIONING: &str = "Versioning";
 
 /// The inputs that the values are computed from.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +54,11 @@ pub async fn values(cx: &Context, inputs: Inputs<'_>) -> BTreeMap<String, String
     values.insert("CodeBucket".into(), names::package_bucket(&observed.account, cx.region()));
     values.insert("CodeKey".into(), names::package_key(cx.stack(), &package.sha256));
     values.extend(parameters.iter().cloned());
+    if let (Some(declaration), Some(wanted)) = (template.declaration(VERSIONING), values.get(VERSIONING)) {
+        let deployed = observed.stack.as_ref().and_then(|stack| stack.parameters.get(VERSIONING));
+        let value = parameter::versioning(declaration, deployed.map(String::as_str), wanted).to_owned();
+        values.insert(VERSIONING.to_owned(), value);
+    }
     if inputs.skip_region_check {
         values.insert(REGION_CHECK.to_owned(), "no".to_owned());
     }

@@ -6,7 +6,7 @@ use crate::aws::pace::Pace;
 use crate::aws::stack::Resource;
 use crate::aws::{Clients, proof};
 use crate::context::Context;
-use crate::core::arns;
+use crate::core::arns::{self, Place};
 use crate::core::event::Event;
 use crate::core::hint::Hint;
 use crate::core::status::ResourceStatus;
@@ -29,7 +29,12 @@ pub fn resource(resource_type: &str, name: &str) -> Resource {
 const MAX_REQUESTS: usize = 85;
 
 /// Checks for each resource whether it is gone, and reports the results.
-pub async fn prove_gone(cx: &Context, observed: &Observed, resources: &[Resource]) -> Result<()> {
+pub async fn prove_gone(
+    cx: &Context,
+    observed: &Observed,
+    role_path: Option<&String>,
+    resources: &[Resource],
+) -> Result<()> {
     let (mut checked, mut left) = (0, Vec::new());
     for (resource, answer) in resources.iter().zip(ask(cx, resources).await?) {
         let Some(gone) = answer else {
@@ -42,7 +47,13 @@ pub async fn prove_gone(cx: &Context, observed: &Observed, resources: &[Resource
         if !gone {
             left.push(format!("{kind} `{name}`"));
         }
-        let arn = arns::arn(&kind, &name, &observed.partition, cx.region(), &observed.account);
+        let place = Place {
+            partition: &observed.partition,
+            region: cx.region(),
+            account: &observed.account,
+            role_path: role_path.map_or("/", String::as_str),
+        };
+        let arn = arns::arn(&kind, &name, place);
         cx.events.emit(Event::Proof { kind, name, arn, gone });
     }
     if left.is_empty() {

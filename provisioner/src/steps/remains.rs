@@ -69,7 +69,7 @@ pub async fn forgotten_packages(cx: &Context, observed: &Observed) -> Result<Exi
     }
     cx.confirm(&format!("delete the packages of this stack from bucket {}?", bucket.name))?;
     match clean::packages(cx, &bucket).await {
-        Packages::BucketGone => prove_gone(cx, observed, &[resource("AWS::S3::Bucket", &bucket.name)]).await?,
+        Packages::BucketGone => prove_gone(cx, observed, None, &[resource("AWS::S3::Bucket", &bucket.name)]).await?,
         Packages::BucketKept => {}
         Packages::Failed(error) => return Err(error),
     }

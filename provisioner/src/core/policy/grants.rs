@@ -317,15 +317,19 @@ pub(super) const GRANTS: &[Grant] = &[
         actions: &[
             (BACKFILL, Stack, &["UpdateEventSourceMapping"]),
             (BACKFILL | DOWN, Stack, &["DeleteEventSourceMapping"]),
-            (BACKFILL | DOWN | DATA, Both, &["GetEventSourceMapping"]),
         ],
         on: On::Mapping,
     },
     Grant {
-        sid: "MappingTags",
+        sid: "AnyMapping",
         service: "lambda",
-        actions: &[(BACKFILL, Stack, &["ListTags", "TagResource", "UntagResource"]), (DATA, Both, &["ListTags"])],
-        on: On::MappingTags,
+        actions: &[
+            // Whether a mapping is gone can only be asked without a condition on its function.
+            (BACKFILL | DATA | DOWN, Both, &["GetEventSourceMapping"]),
+            (BACKFILL, Stack, &["ListTags", "TagResource", "UntagResource"]),
+            (DATA, Both, &["ListTags"]),
+        ],
+        on: On::AnyMapping,
     },
     Grant {
         sid: "AttachedBuckets",

@@ -36,8 +36,8 @@ pub(super) enum On {
     NewMapping,
     /// The function's event source mapping, whose name is a random UUID.
     Mapping,
-    /// The same: the condition on the function does not hold for tags.
-    MappingTags,
+    /// The same, for actions that do not know the function: of tags, and of a mapping that is gone.
+    AnyMapping,
     AttachedBuckets,
     AttachedPictures,
     /// The rules for the attached buckets.
@@ -94,7 +94,7 @@ impl On {
                 vec![format!("{group}:*"), group]
             }
             Self::BackfillQueue => vec![here("sqs", &generated(stack, "BackfillQueue"))],
-            Self::Mapping | Self::MappingTags => vec![here("lambda", "event-source-mapping:*")],
+            Self::Mapping | Self::AnyMapping => vec![here("lambda", "event-source-mapping:*")],
             Self::AttachedBuckets => attached.iter().map(|bucket| s3(bucket)).collect(),
             Self::AttachedPictures => attached.iter().map(|bucket| s3(&format!("{bucket}/*"))).collect(),
             Self::Rules | Self::RuleFailures | Self::AttachedEvents if attached.is_empty() => Vec::new(),
@@ -144,7 +144,7 @@ impl On {
                 | Self::LogGroup
                 | Self::Queue
                 | Self::BackfillQueue
-                | Self::MappingTags
+                | Self::AnyMapping
                 | Self::Rules
                 | Self::RuleFailures
                 | Self::Alarms
