@@ -1,7 +1,7 @@
 //! A local cloud of a test's own.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use provisioner::aws::Clients;
@@ -39,14 +39,26 @@ impl Local {
         command
     }
 
-    /// The same for somebody who only knows an endpoint and a key.
+    /// The same for somebody who only knows an endpoint and a key. Behind it, too, this machine runs the function.
     pub(crate) fn remote(&self, endpoint: &str, arguments: &[&str]) -> Command {
         let mut command = self.command(arguments);
+        if matches!(arguments.first(), Some(&("up" | "plan"))) && !arguments.contains(&"--plan") {
+            command.arg("--bootstrap").arg(self.function());
+        }
         command
             .args(["--endpoint-url", endpoint])
             .env("AWS_ACCESS_KEY_ID", ACCOUNT)
             .env("AWS_SECRET_ACCESS_KEY", "test");
         command
+    }
+
+    /// The function's package for this machine.
+    fn function(&self) -> PathBuf {
+        let path = self.home.0.join("function.zip");
+        if !path.exists() {
+            run(self.command(&["build", "--local"]).arg("--zip").arg(&path)).expect(0);
+        }
+        path
     }
 
     #[track_caller]
