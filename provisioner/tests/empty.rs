@@ -149,7 +149,7 @@ async fn what_s3_could_not_delete_just_now_is_asked_for_again() {
 async fn a_locked_object_is_named() {
     let shared = Arc::new(Mutex::new(Store { locked: Some("000003".into()), ..store(5) }));
     let error = empty(&shared).await.0.expect_err("it is locked");
-    assert_eq!(error.message, "`000003` in bucket `pictures` is locked, and S3 keeps it until the lock ends");
+    assert_eq!(error.message, "`000003` in bucket `pictures` is locked and cannot be deleted until the lock ends");
     assert!(error.hints[0].complete(&Invocation::default()).contains("--version-id v-000003"), "{:?}", error.hints);
     assert_eq!(locked(&shared).keys.len(), 1, "all others are gone");
 }

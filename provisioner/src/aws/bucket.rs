@@ -1,6 +1,7 @@
-//! Objects in a bucket: put, count, remove, down to the last version, delete marker and unfinished upload.
+//! Stores, reads, counts and deletes objects, including versions, delete markers and unfinished uploads.
 //!
-//! Invariant: every call says whose bucket it expects, so that a name taken over by somebody else is an error, never a leak.
+//! Invariant: every request that changes a bucket names its expected owner, so a bucket that somebody else has taken
+//! over is an error.
 
 use std::time::Duration;
 
@@ -22,65 +23,65 @@ use crate::error::{Error, Exit, Result};
 /// A bucket of an account.
 #[derive(Clone, Debug)]
 pub struct Bucket {
-    /// Its name.
+    /// The bucket's name.
     pub name: String,
-    /// The account that must own it.
+    /// The account that must own the bucket.
     pub owner: String,
 }
 
-/// An object that was stored.
+/// A stored object.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// The eTag without quotes.
+    /// The entity tag without quotes.
     pub etag: String,
-    /// The version on a versioned bucket.
+    /// The version id if the bucket is versioned.
     pub version: Option<String>,
 }
 
-/// So many delete requests (of 1,000 keys each) are under way at once.
+/// Maximum number of parallel delete requests, of up to 1,000 keys each.
 const PARALLEL_DELETES: usize = 16;
 
-/// Whether the bucket exists (in whoever's hands).
+/// Whether the bucket exists, whoever owns it.
 pub async fn exists(client: &Client, name: &str) -> Result<bool> {
     match client.head_bucket().bucket(name).send().await {
         Ok(_) => Ok(true),
         Err(error) if error.as_service_error().is_some_and(HeadBucketError::is_not_found) || is_missing(&error) => {
             Ok(false)
         }
-        // Somebody's bucket that this caller may not see, or one in another region.
+        // The bucket exists, but the caller may not access it, or it is in another region.
         Err(error) if error.raw_response().is_some_and(|r| matches!(r.status().as_u16(), 301 | 403)) => Ok(true),
-        Err(error) => Err(explain(format!("cannot ask for bucket `{name}`"), &error)),
+        Err(error) => Err(explain(format!("cannot check whether bucket `{name}` exists"), &error)),
     }
 }
 
-/// What a bucket outside the stack brings with it.
+/// The settings of an existing bucket that conflict with those of a stack.
 #[derive(Clone, Debug, Default)]
 pub struct BucketConflicts {
-    /// It has a policy of its own.
+    /// Whether the bucket has a policy.
     pub policy: bool,
-    /// The ARNs of what its notification calls.
+    /// The ARNs of the targets that the bucket notifies.
     pub notifies: Vec<String>,
 }
 
-/// Asks an existing bucket for what a stack would take the place of.
+/// Reads the settings of an existing bucket that a stack would replace.
 ///
 /// # Errors
-/// It belongs to somebody else, lies in another region, or any failure of the requests.
+/// The bucket belongs to another account or is in another region, or a request fails.
 pub async fn conflicts(client: &Client, bucket: &Bucket, region: &str) -> Result<BucketConflicts> {
     let name = &bucket.name;
-    let attempt = || format!("cannot look at bucket `{name}`");
+    let attempt = || format!("cannot read the settings of bucket `{name}`");
     match client.head_bucket().bucket(name).expected_bucket_owner(&bucket.owner).send().await {
         Ok(reply) => {
             if let Some(other) = reply.bucket_region().filter(|other| *other != region) {
-                return Err(Error::new(format!("bucket `{name}` is in {other}, and the system in {region}"))
+                return Err(Error::new(format!("bucket `{name}` is in {other}, but the system is in {region}"))
                     .exit(Exit::Refused)
-                    .hint(format!("put the system into that region with `--region {other}`")));
+                    .hint(format!("deploy the system in the bucket's region with `--region {other}`")));
             }
         }
-        // HEAD errors have no body: 403 is another account, or a permission that is missing.
+        // HEAD errors have no body: 403 means that the bucket is in another account or that a permission is missing.
         Err(error) if error.raw_response().is_some_and(|reply| reply.status().as_u16() == 403) => {
-            return Err(Error::new(format!("bucket `{name}` does not belong to account {}", bucket.owner))
-                .cause("or these credentials may not see it (s3:ListBucket)")
+            return Err(Error::new(format!("cannot access bucket `{name}`"))
+                .cause(format!("it does not belong to account {}, or `s3:ListBucket` is not allowed", bucket.owner))
                 .exit(Exit::Refused)
                 .hint("choose another name with `--parameter BucketName=NAME`"));
         }
@@ -123,23 +124,20 @@ pub async fn put(client: &Client, bucket: &Bucket, key: &str, bytes: Vec<u8>, co
     })
 }
 
-/// What came of reading an object.
+/// The result of reading an object.
 #[derive(Debug)]
 pub enum Read {
-    /// Its bytes.
+    /// The contents.
     Bytes(Bytes),
-    /// There is no such bucket, key or version.
+    /// The bucket, the key or the version does not exist.
     Missing,
-    /// The caller may not read it.
+    /// The caller may not read the object.
     Denied,
-    /// It is larger than the caller wants.
+    /// The object is larger than the limit.
     TooLarge,
 }
 
-/// Reads an object whole, unless it has more bytes than `limit`.
-///
-/// # Errors
-/// The connection fails, or the service answers with anything else.
+/// Reads a whole object, unless it has more than `limit` bytes.
 pub async fn read(client: &Client, bucket: &str, key: &str, version: Option<String>, limit: u64) -> Result<Read> {
     let attempt = || format!("cannot read `{key}` from bucket `{bucket}`");
     let reply = match client.get_object().bucket(bucket).key(key).set_version_id(version).send().await {
@@ -155,10 +153,7 @@ pub async fn read(client: &Client, bucket: &str, key: &str, version: Option<Stri
     Ok(Read::Bytes(body.into_bytes()))
 }
 
-/// Counts what is in a bucket, versions and delete markers included, up to a limit.
-///
-/// # Errors
-/// Any failure of the request but a bucket that is not there, which holds nothing.
+/// Counts the objects in a bucket, including versions and delete markers, up to a limit. A missing bucket has none.
 pub async fn count(client: &Client, bucket: &Bucket, limit: usize) -> Result<usize> {
     let mut pages = Versions::of(client, bucket, "");
     let mut count = 0;
@@ -171,19 +166,20 @@ pub async fn count(client: &Client, bucket: &Bucket, limit: usize) -> Result<usi
     Ok(count.min(limit))
 }
 
-/// Removes everything under a prefix (everything at all with an empty one): versions, delete markers, unfinished uploads.
+/// Deletes everything under a prefix (everything if it is empty): versions, delete markers and unfinished uploads.
 ///
-/// Says after each batch how many are gone. Returns the number of versions and markers removed.
+/// After each batch, `progress` gets the number of deleted versions and markers, which is also returned at the end.
 ///
 /// # Errors
-/// A request fails, or an object may not be deleted (an object lock, a denied permission): the first is named.
+/// A request fails, or an object cannot be deleted, for example because of an object lock. The error names the first
+/// one.
 pub async fn empty(client: &Client, bucket: &Bucket, prefix: &str, progress: impl FnMut(usize)) -> Result<usize> {
     let removed = remove(client, bucket, prefix, progress).await?;
     abort_uploads(client, bucket, prefix).await?;
     Ok(removed)
 }
 
-/// Removes every version and delete marker under a prefix; what [`empty`] does, but for unfinished uploads.
+/// Deletes all versions and delete markers under a prefix, but not unfinished uploads.
 pub async fn remove(client: &Client, bucket: &Bucket, prefix: &str, mut progress: impl FnMut(usize)) -> Result<usize> {
     let mut pages = Versions::of(client, bucket, prefix);
     let mut removed = 0;
@@ -208,10 +204,10 @@ pub async fn remove(client: &Client, bucket: &Bucket, prefix: &str, mut progress
 }
 
 fn finished(done: std::result::Result<Result<usize>, tokio::task::JoinError>) -> Result<usize> {
-    done.map_err(|error| Error::new("a deletion was interrupted").because(&error))?
+    done.map_err(|error| Error::new("the deletion of objects crashed").because(&error))?
 }
 
-/// A key that S3 could not delete just now is asked for so often.
+/// Maximum number of attempts to delete a key that S3 temporarily cannot delete.
 const ATTEMPTS: usize = 5;
 
 pub(super) async fn delete_batch(client: Client, bucket: Bucket, mut objects: Vec<ObjectIdentifier>) -> Result<usize> {
@@ -222,7 +218,7 @@ pub(super) async fn delete_batch(client: Client, bucket: Bucket, mut objects: Ve
             .set_objects(Some(objects))
             .quiet(true)
             .build()
-            .map_err(|error| Error::new("cannot name the objects to delete").because(&error))?;
+            .map_err(|error| Error::new("cannot build the request to delete objects").because(&error))?;
         let reply = client
             .delete_objects()
             .bucket(&bucket.name)
@@ -249,7 +245,7 @@ pub(super) async fn delete_batch(client: Client, bucket: Bucket, mut objects: Ve
     Ok(count)
 }
 
-/// Why S3 keeps one object, and what can be done.
+/// The error for an object that S3 refuses to delete.
 fn refusal(bucket: &Bucket, refused: &Refused) -> Error {
     let (key, name) = (refused.key().unwrap_or("?"), &bucket.name);
     let message = refused.message().unwrap_or("no message");
@@ -257,7 +253,7 @@ fn refusal(bucket: &Bucket, refused: &Refused) -> Error {
         .cause(format!("{}: {message}", refused.code().unwrap_or("Unknown")));
     let lower = message.to_ascii_lowercase();
     if lower.contains("object lock") || lower.contains("worm") || lower.contains("legal hold") {
-        let mut retention = Hint::from("to see until when, run ").then_shell([
+        let mut retention = Hint::from("to see when the lock ends, run ").then_shell([
             "aws",
             "s3api",
             "get-object-retention",
@@ -270,14 +266,14 @@ fn refusal(bucket: &Bucket, refused: &Refused) -> Error {
             retention = retention.arg("--version-id").arg(id);
         }
         return Error {
-            message: format!("`{key}` in bucket `{name}` is locked, and S3 keeps it until the lock ends"),
+            message: format!("`{key}` in bucket `{name}` is locked and cannot be deleted until the lock ends"),
             ..error
         }
         .exit(Exit::Refused)
         .hint(retention)
-        .hint(Hint::command("down --keep-data").then(" removes everything but the bucket and the table"));
+        .hint(Hint::command("down --keep-data").then(" deletes everything except the bucket and the table"));
     }
-    error.hint(Hint::command("policy --for down").then(" prints the permissions that emptying the bucket needs"))
+    error.hint(Hint::command("policy --for down").then(" prints the permissions that are needed to empty the bucket"))
 }
 
 async fn abort_uploads(client: &Client, bucket: &Bucket, prefix: &str) -> Result<()> {
@@ -315,21 +311,18 @@ async fn abort_uploads(client: &Client, bucket: &Bucket, prefix: &str) -> Result
     }
 }
 
-/// What came of deleting a bucket.
+/// The result of deleting a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
-    /// It is gone.
+    /// The bucket was deleted.
     Now,
-    /// There was none of that name.
+    /// The bucket did not exist.
     Before,
-    /// It stays, since something is in it.
+    /// The bucket was not deleted, because it is not empty.
     NotEmpty,
 }
 
-/// Deletes a bucket, provided that it is empty.
-///
-/// # Errors
-/// Any failure of the request but the bucket's absence and its not being empty.
+/// Deletes a bucket if it is empty.
 pub async fn delete_if_empty(client: &Client, bucket: &Bucket) -> Result<Deleted> {
     match client.delete_bucket().bucket(&bucket.name).expected_bucket_owner(&bucket.owner).send().await {
         Ok(_) => Ok(Deleted::Now),
@@ -339,19 +332,17 @@ pub async fn delete_if_empty(client: &Client, bucket: &Bucket) -> Result<Deleted
     }
 }
 
-/// Deletes a bucket that was emptied; one that is not there is as good.
-///
-/// # Errors
-/// Something came into it meanwhile, or any other failure of the request.
+/// Deletes an emptied bucket; it may already be gone.
 pub async fn delete(client: &Client, bucket: &Bucket) -> Result<Deleted> {
     match delete_if_empty(client, bucket).await? {
-        Deleted::NotEmpty => Err(Error::new(format!("cannot delete bucket `{}`: it is filling again", bucket.name))
-            .hint("stop what writes into it, then run the same command again")),
+        Deleted::NotEmpty => Err(Error::new(format!("cannot delete bucket `{}`", bucket.name))
+            .cause("new objects were stored in it after it was emptied")
+            .hint("stop the uploads, then run the same command again")),
         deleted => Ok(deleted),
     }
 }
 
-/// Pages of versions and delete markers; the SDK has no paginator for this operation.
+/// Pages of versions and delete markers. The SDK has no paginator for this operation.
 struct Versions {
     next: Option<ListObjectVersionsFluentBuilder>,
 }
@@ -365,7 +356,7 @@ impl Versions {
         }
     }
 
-    /// The next page; `None` after the last, and for a bucket that is not there.
+    /// The next page; `None` after the last one, and if the bucket does not exist.
     async fn next(&mut self) -> Result<Option<Vec<ObjectIdentifier>>> {
         let Some(request) = self.next.take() else { return Ok(None) };
         let reply = match request.clone().send().await {
@@ -373,7 +364,7 @@ impl Versions {
             Err(error) if is_missing(&error) => return Ok(None),
             Err(error) => {
                 return Err(explain(
-                    format!("cannot list what is in bucket `{}`", request.get_bucket().as_deref().unwrap_or("?")),
+                    format!("cannot list the objects in bucket `{}`", request.get_bucket().as_deref().unwrap_or("?")),
                     &error,
                 ));
             }

@@ -1,4 +1,4 @@
-//! Change sets: how an existing stack is changed, with the preview that a user confirms.
+//! Change sets, which preview the changes of a stack and execute them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,13 +24,13 @@ use crate::core::hint::Hint;
 use crate::core::plan::{Action, Change, Property};
 use crate::error::{Error, Exit, Result};
 
-/// The names of this tool's change sets begin so; whatever begins so and is old was left by a run that was interrupted.
+/// The prefix of the names of this tool's change sets. Old ones were left by interrupted runs.
 pub const PREFIX: &str = "provisioner-";
 
-/// The names of change sets that a plan file refers to begin with this; they are never swept.
+/// The prefix of the names of change sets that belong to saved plans; these are not deleted automatically.
 const SAVED_PREFIX: &str = "provisioner-plan-";
 
-/// What a change set is made of.
+/// The input of a change set.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// The stack's name.
@@ -39,57 +39,58 @@ pub struct Request<'a> {
     pub template: &'a str,
     /// All parameters.
     pub parameters: &'a BTreeMap<String, String>,
-    /// Take over a table and bucket of these names that exist outside the stack.
+    /// Whether to import an existing table and bucket with these names.
     pub import_existing: bool,
-    /// Create the stack rather than change it.
+    /// Whether to create the stack instead of updating it.
     pub create: bool,
     /// Every tag of the stack; CloudFormation removes those that are missing.
     pub tags: &'a BTreeMap<String, String>,
-    /// The service role that CloudFormation acts with.
+    /// The service role that CloudFormation uses.
     pub role: Option<&'a str>,
-    /// It belongs to a plan in a file, so it must outlive this run.
+    /// Whether it belongs to a saved plan, so it must outlive this run.
     pub saved: bool,
-    /// How it is to be done.
+    /// The deployment mode.
     pub mode: Mode,
 }
 
-/// How a change set compares and is executed.
+/// The deployment mode of a change set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Compare with what was deployed last, and wait until resources have settled.
+    /// Compare with the last deployed template, and wait until resources have stabilized.
     Standard,
-    /// Do not wait until resources have settled; a failure is rolled back all the same.
+    /// Do not wait until resources have stabilized. A failed update is rolled back as usual.
     Express,
-    /// Compare with what stands, and take back what was changed outside CloudFormation.
+    /// Compare with the actual resources, and revert changes that were made outside CloudFormation.
     RevertDrift,
 }
 
 /// A change set that is ready to be executed.
 #[derive(Clone, Debug)]
 pub struct ChangeSet {
-    /// Its ARN.
+    /// The change set's ARN.
     pub id: String,
     /// The stack's ARN.
     pub stack_id: String,
-    /// What it would do to resources.
+    /// The changes of resources.
     pub changes: Vec<Change>,
-    /// Whether it would change nothing at all, outputs included. CloudFormation makes none of that kind: this one is gone already.
+    /// Whether there are no changes at all, not even of outputs. CloudFormation refuses such a change set, so it was
+    /// deleted.
     pub nothing: bool,
-    /// Whether CloudFormation compared with what stands; an endpoint that cannot do that does not say so.
+    /// Whether CloudFormation compared with the actual resources. Endpoints without this feature ignore the request.
     pub reverts_drift: bool,
 }
 
-/// Makes a change set and waits until CloudFormation has worked it out.
+/// Creates a change set and waits until CloudFormation has computed it.
 ///
 /// # Errors
-/// The request fails, or CloudFormation cannot make a change set of it; the failed one is removed again.
+/// A request fails, or CloudFormation cannot create the change set; a failed change set is deleted.
 pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet> {
     let prefix = if request.saved { SAVED_PREFIX } else { PREFIX };
     let name = format!("{prefix}{}-{}", clock::now_millis(), std::process::id());
-    // The SDK takes a full list of change sets for throttling; asking for half a minute would not shorten it.
+    // The SDK treats the limit on change sets as throttling, but retries for half a minute would not help.
     let attempt = |attempts: u32| {
         let express = (request.mode == Mode::Express).then(|| {
-            // Without this, express mode would leave a failed update where it stopped.
+            // Otherwise, express mode does not roll back a failed update.
             DeploymentConfig::builder().mode(DeploymentConfigMode::Express).disable_rollback(false).build()
         });
         client
@@ -101,7 +102,7 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
             .set_parameters(Some(parameters_to_sdk(request.parameters)))
             .capabilities(Capability::CapabilityIam)
             .import_existing_resources(request.import_existing)
-            // That a name is taken already is what the validation objects to, and what an import is about.
+            // The validation rejects names that are already taken, but an import needs them.
             .set_disable_validation(request.import_existing.then_some(true))
             .set_deployment_config(express)
             .set_deployment_mode((request.mode == Mode::RevertDrift).then_some(DeploymentMode::RevertDrift))
@@ -125,7 +126,7 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
         Ok(reply) => {
             (reply.id.unwrap_or_else(|| name.clone()), reply.stack_id.unwrap_or_else(|| request.stack.to_owned()))
         }
-        // The name is unique to this run, so the reply to an earlier attempt was lost.
+        // The name is unique to this run, so an earlier attempt succeeded but its reply was lost.
         Err(error) if code(&error) == Some("AlreadyExistsException") => find(client, request.stack, &name).await?,
         Err(error) => return Err(not_made(request, &error)),
     };
@@ -138,9 +139,9 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
             discard(client, &id).await;
             return Ok(ChangeSet { id, stack_id, changes: Vec::new(), nothing: true, reverts_drift });
         }
-        let failed =
-            Error::new(format!("CloudFormation cannot make a change set for stack `{}`", request.stack)).cause(reason);
-        // The reason names only the check; the property is in the events, and those go with the change set.
+        let failed = Error::new(format!("CloudFormation cannot create a change set for stack `{}`", request.stack))
+            .cause(reason);
+        // The reason names only the check. The events name the property, but they are deleted with the change set.
         let (events, advice) = tokio::join!(
             describe_events::of_change_set(client, &id),
             describe_events::advice_on_change_set(client, &id)
@@ -152,8 +153,9 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
             Some(diagnosis) => {
                 let failed = failed
                     .cause(format!("{} ({}): {}", diagnosis.logical_id, diagnosis.resource_type, diagnosis.reason));
-                let statement =
-                    diagnosis.denied.map(|d| Hint::from(format!("this statement would allow it: {}", d.statement())));
+                let statement = diagnosis
+                    .denied
+                    .map(|d| Hint::from(format!("this IAM statement would allow it: {}", d.statement())));
                 let failed = statement.into_iter().fold(failed, Error::hint);
                 diagnosis.kind.remedy().into_iter().fold(failed, Error::hint)
             }
@@ -172,7 +174,7 @@ pub struct Saved {
     pub parameters: BTreeMap<String, String>,
 }
 
-/// A change set that was made earlier; `None` if it is gone or can no longer be executed.
+/// Returns the change set of a saved plan; `None` if it is gone or can no longer be executed.
 pub async fn saved(client: &Client, id: &str) -> Result<Option<Saved>> {
     let request = client.describe_change_set().change_set_name(id).include_property_values(true);
     let pages: std::result::Result<Vec<_>, _> = request.into_paginator().send().collect().await;
@@ -196,13 +198,13 @@ pub async fn saved(client: &Client, id: &str) -> Result<Option<Saved>> {
     Ok(Some(Saved { change_set, parameters }))
 }
 
-/// What a change set would do to resources.
+/// The changes of resources in a change set.
 fn changes(pages: &[DescribeChangeSetOutput]) -> Vec<Change> {
     let all = pages.iter().flat_map(DescribeChangeSetOutput::changes);
     all.filter_map(|change| change.resource_change()).map(from_sdk).collect()
 }
 
-/// The ARNs of a change set and of its stack, by its name.
+/// Finds the ARNs of a change set and of its stack by the name of the change set.
 async fn find(client: &Client, stack: &str, name: &str) -> Result<(String, String)> {
     let reply = client.describe_change_set().stack_name(stack).change_set_name(name).send().await;
     let reply =
@@ -216,7 +218,7 @@ fn not_made(request: &Request<'_>, error: &SdkError<CreateChangeSetError>) -> Er
     if !limit {
         return explained;
     }
-    explained.exit(Exit::Blocked).hint(Hint::from("delete some that nobody needs: ").then_shell([
+    explained.exit(Exit::Blocked).hint(Hint::from("delete unused change sets; to list them, run ").then_shell([
         "aws",
         "cloudformation",
         "list-change-sets",
@@ -225,7 +227,7 @@ fn not_made(request: &Request<'_>, error: &SdkError<CreateChangeSetError>) -> Er
     ]))
 }
 
-/// Starts a change set. A failed update rolls back; data resources that it made stay only if the stack does.
+/// Starts the execution of a change set. A failed update is rolled back, including data resources that it created.
 pub async fn execute(client: &Client, change_set: &ChangeSet, token: Option<String>) -> Result<()> {
     client
         .execute_change_set()
@@ -248,7 +250,7 @@ pub async fn execute(client: &Client, change_set: &ChangeSet, token: Option<Stri
             let explained = refused(format!("cannot execute change set `{}`", change_set.id), &error);
             if outdated {
                 explained.exit(Exit::Blocked).hint(
-                    "somebody else changed the stack after this plan was made: run the same command again for a new plan",
+                    "the stack was changed after this plan was made; run the same command again to make a new plan",
                 )
             } else {
                 explained
@@ -256,7 +258,7 @@ pub async fn execute(client: &Client, change_set: &ChangeSet, token: Option<Stri
         })
 }
 
-/// Removes this tool's change sets that were left unexecuted for an hour or more, and returns how many those were.
+/// Deletes this tool's change sets that have not been executed for an hour or more, and returns their number.
 pub async fn sweep(client: &Client, stack: &str) -> Result<usize> {
     let all = list(client, stack).await?;
     let now = clock::now().as_secs();
@@ -279,13 +281,13 @@ pub async fn sweep(client: &Client, stack: &str) -> Result<usize> {
     Ok(swept)
 }
 
-/// The change sets of a stack that this tool did not make.
+/// The names of the stack's change sets that this tool did not create.
 pub async fn foreign(client: &Client, stack: &str) -> Result<Vec<String>> {
     let all = list(client, stack).await?;
     Ok(all.into_iter().filter_map(|summary| summary.change_set_name).filter(|name| !is_ours(Some(name))).collect())
 }
 
-/// Seconds after which nobody is taken to be looking at a plan any more.
+/// Seconds after which a plan is assumed to be abandoned.
 const STALE_AFTER: u64 = 3_600;
 
 fn is_ours(name: Option<&str>) -> bool {
@@ -304,7 +306,7 @@ async fn list(client: &Client, stack: &str) -> Result<Vec<aws_sdk_cloudformation
         .map_err(|error| explain(format!("cannot list the change sets of stack `{stack}`"), &error))
 }
 
-/// Removes a change set that nobody will execute. It costs nothing to leave one, so a failure is no error.
+/// Deletes a change set that will not be executed. A failure is ignored, because unused change sets do no harm.
 pub async fn discard(client: &Client, id: &str) {
     let _ = client.delete_change_set().change_set_name(id).send().await;
 }
@@ -326,7 +328,7 @@ async fn wait(client: &Client, id: &str, stack: &str) -> Result<Vec<DescribeChan
             Some(_) => return Ok(pages),
             None => {
                 return Err(Error::new(format!(
-                    "CloudFormation described the change set for stack `{stack}` without a status"
+                    "CloudFormation did not return the status of the change set for stack `{stack}`"
                 )));
             }
         }
@@ -352,7 +354,7 @@ fn from_sdk(change: &ResourceChange) -> Change {
         let path =
             target.path().map(ToOwned::to_owned).or_else(|| target.name().map(|name| format!("/Properties/{name}")))?;
         let recreates = matches!(target.requires_recreation(), Some(RequiresRecreation::Always));
-        // What stands goes before what was deployed.
+        // The actual value takes precedence over the deployed one.
         let actual = target.drift().and_then(|drift| drift.actual_value());
         Some(Property {
             path,
@@ -363,7 +365,7 @@ fn from_sdk(change: &ResourceChange) -> Change {
     });
     let mut properties: Vec<Property> = properties.collect();
     properties.sort_by(|a, b| a.path.cmp(&b.path));
-    // One property is listed once for its own change and once for each parameter behind it.
+    // A property is listed once for its own change and once for each parameter that causes it.
     properties.dedup_by(|a, b| a.path == b.path);
     Change {
         action,

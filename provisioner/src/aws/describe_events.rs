@@ -1,6 +1,6 @@
-//! What `DescribeEvents` knows about a failure: validations, hooks, and the operation before the rollback.
+//! Reads the details of failures with `DescribeEvents`: validations, hooks, and the operation before the rollback.
 //!
-//! Invariant: an endpoint that lacks the operation, or a caller who may not use it, loses detail and nothing else.
+//! Invariant: if the endpoint does not support the operation or the caller may not use it, only details are missing.
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::describe_events::builders::DescribeEventsFluentBuilder;
@@ -13,10 +13,10 @@ use super::stack::Stack;
 use crate::core::diagnosis::{self, StackEvent};
 use crate::core::status::ResourceStatus;
 
-/// A rollback and the clean-up after it are operations of their own: the cause is at most so many operations back.
+/// Maximum number of operations to search for the cause: a rollback and the clean-up after it are operations, too.
 const LOOK_BACK: usize = 4;
 
-/// The failures of a stack's last operations: of the newest one that names a cause.
+/// The failures of the stack's newest operation that names a cause.
 pub async fn of_stack(client: &Client, stack: Option<&Stack>) -> Vec<StackEvent> {
     for operation in stack.into_iter().flat_map(|stack| stack.operations.iter().take(LOOK_BACK)) {
         let Some(found) = failed(client.describe_events().operation_id(operation)).await else { break };
@@ -27,14 +27,15 @@ pub async fn of_stack(client: &Client, stack: Option<&Stack>) -> Vec<StackEvent>
     Vec::new()
 }
 
-/// The failures of a change set that could not be made.
+/// The failures of a change set that could not be created.
 pub async fn of_change_set(client: &Client, id: &str) -> Vec<StackEvent> {
     failed(client.describe_events().change_set_name(id)).await.unwrap_or_default()
 }
 
-/// What a hook found and advises, by the id of its result; nothing where that cannot be read.
+/// The findings and remedies that a hook reported, by the id of its result; empty if they cannot be read.
 ///
-/// The API names `ListHookResults` as the source of these ids. That the `HookInvocationId` of a stack event is one is assumed from its form.
+/// The API documents `ListHookResults` as the source of these ids. The `HookInvocationId` of a stack event has the same
+/// form, so it is assumed to be one.
 pub async fn advice(client: &Client, hook_result: &str) -> Vec<String> {
     let Ok(found) = client.get_hook_result().hook_result_id(hook_result).send().await else { return Vec::new() };
     let annotations = found.annotations().iter();
@@ -50,7 +51,7 @@ pub async fn advice(client: &Client, hook_result: &str) -> Vec<String> {
         .collect()
 }
 
-/// As [`advice`], for the hooks that refused a change set as a whole.
+/// The findings of the hooks that refused a whole change set; see [`advice`].
 pub async fn advice_on_change_set(client: &Client, id: &str) -> Vec<String> {
     let request = client.list_hook_results().target_type(ListHookResultsTargetType::ChangeSet).target_id(id);
     let Ok(results) = request.send().await else { return Vec::new() };
@@ -67,7 +68,7 @@ pub async fn advice_on_change_set(client: &Client, id: &str) -> Vec<String> {
     all
 }
 
-/// `None` where the operation cannot be used.
+/// Reads the failed events; `None` if the operation is not available.
 async fn failed(request: DescribeEventsFluentBuilder) -> Option<Vec<StackEvent>> {
     let filter = EventFilter::builder().failed_events(true).build();
     let reply = request.filters(filter).send().await.ok()?;
@@ -88,11 +89,11 @@ fn from_sdk(event: OperationEvent) -> StackEvent {
             .unwrap_or_default(),
         logical_id: event.logical_resource_id.unwrap_or_default(),
         physical_id: event.physical_resource_id.filter(|id| !id.is_empty()),
-        // What concerns the stack as a whole names no type.
+        // Events about the stack itself have no type.
         resource_type: event.resource_type.unwrap_or_else(|| "AWS::CloudFormation::Stack".to_owned()),
         status,
         reason,
-        // This API does not tell it.
+        // This API does not return it.
         hook_result: None,
         token: event.client_request_token,
     }
@@ -122,7 +123,7 @@ fn outcome(event: &OperationEvent) -> (ResourceStatus, Option<String>) {
     (status, event.resource_status_reason.clone().filter(|reason| !reason.is_empty()))
 }
 
-/// What a hook said about a resource.
+/// The result of a hook for a resource.
 pub(super) struct Hook<'a> {
     pub(super) name: &'a str,
     pub(super) status: ResourceStatus,
@@ -132,7 +133,7 @@ pub(super) struct Hook<'a> {
 }
 
 impl Hook<'_> {
-    /// Its status; a hook that only warns never stops an operation.
+    /// The status, with the failure of a hook that only warns as a warning, because it does not stop an operation.
     pub(super) fn outcome(&self) -> ResourceStatus {
         let warned = self.mode == Some("WARN") && self.status.is_failure();
         if warned { ResourceStatus::HookWarned } else { self.status.clone() }
@@ -140,6 +141,6 @@ impl Hook<'_> {
 
     pub(super) fn words(&self) -> String {
         let point = self.point.map(|point| format!(" ({point})")).unwrap_or_default();
-        format!("hook {}{point}: {}", self.name, self.reason.unwrap_or("it gave no reason"))
+        format!("hook {}{point}: {}", self.name, self.reason.unwrap_or("the hook gave no reason"))
     }
 }

@@ -1,4 +1,4 @@
-//! Drift: what differs in the account from what was deployed, worked out by CloudFormation.
+//! Drift detection: CloudFormation compares the actual resources with the deployed template.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::core::event::Drifted;
 use crate::core::plan::Property;
 use crate::error::{Error, Result};
 
-/// What the detection found.
+/// The result of the detection.
 #[derive(Clone, Debug, Default)]
 pub struct Drift {
-    /// What is not as it was deployed.
+    /// The resources that differ from the deployed template.
     pub drifted: Vec<Drifted>,
-    /// The logical ids of what could not be compared.
+    /// The logical ids of resources that could not be compared.
     pub unchecked: Vec<String>,
 }
 
-/// Has the drift of a stack worked out and waits for the result; `None` where the endpoint does not know the operation.
+/// Detects the drift of a stack and waits for the result; `None` if the endpoint does not support the operation.
 pub async fn detect(client: &Client, stack: &str) -> Result<Option<Drift>> {
     let attempt = || format!("cannot detect the drift of stack `{stack}`");
     let id = match client.detect_stack_drift().stack_name(stack).send().await {
@@ -38,9 +38,9 @@ pub async fn detect(client: &Client, stack: &str) -> Result<Option<Drift>> {
             .map_err(|error| explain(attempt(), &error))?;
         match reply.detection_status() {
             Some(StackDriftDetectionStatus::DetectionInProgress) => pace.wait().await,
-            // A failed one has results too: of what could be compared.
+            // A failed detection has results, too: those of the resources that could be compared.
             Some(_) => break,
-            None => return Err(Error::new(attempt()).cause("CloudFormation answered without a status")),
+            None => return Err(Error::new(attempt()).cause("CloudFormation did not return a status")),
         }
     }
     read(client, stack).await.map(Some)

@@ -1,6 +1,6 @@
-//! Follows a running stack operation to its end: one loop, one pace, and one last look.
+//! Follows a stack operation to its end, in one loop with adaptive intervals.
 //!
-//! Invariant: a throttled or dropped poll never fails a deployment; the operation lives on the server.
+//! Invariant: a throttled or lost poll never fails a deployment, because the operation runs on the server.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -18,44 +18,44 @@ use crate::core::operation::{Origin, TOKEN};
 use crate::core::status::{ResourceStatus, StackStatus};
 use crate::error::{Error, Exit, Result};
 
-/// How an operation ended.
+/// The result of an operation.
 #[derive(Clone, Debug)]
 pub struct Ended {
     /// The last status.
     pub status: StackStatus,
     /// The stack, unless it is gone.
     pub stack: Option<Stack>,
-    /// Every event of the operation, oldest first; where it failed, what `DescribeEvents` knows about it instead, if that is more.
+    /// The events of the operation, oldest first. After a failure, those of `DescribeEvents` if they name a cause.
     pub events: Vec<StackEvent>,
 }
 
-/// How many polls, in about a minute, may find no sign that an accepted operation has begun.
+/// Maximum number of polls, in about a minute, until an accepted operation must show a sign of having begun.
 const POLLS_BEFORE_BEGIN: usize = 100;
 
-/// A clock that is a little ahead of the endpoint's makes no event of the operation seem older than it.
-const SLACK_MILLIS: i64 = 1_000;
+/// The tolerated difference between this machine's clock and the endpoint's.
+const CLOCK_TOLERANCE_MILLIS: i64 = 1_000;
 
-/// A new operation of this program's, on a stack that stands.
+/// Creates the origin of an operation that this program starts on an existing stack.
 #[must_use]
 pub fn begin() -> Origin {
     begin_as("")
 }
 
-/// As [`begin`], with a word in its token for whoever looks at it later.
+/// Like [`begin`], with a word in the token that a later run can recognize.
 #[must_use]
 pub fn begin_as(word: &str) -> Origin {
-    Origin::Ours { token: token(word), began: clock::now_millis() - SLACK_MILLIS }
+    Origin::Ours { token: token(word), began: clock::now_millis() - CLOCK_TOLERANCE_MILLIS }
 }
 
-/// A new `ClientRequestToken`, with a word in it for whoever looks at it later.
+/// Creates a `ClientRequestToken`, with a word in it that a later run can recognize.
 #[must_use]
 pub fn token(word: &str) -> String {
     format!("{TOKEN}{word}{}-{}", clock::now().as_nanos(), std::process::id())
 }
 
-/// An operation that runs already.
+/// Creates the origin of an operation that is already running.
 pub async fn join(client: &Client, stack_id: &str) -> Result<Origin> {
-    // The newest page is enough: reading stops there.
+    // The newest page is enough, because later reads stop at any event in it.
     let page = client
         .describe_stack_events()
         .stack_name(stack_id)
@@ -69,7 +69,7 @@ pub async fn join(client: &Client, stack_id: &str) -> Result<Origin> {
 /// Follows an operation and reports each event once.
 ///
 /// # Errors
-/// The stack cannot be described at all (not: a poll was throttled).
+/// The stack cannot be described in several consecutive polls, or the credentials no longer work.
 pub async fn to_the_end(
     client: &Client,
     stack_id: &str,
@@ -78,11 +78,11 @@ pub async fn to_the_end(
 ) -> Result<Ended> {
     let mut pace = Pace::new(Duration::from_millis(300), Duration::from_secs(3));
     let mut history = History { origin, seen: HashSet::new(), events: Vec::new() };
-    // An operation that runs already is over as soon as the stack is at rest.
+    // An operation that was already running has ended as soon as the stack is not in progress.
     let mut begun = matches!(origin, Origin::Running(_));
     let (mut misses, mut waited) = (0, 0);
     loop {
-        // The end shows in the status; events only tell the way there, so every other time is enough for them.
+        // The status tells when the operation ends; the events only show progress, so every second poll reads them.
         let (stack, ()) = tokio::join!(stack::ask(client, stack_id), async {
             if waited % 2 == 0 {
                 history.read(client, stack_id, &mut report).await;
@@ -93,20 +93,20 @@ pub async fn to_the_end(
                 misses = 0;
                 let status = stack.as_ref().map_or(StackStatus::DeleteComplete, |stack| stack.status.clone());
                 let running = status.is_in_progress();
-                // The first replies can be older than the operation.
+                // The first replies can still show the state before the operation.
                 let gone = stack.is_none() && !matches!(origin, Origin::NewStack);
                 begun |= running || gone || !history.events.is_empty();
                 waited += 1;
                 if !begun && waited > POLLS_BEFORE_BEGIN {
                     return Err(Error::new(format!(
-                        "the operation on stack `{stack_id}` was accepted but did not begin"
+                        "CloudFormation accepted the operation on stack `{stack_id}` but did not start it"
                     ))
-                    .cause(format!("the stack is still in {status}, and no event carries the operation's token"))
+                    .cause(format!("the stack is still in {status}, and no event has the operation's token"))
                     .exit(Exit::Blocked)
                     .hint("run the same command again; it continues from the current state"));
                 }
                 if begun && !running {
-                    // The event that names the reason can be later than the status.
+                    // The event that names the reason can appear after the status has changed.
                     history.read(client, stack_id, &mut report).await;
                     let mut events = history.events;
                     if !status.is_success() || diagnosis::has_cause(&events) {
@@ -128,7 +128,7 @@ pub async fn to_the_end(
     }
 }
 
-/// The one API knows more of a failure, the other the ids of what hooks found.
+/// `DescribeEvents` has more details; only the stack's events have the ids of hook results, so these are added.
 fn keep_hook_results(mut told: Vec<StackEvent>, read: &[StackEvent]) -> Vec<StackEvent> {
     for event in &mut told {
         let same = read.iter().find(|other| {
@@ -140,7 +140,7 @@ fn keep_hook_results(mut told: Vec<StackEvent>, read: &[StackEvent]) -> Vec<Stac
     told
 }
 
-/// Whether asking again cannot help: the caller has lost its credentials or its rights.
+/// Whether further polls cannot succeed, because the credentials have expired or lack a permission.
 fn is_final(code: Option<&str>) -> bool {
     code.is_some_and(|code| {
         code.starts_with("ExpiredToken")
@@ -151,10 +151,10 @@ fn is_final(code: Option<&str>) -> bool {
 
 fn lost(error: Error, times: usize) -> Error {
     let error = if times > 1 { error.cause(format!("{times} times in a row")) } else { error };
-    error.hint("the operation goes on in AWS without this program: the same command again joins it")
+    error.hint("the operation continues in AWS; run the same command again to follow it")
 }
 
-/// The events of an operation, as far as they were read.
+/// The events of an operation that were read so far.
 struct History<'a> {
     origin: &'a Origin,
     seen: HashSet<String>,
@@ -162,7 +162,7 @@ struct History<'a> {
 }
 
 impl History<'_> {
-    /// Reads what is new and reports it, oldest first. What cannot be read now is read the next time.
+    /// Reads and reports new events, oldest first. If that fails, the next call reads them.
     async fn read(&mut self, client: &Client, stack_id: &str, report: &mut impl FnMut(&StackEvent)) {
         let mut new = Vec::new();
         let mut pages = client.describe_stack_events().stack_name(stack_id).into_paginator().send();
@@ -171,14 +171,14 @@ impl History<'_> {
             let mut events: Vec<StackEvent> = page.stack_events.unwrap_or_default().into_iter().map(from_sdk).collect();
             let all = events.len();
             events.truncate(self.origin.owns(&events, &self.seen));
-            // The newest come first: behind one that is known, or is not the operation's, there is nothing new.
+            // The newest come first, so older pages have nothing new after a known event or one of another operation.
             let more = events.len() == all && events.last().is_some_and(|event| !self.seen.contains(&event.id));
             new.extend(events);
             if !more {
                 break;
             }
         }
-        // Oldest first; events of the same millisecond in their order of arrival.
+        // Oldest first. The stable sort keeps the order of events in the same millisecond.
         new.reverse();
         new.sort_by_key(|event| event.at);
         for event in new {

@@ -11,33 +11,31 @@ use super::error::{explain, is_missing, is_throttled};
 use super::pace::Pace;
 use crate::error::{Error, Result};
 
-/// How long a function may take to settle.
+/// Maximum time until a function becomes active.
 const SETTLING: Duration = Duration::from_mins(1);
 
-/// What Lambda says of the function, as far as the smoke test checks it.
+/// The part of the function's configuration that the smoke test checks.
 #[derive(Clone, Debug)]
 pub struct Configuration {
-    /// Seconds.
+    /// The time-out in seconds.
     pub timeout: i32,
-    /// MB.
+    /// The memory in MB.
     pub memory: i32,
     /// `arm64` or `x86_64`.
     pub architecture: String,
     /// The role's ARN.
     pub role: String,
-    /// As `provided.al2023`.
-    pub runtime: String,
     /// The function's ARN.
     pub arn: String,
     /// Changes with every update of the function or its configuration.
     pub revision: String,
 }
 
-/// Reads the live configuration, once the function takes invocations with it: a new one is `Pending` for a moment, and one that was updated
-/// runs its old code until the update is through.
+/// Reads the live configuration once it is effective: a new function is `Pending` for a moment, and an updated one runs
+/// its old code until the update is complete.
 ///
 /// # Errors
-/// The function failed or does not settle, or any failure of the request.
+/// The function does not become active, or a request fails.
 pub async fn configuration(client: &Client, name: &str) -> Result<Configuration> {
     let (mut pace, started) = (Pace::new(Duration::from_millis(500), Duration::from_secs(5)), Instant::now());
     let reply = loop {
@@ -52,7 +50,7 @@ pub async fn configuration(client: &Client, name: &str) -> Result<Configuration>
         let settling = matches!(reply.state(), Some(State::Pending))
             || matches!(reply.last_update_status(), Some(LastUpdateStatus::InProgress));
         if failed || (settling && started.elapsed() > SETTLING) {
-            let error = Error::new(format!("function `{name}` does not become active"));
+            let error = Error::new(format!("function `{name}` did not become active"));
             let reasons = [reply.state_reason(), reply.last_update_status_reason()];
             return Err(reasons.into_iter().flatten().fold(error, Error::cause));
         }
@@ -66,13 +64,12 @@ pub async fn configuration(client: &Client, name: &str) -> Result<Configuration>
         memory: reply.memory_size.unwrap_or_default(),
         architecture: reply.architectures().first().map(|a| a.as_str().to_owned()).unwrap_or_default(),
         role: reply.role.clone().unwrap_or_default(),
-        runtime: reply.runtime.as_ref().map(|r| r.as_str().to_owned()).unwrap_or_default(),
         arn: reply.function_arn.clone().unwrap_or_default(),
         revision: reply.revision_id.clone().unwrap_or_default(),
     })
 }
 
-/// The functions that a bucket's notification starts, by ARN.
+/// The ARNs of the functions that a bucket notifies.
 pub async fn notified_by(client: &aws_sdk_s3::Client, bucket: &super::bucket::Bucket) -> Result<Vec<String>> {
     let reply = client
         .get_bucket_notification_configuration()
@@ -80,14 +77,14 @@ pub async fn notified_by(client: &aws_sdk_s3::Client, bucket: &super::bucket::Bu
         .expected_bucket_owner(&bucket.owner)
         .send()
         .await
-        .map_err(|error| explain(format!("cannot read the notification of bucket `{}`", bucket.name), &error))?;
+        .map_err(|error| explain(format!("cannot read the notifications of bucket `{}`", bucket.name), &error))?;
     Ok(reply.lambda_function_configurations().iter().map(|c| c.lambda_function_arn().to_owned()).collect())
 }
 
 /// A line of the log.
 #[derive(Clone, Debug)]
 pub struct LogLine {
-    /// Unique in the group.
+    /// Unique within the log group.
     pub id: String,
     /// Milliseconds since the Unix epoch.
     pub at: i64,
@@ -95,12 +92,12 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// The lines of a log group since a time (milliseconds since the Unix epoch), oldest first; none where there is no group.
+/// The lines of a log group since a time in milliseconds since the Unix epoch, oldest first. A missing group has none.
 pub async fn log(client: &aws_sdk_cloudwatchlogs::Client, group: &str, since: i64) -> Result<Vec<LogLine>> {
     read(client, group, since).await.map_err(|error| explain(format!("cannot read log group `{group}`"), &error))
 }
 
-/// As [`log`]; `None` where the service asks for patience, as it does of an account with more than five such requests a second.
+/// Like [`log`], but `None` if the request is throttled: CloudWatch Logs allows five per second and account.
 pub async fn glance(client: &aws_sdk_cloudwatchlogs::Client, group: &str, since: i64) -> Result<Option<Vec<LogLine>>> {
     match read(client, group, since).await {
         Ok(lines) => Ok(Some(lines)),
@@ -139,10 +136,7 @@ async fn read(
     Ok(lines)
 }
 
-/// Hands an event to the function to work on later, as S3 does; returns when Lambda has taken it over.
-///
-/// # Errors
-/// Any failure of the request: the event was not taken.
+/// Invokes the function asynchronously, as S3 does; returns when Lambda has accepted the event.
 pub async fn invoke_later(client: &Client, name: &str, event: &str) -> Result<()> {
     client
         .invoke()
@@ -152,5 +146,5 @@ pub async fn invoke_later(client: &Client, name: &str, event: &str) -> Result<()
         .send()
         .await
         .map(|_| ())
-        .map_err(|error| explain(format!("cannot hand an event to function `{name}`"), &error))
+        .map_err(|error| explain(format!("cannot send an event to function `{name}`"), &error))
 }

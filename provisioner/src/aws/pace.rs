@@ -1,9 +1,9 @@
-//! How long to wait between two polls.
+//! The intervals between polls.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// Waiting times that grow from a first to a longest one.
+/// Intervals that grow from a first to a longest one.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     next: Duration,
@@ -11,10 +11,10 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// From `first` to `longest`, growing by an eightieth each time: so the end of what is waited for is seen late by `first` and an eightieth
-    /// of the time that it took, at the most.
+    /// Starts with `first` and grows by 1/80 each time, up to `longest`. So the end of an operation is noticed at most
+    /// `first` plus 1/80 of its duration too late.
     ///
-    /// `PROVISIONER_POLL_LIMIT_MS` caps both, for endpoints on this machine that neither take time nor throttle.
+    /// `PROVISIONER_POLL_LIMIT_MS` limits both, for endpoints on this machine, which are fast and do not throttle.
     #[must_use]
     pub fn new(first: Duration, longest: Duration) -> Self {
         static LIMIT: OnceLock<Duration> = OnceLock::new();
@@ -25,7 +25,7 @@ impl Pace {
         Self { next: first.min(limit), longest: longest.min(limit) }
     }
 
-    /// Waits the next time.
+    /// Waits for the next interval.
     pub async fn wait(&mut self) {
         tokio::time::sleep(self.next).await;
         self.next = (self.next * 81 / 80).min(self.longest);

@@ -1,4 +1,4 @@
-//! The bucket for the function's packages: one an account and region, private, TLS only, current and previous package kept.
+//! The bucket for packages: one per account and region, private and TLS only.
 
 use std::collections::BTreeMap;
 
@@ -13,25 +13,25 @@ use super::error::{code, explain, is_missing};
 use crate::core::names::{self, package_bucket};
 use crate::error::{Error, Exit, Result};
 
-/// A package as the bucket lists it.
+/// A package in the bucket.
 #[derive(Clone, Debug)]
 pub struct StoredPackage {
-    /// Its key.
+    /// The package's key.
     pub key: String,
-    /// When it was stored, in seconds since the Unix epoch.
+    /// The time of the upload in seconds since the Unix epoch.
     pub stored_at: i64,
 }
 
-/// The bucket's name and owner for an account and region.
+/// The bucket for an account and a region.
 #[must_use]
 pub fn bucket(account: &str, region: &str) -> Bucket {
     Bucket { name: package_bucket(account, region), owner: account.to_owned() }
 }
 
-/// What became of the upload of a package.
+/// The result of storing a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uploaded {
-    /// The bucket had to be made.
+    /// Whether the bucket was created.
     pub bucket_created: bool,
 }
 
@@ -50,7 +50,7 @@ pub struct Place<'a> {
     pub untags: &'a [String],
 }
 
-/// Stores a package, creates the bucket first if it is missing, and sets the user's tags on it.
+/// Stores a package. Creates the bucket if it does not exist, and sets the user's tags on it.
 pub async fn store(client: &Client, place: Place<'_>, key: &str, zip: &[u8]) -> Result<Uploaded> {
     let bucket = place.bucket;
     match put(client, bucket, key, zip).await {
@@ -67,7 +67,7 @@ pub async fn store(client: &Client, place: Place<'_>, key: &str, zip: &[u8]) -> 
     }
 }
 
-/// Changes the tags of an existing bucket. S3 replaces all of them at once, so the others are sent back.
+/// Changes the tags of an existing bucket. S3 replaces all tags, so the other ones are read and sent again.
 async fn retag(client: &Client, place: Place<'_>) -> Result<()> {
     if place.tags.is_empty() && place.untags.is_empty() {
         return Ok(());
@@ -99,7 +99,7 @@ enum Put {
 impl Put {
     fn into_error(self) -> Error {
         match self {
-            Self::NoBucket => Error::new("the bucket for packages vanished as soon as it was made"),
+            Self::NoBucket => Error::new("the bucket for packages does not exist, although it was just created"),
             Self::Other(error) => error,
         }
     }
@@ -121,10 +121,7 @@ async fn put(client: &Client, bucket: &Bucket, key: &str, zip: &[u8]) -> std::re
         Err(error) => {
             let explained = explain(format!("cannot store the package in bucket `{}`", bucket.name), &error);
             Err(Put::Other(if code(&error) == Some("AccessDenied") {
-                explained.hint(format!(
-                    "if the bucket belongs to another account than {}, this tool keeps away from it",
-                    bucket.owner
-                ))
+                explained.hint(format!("the bucket must belong to account {}", bucket.owner))
             } else {
                 explained
             }))
@@ -149,7 +146,7 @@ async fn create(client: &Client, place: Place<'_>) -> Result<()> {
         Err(error) if code(&error) == Some("BucketAlreadyOwnedByYou") => {}
         Err(error) if code(&error) == Some("BucketAlreadyExists") => {
             return Err(
-                explain(format!("bucket `{}` belongs to somebody else", bucket.name), &error).exit(Exit::Refused)
+                explain(format!("bucket `{}` belongs to another account", bucket.name), &error).exit(Exit::Refused)
             );
         }
         Err(error) => return Err(explain(format!("cannot create bucket `{}` for packages", bucket.name), &error)),
@@ -163,7 +160,7 @@ async fn create(client: &Client, place: Place<'_>) -> Result<()> {
             "Condition": {"Bool": {"aws:SecureTransport": "false"}},
         }],
     });
-    // New buckets are private, encrypted and owner-enforced by S3's own defaults since April 2023.
+    // Since April 2023, S3 creates buckets that are private, encrypted, and without ACLs.
     let set = client
         .put_bucket_policy()
         .bucket(&bucket.name)
@@ -172,14 +169,14 @@ async fn create(client: &Client, place: Place<'_>) -> Result<()> {
         .send()
         .await;
     if let Err(error) = set {
-        // The next run takes a bucket that is there for a finished one.
+        // Otherwise, the next run would assume that the bucket has its policy.
         let _ = bucket::delete_if_empty(client, bucket).await;
         return Err(explain(format!("cannot set the policy of bucket `{}`", bucket.name), &error));
     }
     Ok(())
 }
 
-/// The packages under a prefix, newest first; none where there is no bucket.
+/// The packages under a prefix, newest first. A missing bucket has none.
 pub async fn list(client: &Client, bucket: &Bucket, prefix: &str) -> Result<Vec<StoredPackage>> {
     let objects = client
         .list_objects_v2()
@@ -206,12 +203,13 @@ pub async fn list(client: &Client, bucket: &Bucket, prefix: &str) -> Result<Vec<
     Ok(found)
 }
 
-/// Removes some packages.
+/// Deletes packages by key.
 pub async fn remove(client: &Client, bucket: &Bucket, keys: &[String]) -> Result<()> {
     for batch in keys.chunks(1_000) {
         let objects: std::result::Result<Vec<_>, _> =
             batch.iter().map(|key| ObjectIdentifier::builder().key(key).build()).collect();
-        let objects = objects.map_err(|error| Error::new("cannot name the packages to remove").because(&error))?;
+        let objects =
+            objects.map_err(|error| Error::new("cannot build the request to delete packages").because(&error))?;
         bucket::delete_batch(client.clone(), bucket.clone(), objects).await?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The proof that nothing is left: each resource's own service is asked for it by name.
+//! Checks whether a resource is gone, by asking its own service for it by name.
 
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -8,11 +8,10 @@ use super::stack::{self, Resource};
 use super::{Clients, bucket, table};
 use crate::error::Result;
 
-/// Whether a resource is gone; `None` for a type that this program does not know and for one that an
-/// emulator cannot be asked for.
+/// Whether a resource is gone; `None` for an unknown type and for a type that the emulator does not support.
 pub async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bool>> {
     let name = resource.physical_id.as_str();
-    let attempt = || format!("cannot ask for {} `{name}`", resource.resource_type);
+    let attempt = || format!("cannot check whether {} `{name}` is gone", resource.resource_type);
     Ok(Some(match resource.resource_type.as_str() {
         "AWS::S3::Bucket" => !bucket::exists(&clients.s3, name).await?,
         "AWS::DynamoDB::Table" => !table::exists(&clients.dynamodb, name).await?,
@@ -28,11 +27,11 @@ pub async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bo
         "AWS::SQS::Queue" => gone(attempt, clients.sqs.get_queue_attributes().queue_url(name).send().await)?,
         "AWS::CloudWatch::Alarm" => match clients.cloudwatch.describe_alarms().alarm_names(name).send().await {
             Ok(reply) => reply.metric_alarms().is_empty(),
-            // Emulators know the service by its older protocols and answer the current one with no error code at all.
+            // Emulators support only older protocols of this service; their errors have no code.
             Err(error) if clients.custom_endpoint && code(&error).is_none() => return Ok(None),
             Err(error) => return Err(explain(attempt(), &error)),
         },
-        // Both are asked for by the function's name: they are a part of it.
+        // These two are parts of the function, so the name is the function's.
         "AWS::Lambda::EventInvokeConfig" => {
             gone(attempt, clients.lambda.get_function_event_invoke_config().function_name(name).send().await)?
         }
@@ -49,7 +48,7 @@ pub async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bo
     }))
 }
 
-/// What a reply says of the resource that was asked for.
+/// Whether the reply means that the resource is gone.
 fn gone<T, E>(attempt: impl Fn() -> String, reply: std::result::Result<T, SdkError<E, HttpResponse>>) -> Result<bool>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,

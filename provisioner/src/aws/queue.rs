@@ -1,4 +1,4 @@
-//! The failure queue: what Lambda could not make the function do, received and removed message by message.
+//! The failure queue, which keeps the events that the function could not process.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
@@ -6,29 +6,29 @@ use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use super::error::explain;
 use crate::error::Result;
 
-/// A message that was received and is hidden from others for [`HIDDEN_SECONDS`].
+/// A received message. It is invisible to other readers for [`HIDDEN_SECONDS`].
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Stays the same where it is received again.
+    /// The message id, which stays the same if the message is received again.
     pub id: String,
-    /// Its text: an invocation record of Lambda.
+    /// The text, normally an invocation record.
     pub body: String,
-    /// What removes it.
+    /// The receipt handle, which is needed to delete the message.
     pub receipt: String,
-    /// When it came into the queue, in milliseconds since the Unix epoch.
+    /// The time when the message was sent, in milliseconds since the Unix epoch.
     pub sent_at: u128,
 }
 
-/// So long a received message is kept from other readers: longer than an invocation takes to be accepted.
+/// The visibility time-out of received messages: longer than Lambda needs to accept an invocation.
 pub const HIDDEN_SECONDS: i32 = 120;
 
-/// Receives up to `most` messages, ten at once; none means that the queue has none to give.
+/// Receives up to `most` messages, but at most ten. An empty list means that the queue is empty.
 pub async fn receive(client: &Client, url: &str, most: usize) -> Result<Vec<Message>> {
     let reply = client
         .receive_message()
         .queue_url(url)
         .max_number_of_messages(i32::try_from(most.min(10)).unwrap_or(10))
-        // Long polling asks every server of the queue; a short one may miss messages.
+        // Long polling asks all servers of the queue; short polling can miss messages.
         .wait_time_seconds(1)
         .visibility_timeout(HIDDEN_SECONDS)
         .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
@@ -44,7 +44,7 @@ pub async fn receive(client: &Client, url: &str, most: usize) -> Result<Vec<Mess
     Ok(messages.filter_map(message).collect())
 }
 
-/// Removes a received message.
+/// Deletes a received message.
 pub async fn remove(client: &Client, url: &str, message: &Message) -> Result<()> {
     client
         .delete_message()
@@ -53,10 +53,10 @@ pub async fn remove(client: &Client, url: &str, message: &Message) -> Result<()>
         .send()
         .await
         .map(|_| ())
-        .map_err(|error| explain(format!("cannot remove a message from queue `{url}`"), &error))
+        .map_err(|error| explain(format!("cannot delete a message from queue `{url}`"), &error))
 }
 
-/// Shows a received message to others again, before its time.
+/// Makes a received message visible to other readers before its visibility time-out ends.
 pub async fn show(client: &Client, url: &str, message: &Message) -> Result<()> {
     client
         .change_message_visibility()
@@ -66,10 +66,10 @@ pub async fn show(client: &Client, url: &str, message: &Message) -> Result<()> {
         .send()
         .await
         .map(|_| ())
-        .map_err(|error| explain(format!("cannot put a message back into queue `{url}`"), &error))
+        .map_err(|error| explain(format!("cannot return a message to queue `{url}`"), &error))
 }
 
-/// About how many messages wait.
+/// The approximate number of visible messages.
 pub async fn count(client: &Client, url: &str) -> Result<usize> {
     let name = QueueAttributeName::ApproximateNumberOfMessages;
     let reply = client
@@ -78,6 +78,6 @@ pub async fn count(client: &Client, url: &str) -> Result<usize> {
         .attribute_names(name.clone())
         .send()
         .await
-        .map_err(|error| explain(format!("cannot ask queue `{url}` for its messages"), &error))?;
+        .map_err(|error| explain(format!("cannot count the messages in queue `{url}`"), &error))?;
     Ok(reply.attributes().and_then(|all| all.get(&name)?.parse().ok()).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! What the caller may do, asked of IAM's own simulator.
+//! Asks IAM's policy simulator which actions the caller may perform.
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
@@ -6,12 +6,12 @@ use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecis
 use super::error::explain;
 use crate::error::Result;
 
-/// The actions that a principal may not do on some resources, in the order in which they were given.
+/// The actions that a principal may not perform on the given resources, in the given order.
 ///
-/// The simulator knows the identity's policies and boundary, and organisation policies where it is told; not the policies of resources.
+/// The simulator evaluates the principal's policies and its permissions boundary, but not resource policies.
 ///
 /// # Errors
-/// The caller may not simulate, or the principal cannot be simulated (a root user, a federated session).
+/// The caller may not use the simulator, or it does not support the principal (a root user or a federated session).
 pub async fn denied(client: &Client, principal: &str, actions: &[String], resources: &[String]) -> Result<Vec<String>> {
     let mut denied = Vec::new();
     for batch in actions.chunks(50) {
@@ -20,7 +20,7 @@ pub async fn denied(client: &Client, principal: &str, actions: &[String], resour
             .policy_source_arn(principal)
             .set_action_names(Some(batch.to_vec()))
             .set_resource_arns(Some(resources.to_vec()))
-            // What a real request would carry: the role may be handed to Lambda alone.
+            // Real requests have this context key; the policy allows the role to be passed only to Lambda.
             .context_entries(
                 ContextEntry::builder()
                     .context_key_name("iam:PassedToService")
@@ -32,7 +32,7 @@ pub async fn denied(client: &Client, principal: &str, actions: &[String], resour
             .items()
             .send();
         while let Some(result) = pages.next().await {
-            let result = result.map_err(|error| explain("cannot ask IAM what these credentials may do", &error))?;
+            let result = result.map_err(|error| explain("cannot simulate the caller's permissions", &error))?;
             let name = result.eval_action_name().to_owned();
             if result.eval_decision() != &PolicyEvaluationDecisionType::Allowed && !denied.contains(&name) {
                 denied.push(name);

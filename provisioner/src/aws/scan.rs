@@ -11,10 +11,7 @@ use super::table::row;
 use crate::core::smoke::Row;
 use crate::error::Result;
 
-/// Sends the rows of one of `segments` parts of a table, page by page. It ends early if nobody receives them any more.
-///
-/// # Errors
-/// The table cannot be read.
+/// Sends the rows of one of `segments` segments of a table, page by page. Ends early if the receiver was dropped.
 pub async fn segment(client: &Client, table: &str, segment: i32, segments: i32, to: Sender<Vec<Row>>) -> Result<()> {
     let request = client.scan().table_name(table).segment(segment).total_segments(segments);
     let mut pages = request.into_paginator().send();

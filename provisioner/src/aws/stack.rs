@@ -1,4 +1,4 @@
-//! A stack as CloudFormation shows it, and the calls that create and delete one.
+//! Describes, creates, updates and deletes stacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,89 +13,89 @@ use crate::core::names::OWNER_TAG;
 use crate::core::status::{ResourceStatus, StackStatus};
 use crate::error::{Error, Exit, Result};
 
-/// A stack that exists.
+/// A stack.
 #[derive(Clone, Debug)]
 pub struct Stack {
-    /// Its ARN: stays valid after deletion, when the name is gone.
+    /// The ARN, which identifies the stack even after its deletion.
     pub id: String,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its status.
+    /// The status.
     pub status: StackStatus,
-    /// Why it has that status.
+    /// The reason for the status.
     pub reason: Option<String>,
-    /// The values it was deployed with.
+    /// The deployed parameters.
     pub parameters: BTreeMap<String, String>,
-    /// What it offers.
+    /// The outputs.
     pub outputs: BTreeMap<String, String>,
-    /// Its tags.
+    /// The tags.
     pub tags: BTreeMap<String, String>,
-    /// Whether it may not be deleted.
+    /// Whether the stack has termination protection.
     pub protected: bool,
-    /// When it was created or last updated, in milliseconds since the Unix epoch.
+    /// The time of the creation or the last update in milliseconds since the Unix epoch.
     pub changed_at: i64,
-    /// Its last operations, newest first; none where the service does not tell.
+    /// The ids of the last operations, newest first; empty if the endpoint does not return them.
     pub operations: Vec<String>,
 }
 
 impl Stack {
-    /// Whether this tool made it.
+    /// Whether this tool created the stack.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.tags.get(OWNER_TAG.0).is_some_and(|value| value == OWNER_TAG.1)
     }
 
-    /// One of its outputs.
+    /// Returns an output.
     pub fn output(&self, name: &str) -> Result<&str> {
         self.outputs.get(name).map(String::as_str).ok_or_else(|| {
             Error::new(format!("stack `{}` has no output `{name}`", self.name)).hint(
                 Hint::from("the stack may have been created from another template; ")
                     .then_command("template")
-                    .then(" prints the right one"),
+                    .then(" prints the built-in one"),
             )
         })
     }
 
-    /// The account that it is in, from its ARN.
+    /// The stack's account, from its ARN.
     #[must_use]
     pub fn account(&self) -> Option<&str> {
         self.id.split(':').nth(4).filter(|account| !account.is_empty())
     }
 
-    /// The partition that it is in, from its ARN.
+    /// The stack's partition, from its ARN.
     #[must_use]
     pub fn partition(&self) -> &str {
         self.id.split(':').nth(1).unwrap_or("aws")
     }
 }
 
-/// One resource of a stack.
+/// A resource of a stack.
 #[derive(Clone, Debug)]
 pub struct Resource {
-    /// Its name in the template.
+    /// The logical id.
     pub logical_id: String,
-    /// Its type.
+    /// For example `AWS::S3::Bucket`.
     pub resource_type: String,
-    /// Its name or ARN in the account.
+    /// The name or ARN.
     pub physical_id: String,
-    /// Its status.
+    /// The status.
     pub status: ResourceStatus,
 }
 
 impl Resource {
-    /// Whether it holds the user's data.
+    /// Whether the resource holds the user's data.
     #[must_use]
     pub fn is_data(&self) -> bool {
         matches!(self.resource_type.as_str(), "AWS::S3::Bucket" | "AWS::DynamoDB::Table")
     }
 }
 
-/// Describes a stack by name or ARN; `None` where there is none.
+/// Describes a stack by name or ARN; `None` if it does not exist.
 pub async fn describe(client: &Client, name: &str) -> Result<Option<Stack>> {
     ask(client, name).await.map_err(|error| explain(format!("cannot describe stack `{name}`"), &error))
 }
 
-/// As [`describe`], with the service's own error.
+/// Like [`describe`], but returns the service's own error.
 pub(super) async fn ask(
     client: &Client,
     name: &str,
@@ -141,7 +141,7 @@ fn from_sdk(stack: aws_sdk_cloudformation::types::Stack) -> Stack {
     }
 }
 
-/// The template of a stack, as it was sent.
+/// The deployed template of a stack.
 pub async fn template(client: &Client, name: &str) -> Result<String> {
     let reply = client
         .get_template()
@@ -152,7 +152,7 @@ pub async fn template(client: &Client, name: &str) -> Result<String> {
     Ok(reply.template_body.unwrap_or_default())
 }
 
-/// The template of a change set, as it was sent; `None` if there is no such change set.
+/// The template of a change set; `None` if the change set does not exist.
 pub async fn template_of_change_set(client: &Client, change_set: &str) -> Result<Option<String>> {
     match client.get_template().change_set_name(change_set).template_stage(TemplateStage::Original).send().await {
         Ok(reply) => Ok(reply.template_body),
@@ -187,13 +187,13 @@ pub async fn resources(client: &Client, name: &str) -> Result<Vec<Resource>> {
         .collect())
 }
 
-/// Whether there is any stack.
+/// Whether the region has any stack.
 pub async fn any(client: &Client) -> Result<bool> {
     let page = client.describe_stacks().send().await.map_err(|error| explain("cannot list the stacks", &error))?;
     Ok(!page.stacks().is_empty())
 }
 
-/// The ARN of the stack of that name that was deleted last, within the 90 days for which CloudFormation remembers.
+/// The ARN of the last deleted stack with this name. CloudFormation lists deleted stacks for 90 days.
 pub async fn last_deleted(client: &Client, name: &str) -> Result<Option<String>> {
     let deleted: Vec<_> = client
         .list_stacks()
@@ -226,9 +226,9 @@ pub async fn created(client: &Client, stack_id: &str) -> Result<BTreeSet<String>
     Ok(events.into_iter().filter(complete).filter_map(|event| event.physical_resource_id).collect())
 }
 
-/// The token of the request that deleted a stack, where that is known.
+/// The token of the request that deleted a stack, if it is known.
 pub async fn deletion_token(client: &Client, stack_id: &str) -> Result<Option<String>> {
-    // The newest come first, and the last thing that happened to it is its deletion.
+    // The newest event comes first, and the last event of a deleted stack is its deletion.
     let page = client
         .describe_stack_events()
         .stack_name(stack_id)
@@ -238,7 +238,7 @@ pub async fn deletion_token(client: &Client, stack_id: &str) -> Result<Option<St
     Ok(page.stack_events().first().and_then(|event| event.client_request_token()).map(ToOwned::to_owned))
 }
 
-/// What a stack is created from.
+/// The input of the creation of a stack.
 #[derive(Clone, Copy, Debug)]
 pub struct Creation<'a> {
     /// The stack's name.
@@ -249,16 +249,16 @@ pub struct Creation<'a> {
     pub parameters: &'a BTreeMap<String, String>,
     /// Every tag.
     pub tags: &'a BTreeMap<String, String>,
-    /// The service role that CloudFormation acts with, instead of the caller's permissions.
+    /// The service role that CloudFormation uses instead of the caller's permissions.
     pub role: Option<&'a str>,
     /// The `ClientRequestToken`, unique to this run.
     pub token: &'a str,
 }
 
-/// Starts the creation of a stack and returns its ARN. A failed creation removes what it made.
+/// Starts the creation of a stack and returns its ARN. If the creation fails, CloudFormation deletes the stack.
 ///
 /// # Errors
-/// Any failure of the request; a stack that appeared meanwhile is reported as busy.
+/// The request fails. If somebody else has created the stack in the meantime, the exit code is that of a busy stack.
 pub async fn create(client: &Client, creation: &Creation<'_>) -> Result<String> {
     let name = creation.name;
     let sent = client
@@ -278,18 +278,16 @@ pub async fn create(client: &Client, creation: &Creation<'_>) -> Result<String> 
         && code(error) == Some("AlreadyExistsException")
         && let Some(id) = created_with(client, name, creation.token).await?
     {
-        // The reply to an earlier attempt of this very request was lost.
+        // An earlier attempt of this request succeeded, but its reply was lost.
         return Ok(id);
     }
     let reply = sent.map_err(|error| match code(&error) {
-        Some("AlreadyExistsException") => {
-            explain(format!("stack `{name}` appeared while this run was preparing it"), &error)
-                .exit(Exit::Blocked)
-                .hint(Hint::from("somebody else is deploying it; ").then_command("up").then(" joins that deployment"))
-        }
+        Some("AlreadyExistsException") => explain(format!("somebody else has just created stack `{name}`"), &error)
+            .exit(Exit::Blocked)
+            .hint(Hint::command("up").then(" follows that deployment and then updates the stack")),
         _ => explain(format!("cannot create stack `{name}`"), &error),
     })?;
-    reply.stack_id.ok_or_else(|| Error::new(format!("CloudFormation created stack `{name}` without telling its ARN")))
+    reply.stack_id.ok_or_else(|| Error::new(format!("CloudFormation did not return the ARN of new stack `{name}`")))
 }
 
 /// The ARN of a stack, if the request with this token created it.
@@ -304,23 +302,21 @@ async fn created_with(client: &Client, name: &str, token: &str) -> Result<Option
     Ok(None)
 }
 
-/// How far a deletion may go.
+/// The options of a deletion.
 #[derive(Clone, Debug, Default)]
 pub struct Deletion {
-    /// Logical ids to leave where they are. Only a stack in `DELETE_FAILED` takes them.
+    /// The logical ids of resources to retain. CloudFormation accepts them only for a stack in `DELETE_FAILED`.
     pub retain: Vec<String>,
-    /// Delete the stack whatever does not go.
+    /// Whether to delete the stack even if resources cannot be deleted.
     pub force: bool,
-    /// Bucket and table are meant to outlive it. CloudFormation is not told, since the template says so in any case; its token says it.
+    /// Whether the bucket and the table are meant to outlive the stack. The template always retains them; the token
+    /// tells later runs whether this was on purpose.
     pub keeps_data: bool,
-    /// The service role to use, instead of the one that the stack remembers.
+    /// The service role to use instead of the one that the stack remembers.
     pub role: Option<String>,
 }
 
 /// Starts the deletion of a stack.
-///
-/// # Errors
-/// Any failure of the request; termination protection is named.
 pub async fn delete(client: &Client, stack: &Stack, deletion: &Deletion, token: Option<String>) -> Result<()> {
     let mut request =
         client.delete_stack().stack_name(&stack.id).set_role_arn(deletion.role.clone()).set_client_request_token(token);
@@ -333,7 +329,7 @@ pub async fn delete(client: &Client, stack: &Stack, deletion: &Deletion, token: 
     request.send().await.map(|_| ()).map_err(|error| refused(format!("cannot delete stack `{}`", stack.name), &error))
 }
 
-/// Explains a refused request; one that came while another operation ran is blocked, not failed.
+/// Explains a refused request. If another operation is running, the exit code is that of a busy stack.
 pub(super) fn refused<E, R>(attempt: String, error: &SdkError<E, R>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -346,16 +342,16 @@ where
     if busy {
         return explained
             .exit(Exit::Blocked)
-            .hint("another operation runs on this stack: the same command again joins it and then goes on");
+            .hint("another operation is running on this stack; run the same command again to follow it and continue");
     }
     if text.contains("TerminationProtection") {
-        return explained.exit(Exit::Refused).hint("the stack is protected against deletion; nothing was changed");
+        return explained.exit(Exit::Refused).hint("the stack has termination protection; nothing was changed");
     }
     explained
 }
 
-/// Continues a rollback that failed; `skip` names the resources to leave as they are, `force` lets CloudFormation choose them, which it does
-/// only where none are named.
+/// Continues a failed rollback. `skip` names resources to leave unchanged. With `force`, CloudFormation selects them;
+/// then `skip` must be empty.
 pub async fn continue_rollback(
     client: &Client,
     stack: &Stack,
@@ -379,7 +375,7 @@ pub async fn continue_rollback(
         .map_err(|error| refused(format!("cannot continue the rollback of stack `{}`", stack.name), &error))
 }
 
-/// Cancels a running update; the stack rolls back.
+/// Cancels a running update, which rolls the stack back.
 pub async fn cancel_update(client: &Client, name: &str, token: Option<String>) -> Result<()> {
     client
         .cancel_update_stack()
@@ -391,7 +387,7 @@ pub async fn cancel_update(client: &Client, name: &str, token: Option<String>) -
         .map_err(|error| explain(format!("cannot cancel the update of stack `{name}`"), &error))
 }
 
-/// Updates only one parameter: the template and every other parameter, the tags and the role stay as CloudFormation has them.
+/// Updates only one parameter; the template, all other parameters, the tags, and the role are kept.
 pub async fn update_parameter(
     client: &Client,
     stack: &Stack,
@@ -428,14 +424,14 @@ pub enum Refusal {
     Failed(Error),
 }
 
-/// Tags in the SDK's form. Those that AWS sets itself (`aws:…`) cannot be sent back.
+/// Converts tags to the SDK's type, without the tags that AWS sets itself (`aws:…`), which requests may not contain.
 #[must_use]
 pub fn tags_to_sdk(tags: &BTreeMap<String, String>) -> Vec<Tag> {
     let own = tags.iter().filter(|(key, _)| !key.starts_with("aws:"));
     own.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
-/// Parameters in the SDK's form.
+/// Converts parameters to the SDK's type.
 #[must_use]
 pub fn parameters_to_sdk(parameters: &BTreeMap<String, String>) -> Vec<Parameter> {
     parameters

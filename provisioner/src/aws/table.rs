@@ -1,4 +1,4 @@
-//! Rows of the table: read by key, counted, deleted.
+//! Reads, counts and deletes the rows of a table, and the table itself.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -12,27 +12,24 @@ use crate::core::adopt;
 use crate::core::smoke::{Attribute, Row};
 use crate::error::Result;
 
-/// How long a table that is being made or changed may keep its deletion waiting.
+/// Maximum time to wait until a table that is being created or changed can be deleted.
 const SETTLING: Duration = Duration::from_mins(5);
 
-/// Whether a table of that name exists.
-///
-/// # Errors
-/// Any failure of the request but its absence.
+/// Whether a table with this name exists.
 pub async fn exists(client: &Client, name: &str) -> Result<bool> {
     match client.describe_table().table_name(name).send().await {
         Ok(_) => Ok(true),
         Err(error) if is_missing(&error) => Ok(false),
-        Err(error) => Err(explain(format!("cannot ask for table `{name}`"), &error)),
+        Err(error) => Err(explain(format!("cannot check whether table `{name}` exists"), &error)),
     }
 }
 
-/// What a table is like; `None` where there is none of that name.
+/// Describes a table; `None` if it does not exist.
 pub async fn describe(client: &Client, name: &str) -> Result<Option<adopt::Table>> {
     let table = match client.describe_table().table_name(name).send().await {
         Ok(reply) => reply.table.unwrap_or_else(|| TableDescription::builder().build()),
         Err(error) if is_missing(&error) => return Ok(None),
-        Err(error) => return Err(explain(format!("cannot ask for table `{name}`"), &error)),
+        Err(error) => return Err(explain(format!("cannot describe table `{name}`"), &error)),
     };
     let kind = |name: &str| {
         let found = table.attribute_definitions().iter().find(|definition| definition.attribute_name() == name);
@@ -51,7 +48,7 @@ pub async fn describe(client: &Client, name: &str) -> Result<Option<adopt::Table
     Ok(Some(adopt::Table { key, provisioned }))
 }
 
-/// Reads one row, with the latest writes.
+/// Reads a row, including the latest writes.
 pub async fn get(client: &Client, table: &str, face_id: &str) -> Result<Option<Row>> {
     let reply = client
         .get_item()
@@ -64,7 +61,7 @@ pub async fn get(client: &Client, table: &str, face_id: &str) -> Result<Option<R
     Ok(reply.item.map(row))
 }
 
-/// Deletes one row; one that is not there is as good.
+/// Deletes a row; it may already be gone.
 pub async fn remove(client: &Client, table: &str, face_id: &str) -> Result<()> {
     client
         .delete_item()
@@ -73,10 +70,10 @@ pub async fn remove(client: &Client, table: &str, face_id: &str) -> Result<()> {
         .send()
         .await
         .map(|_| ())
-        .map_err(|error| explain(format!("cannot delete a row of table `{table}`"), &error))
+        .map_err(|error| explain(format!("cannot delete a row from table `{table}`"), &error))
 }
 
-/// Counts the rows by reading the table, up to a limit; 0 where there is no table.
+/// Counts the rows by reading the table, up to a limit. A missing table has none.
 pub async fn count(client: &Client, table: &str, limit: usize) -> Result<usize> {
     let mut pages = client.scan().table_name(table).select(Select::Count).into_paginator().send();
     let mut count = 0;
@@ -93,7 +90,7 @@ pub async fn count(client: &Client, table: &str, limit: usize) -> Result<usize> 
     Ok(count.min(limit))
 }
 
-/// Deletes a table and waits until it is gone; one that is not there is as good.
+/// Deletes a table and waits until it is gone; it may already be gone.
 pub async fn delete(client: &Client, table: &str) -> Result<()> {
     let mut pace = Pace::new(Duration::from_millis(200), Duration::from_secs(3));
     let started = Instant::now();
@@ -101,7 +98,7 @@ pub async fn delete(client: &Client, table: &str) -> Result<()> {
         match client.delete_table().table_name(table).send().await {
             Ok(_) => break,
             Err(error) if is_missing(&error) => return Ok(()),
-            // It is being made or changed, and can be deleted afterwards.
+            // The table is being created or changed and can be deleted afterwards.
             Err(error) if code(&error) == Some("ResourceInUseException") && started.elapsed() < SETTLING => {}
             Err(error) => return Err(explain(format!("cannot delete table `{table}`"), &error)),
         }
@@ -125,7 +122,7 @@ fn from_sdk(value: AttributeValue) -> Attribute {
     }
 }
 
-/// An item, or a map in one, by the names of its attributes.
+/// Converts an item, or a map in an item.
 pub(super) fn row(map: HashMap<String, AttributeValue>) -> Row {
     map.into_iter().map(|(name, value)| (name, from_sdk(value))).collect()
 }

@@ -8,19 +8,16 @@ use super::bucket::{Bucket, Stored};
 use super::error::{code, explain};
 use crate::error::Result;
 
-/// What became of an upload.
+/// The result of an upload.
 #[derive(Clone, Debug)]
 pub enum Uploaded {
     /// The object was stored.
     Stored(Stored),
-    /// An object with this key exists already, and it is unchanged.
+    /// An object with this key already exists; it was not changed.
     Exists,
 }
 
 /// Stores an object; an existing one is replaced only with `overwrite`.
-///
-/// # Errors
-/// The request fails.
 pub async fn upload(client: &Client, bucket: &Bucket, key: &str, bytes: Bytes, overwrite: bool) -> Result<Uploaded> {
     let sent = client
         .put_object()
@@ -42,10 +39,7 @@ pub async fn upload(client: &Client, bucket: &Bucket, key: &str, bytes: Bytes, o
     }
 }
 
-/// The object with this key, if its contents are these bytes.
-///
-/// # Errors
-/// The object cannot be read.
+/// The object with this key, if its contents are equal to these bytes.
 pub async fn same(client: &Client, bucket: &Bucket, key: &str, bytes: &Bytes) -> Result<Option<Stored>> {
     let attempt = || format!("cannot read `{key}` from bucket `{}`", bucket.name);
     let request = client.get_object().bucket(&bucket.name).key(key).expected_bucket_owner(&bucket.owner);

@@ -1,4 +1,4 @@
-//! The versions of objects, with what their rows are known by.
+//! Lists the versions of objects with the values that identify their rows.
 
 use aws_sdk_s3::Client;
 
@@ -6,18 +6,18 @@ use super::bucket::Bucket;
 use super::error::explain;
 use crate::error::Result;
 
-/// One version of an object. Delete markers are none.
+/// A version of an object, not a delete marker.
 #[derive(Clone, Debug)]
 pub struct Version {
     /// The object's key.
     pub key: String,
-    /// The version id; `None` for an object without one, as in a bucket that was never versioned.
+    /// The version id; `None` if the object has none, because the bucket was not versioned.
     pub version: Option<String>,
     /// The entity tag without quotes.
     pub etag: String,
 }
 
-/// Every version below a prefix.
+/// Lists all versions under a prefix.
 pub async fn list(client: &Client, bucket: &Bucket, prefix: &str) -> Result<Vec<Version>> {
     let request =
         client.list_object_versions().bucket(&bucket.name).prefix(prefix).expected_bucket_owner(&bucket.owner);

@@ -156,5 +156,5 @@ async fn an_operation_that_never_begins_is_not_a_success() {
     let cloud = Cloud::start(code_change().on("ExecuteChangeSet", Vec::new())).await;
     let run = provisioner(&cloud, &UPDATE).await;
     run.ended(5);
-    assert!(run.error().contains("was accepted but did not begin"), "{}", run.error());
+    assert!(run.error().contains("did not start it"), "{}", run.error());
 }
