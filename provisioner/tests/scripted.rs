@@ -4,6 +4,8 @@
 
 #[path = "scripted/account.rs"]
 mod account;
+#[path = "scripted/adopt.rs"]
+mod adopt;
 #[path = "scripted/cloud.rs"]
 mod cloud;
 #[path = "scripted/down.rs"]
@@ -28,6 +30,8 @@ mod regions;
 mod run;
 #[path = "scripted/saved_plans.rs"]
 mod saved_plans;
+#[path = "scripted/settings.rs"]
+mod settings;
 #[path = "scripted/updates.rs"]
 mod updates;
 #[path = "scripted/xml.rs"]

@@ -4,6 +4,7 @@
 //! variable and no metadata service is consulted for it, so that a local run cannot touch a real account.
 
 pub mod bucket;
+pub mod bucket_settings;
 pub mod change_set;
 pub mod describe_events;
 pub mod drift;
@@ -11,6 +12,8 @@ pub mod error;
 pub mod follow;
 pub mod function;
 pub mod identity;
+pub mod object_lock;
+pub mod owner;
 pub mod pace;
 pub mod packages;
 pub mod proof;
@@ -20,6 +23,7 @@ pub mod rights;
 pub mod scan;
 pub mod stack;
 pub mod table;
+pub mod table_settings;
 pub mod upload;
 pub mod versions;
 

@@ -33,9 +33,5 @@ async fn a_smoke_test_without_a_stack_is_a_failed_verdict() {
     let arguments = ["smoke", "--output", "json", "--junit", folder.to_str().expect("text")];
     let run = provisioner(&cloud, &arguments).await;
     run.ended(1);
-    assert!(
-        run.error().contains("is not deployed in") && run.error().contains("cannot write"),
-        "{}",
-        run.error()
-    );
+    assert!(run.error().contains("is not deployed in") && run.error().contains("cannot write"), "{}", run.error());
 }
