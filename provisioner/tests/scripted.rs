@@ -4,6 +4,8 @@
 
 #[path = "scripted/account.rs"]
 mod account;
+#[path = "scripted/adopt.rs"]
+mod adopt;
 #[path = "scripted/cloud.rs"]
 mod cloud;
 #[path = "scripted/down.rs"]
@@ -28,6 +30,8 @@ mod regions;
 mod run;
 #[path = "scripted/saved_plans.rs"]
 mod saved_plans;
+#[path = "scripted/settings.rs"]
+mod settings;
 #[path = "scripted/updates.rs"]
 mod updates;
 #[path = "scripted/xml.rs"]
@@ -455,19 +459,19 @@ async fn refusals() {
             "two creates at once",
             Script::default().fault("CreateStack", (0, 9), (400, "AlreadyExistsException", "Stack exists")),
             5,
-            "joins",
+            "follows that deployment",
         ),
         (
             "two updates at once, before the plan",
             code_change().fault("CreateChangeSet", (0, 9), (400, "ValidationError", busy)),
             5,
-            "joins it",
+            "follow it and continue",
         ),
         (
             "two updates at once, after the plan",
             code_change().fault("ExecuteChangeSet", (0, 9), (400, "InvalidChangeSetStatus", "OBSOLETE")),
             5,
-            "for a new plan",
+            "make a new plan",
         ),
         (
             "the bucket for packages is somebody else's",

@@ -7,16 +7,14 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::head_bucket::HeadBucketError;
-use aws_sdk_s3::operation::list_object_versions::builders::ListObjectVersionsFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{
-    Delete, Error as Refused, LambdaFunctionConfiguration, ObjectIdentifier, QueueConfiguration, TopicConfiguration,
-};
+use aws_sdk_s3::types::{Delete, EncodingType, Error as Refused, ObjectIdentifier};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
-use super::error::{code, explain, is_missing};
+use super::error::{code, explain, is_missing, message};
 use super::pace::Pace;
+use super::versions::{Versions, decoded, fits_xml};
 use crate::core::hint::Hint;
 use crate::error::{Error, Exit, Result};
 
@@ -54,56 +52,38 @@ pub async fn exists(client: &Client, name: &str) -> Result<bool> {
     }
 }
 
-/// The settings of an existing bucket that conflict with those of a stack.
-#[derive(Clone, Debug, Default)]
-pub struct BucketConflicts {
-    /// Whether the bucket has a policy.
-    pub policy: bool,
-    /// The ARNs of the targets that the bucket notifies.
-    pub notifies: Vec<String>,
-}
-
-/// Reads the settings of an existing bucket that a stack would replace.
+/// Checks that a bucket belongs to the expected account and is in a region.
 ///
 /// # Errors
-/// The bucket belongs to another account or is in another region, or a request fails.
-pub async fn conflicts(client: &Client, bucket: &Bucket, region: &str) -> Result<BucketConflicts> {
+/// The bucket belongs to another account or is in another region, or the request fails.
+pub async fn check(client: &Client, bucket: &Bucket, region: &str) -> Result<()> {
     let name = &bucket.name;
-    let attempt = || format!("cannot read the settings of bucket `{name}`");
     match client.head_bucket().bucket(name).expected_bucket_owner(&bucket.owner).send().await {
-        Ok(reply) => {
-            if let Some(other) = reply.bucket_region().filter(|other| *other != region) {
-                return Err(Error::new(format!("bucket `{name}` is in {other}, but the system is in {region}"))
-                    .exit(Exit::Refused)
-                    .hint(format!("deploy the system in the bucket's region with `--region {other}`")));
-            }
-        }
+        Ok(reply) => match reply.bucket_region().filter(|other| *other != region) {
+            Some(other) => Err(Error::new(format!("bucket `{name}` is in {other}, but the system is in {region}"))
+                .exit(Exit::Refused)
+                .hint(format!("deploy the system in the bucket's region with `--region {other}`"))),
+            None => Ok(()),
+        },
         // HEAD errors have no body: 403 means that the bucket is in another account or that a permission is missing.
         Err(error) if error.raw_response().is_some_and(|reply| reply.status().as_u16() == 403) => {
-            return Err(Error::new(format!("cannot access bucket `{name}`"))
+            Err(Error::new(format!("cannot access bucket `{name}`"))
                 .cause(format!("it does not belong to account {}, or `s3:ListBucket` is not allowed", bucket.owner))
                 .exit(Exit::Refused)
-                .hint("choose another name with `--parameter BucketName=NAME`"));
+                .hint("choose another name with `--parameter BucketName=NAME`"))
         }
-        Err(error) => return Err(explain(attempt(), &error)),
+        Err(error) => Err(explain(format!("cannot look at bucket `{name}`"), &error)),
     }
-    let policy = client.get_bucket_policy().bucket(name).expected_bucket_owner(&bucket.owner).send().await;
-    let policy = match policy {
-        Ok(reply) => reply.policy.is_some(),
-        Err(error) if is_missing(&error) || code(&error) == Some("NoSuchBucketPolicy") => false,
-        Err(error) => return Err(explain(attempt(), &error)),
-    };
-    let reply = client
-        .get_bucket_notification_configuration()
-        .bucket(name)
-        .expected_bucket_owner(&bucket.owner)
-        .send()
-        .await
-        .map_err(|error| explain(attempt(), &error))?;
-    let functions = reply.lambda_function_configurations().iter().map(LambdaFunctionConfiguration::lambda_function_arn);
-    let queues = reply.queue_configurations().iter().map(QueueConfiguration::queue_arn);
-    let topics = reply.topic_configurations().iter().map(TopicConfiguration::topic_arn);
-    Ok(BucketConflicts { policy, notifies: functions.chain(queues).chain(topics).map(ToOwned::to_owned).collect() })
+}
+
+/// Whether the bucket's policy allows somebody something; `None` if it cannot be read.
+pub async fn policy_allows(client: &Client, bucket: &Bucket) -> Option<bool> {
+    let reply = client.get_bucket_policy().bucket(&bucket.name).expected_bucket_owner(&bucket.owner).send().await;
+    match reply {
+        Ok(reply) => Some(reply.policy.is_some_and(|policy| policy.contains("\"Allow\""))),
+        Err(error) if is_missing(&error) || code(&error) == Some("NoSuchBucketPolicy") => Some(false),
+        Err(_) => None,
+    }
 }
 
 /// Stores an object.
@@ -210,10 +190,17 @@ fn finished(done: std::result::Result<Result<usize>, tokio::task::JoinError>) ->
 /// Maximum number of attempts to delete a key that S3 temporarily cannot delete.
 const ATTEMPTS: usize = 5;
 
-pub(super) async fn delete_batch(client: Client, bucket: Bucket, mut objects: Vec<ObjectIdentifier>) -> Result<usize> {
+pub(super) async fn delete_batch(client: Client, bucket: Bucket, objects: Vec<ObjectIdentifier>) -> Result<usize> {
     let count = objects.len();
+    let (mut objects, unnamable): (Vec<_>, Vec<_>) = objects.into_iter().partition(|object| fits_xml(object.key()));
+    for object in unnamable {
+        delete_one(&client, &bucket, object).await?;
+    }
     let mut pace = Pace::new(Duration::from_millis(200), Duration::from_secs(3));
     for attempt in 1.. {
+        if objects.is_empty() {
+            break;
+        }
         let delete = Delete::builder()
             .set_objects(Some(objects))
             .quiet(true)
@@ -237,12 +224,26 @@ pub(super) async fn delete_batch(client: Client, bucket: Bucket, mut objects: Ve
             ObjectIdentifier::builder().key(error.key()?).set_version_id(error.version_id.clone()).build().ok()
         });
         objects = again.collect();
-        if objects.is_empty() {
-            break;
+        if !objects.is_empty() {
+            pace.wait().await;
         }
-        pace.wait().await;
     }
     Ok(count)
+}
+
+/// Deletes a version whose key no list in XML can name.
+async fn delete_one(client: &Client, bucket: &Bucket, object: ObjectIdentifier) -> Result<()> {
+    let ObjectIdentifier { key, version_id, .. } = object;
+    let request = client.delete_object().bucket(&bucket.name).expected_bucket_owner(&bucket.owner).key(&key);
+    match request.set_version_id(version_id.clone()).send().await {
+        Err(error) if error.as_service_error().is_some() => {
+            let refused = Refused::builder().key(key).set_version_id(version_id);
+            let refused = refused.set_code(code(&error).map(ToOwned::to_owned));
+            Err(refusal(bucket, &refused.set_message(message(&error).map(ToOwned::to_owned)).build()))
+        }
+        Err(error) => Err(explain(format!("cannot empty bucket `{}`", bucket.name), &error)),
+        Ok(_) => Ok(()),
+    }
 }
 
 /// The error for an object that S3 refuses to delete.
@@ -282,6 +283,7 @@ async fn abort_uploads(client: &Client, bucket: &Bucket, prefix: &str) -> Result
             .list_multipart_uploads()
             .bucket(&bucket.name)
             .prefix(prefix)
+            .encoding_type(EncodingType::Url)
             .expected_bucket_owner(&bucket.owner)
             .send()
             .await;
@@ -295,10 +297,11 @@ async fn abort_uploads(client: &Client, bucket: &Bucket, prefix: &str) -> Result
         };
         for upload in reply.uploads() {
             let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
+            let key = decoded(key, reply.encoding_type());
             client
                 .abort_multipart_upload()
                 .bucket(&bucket.name)
-                .key(key)
+                .key(&key)
                 .upload_id(id)
                 .expected_bucket_owner(&bucket.owner)
                 .send()
@@ -339,51 +342,5 @@ pub async fn delete(client: &Client, bucket: &Bucket) -> Result<Deleted> {
             .cause("new objects were stored in it after it was emptied")
             .hint("stop the uploads, then run the same command again")),
         deleted => Ok(deleted),
-    }
-}
-
-/// Pages of versions and delete markers. The SDK has no paginator for this operation.
-struct Versions {
-    next: Option<ListObjectVersionsFluentBuilder>,
-}
-
-impl Versions {
-    fn of(client: &Client, bucket: &Bucket, prefix: &str) -> Self {
-        Self {
-            next: Some(
-                client.list_object_versions().bucket(&bucket.name).prefix(prefix).expected_bucket_owner(&bucket.owner),
-            ),
-        }
-    }
-
-    /// The next page; `None` after the last one, and if the bucket does not exist.
-    async fn next(&mut self) -> Result<Option<Vec<ObjectIdentifier>>> {
-        let Some(request) = self.next.take() else { return Ok(None) };
-        let reply = match request.clone().send().await {
-            Ok(reply) => reply,
-            Err(error) if is_missing(&error) => return Ok(None),
-            Err(error) => {
-                return Err(explain(
-                    format!("cannot list the objects in bucket `{}`", request.get_bucket().as_deref().unwrap_or("?")),
-                    &error,
-                ));
-            }
-        };
-        if reply.is_truncated() == Some(true) {
-            self.next = Some(
-                request
-                    .set_key_marker(reply.next_key_marker.clone())
-                    .set_version_id_marker(reply.next_version_id_marker.clone()),
-            );
-        }
-        let versions = reply.versions().iter().map(|v| (v.key(), v.version_id()));
-        let markers = reply.delete_markers().iter().map(|m| (m.key(), m.version_id()));
-        let page = versions
-            .chain(markers)
-            .filter_map(|(key, version)| {
-                ObjectIdentifier::builder().key(key?).set_version_id(version.map(ToOwned::to_owned)).build().ok()
-            })
-            .collect();
-        Ok(Some(page))
     }
 }

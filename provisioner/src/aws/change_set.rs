@@ -80,6 +80,13 @@ pub struct ChangeSet {
     pub reverts_drift: bool,
 }
 
+impl ChangeSet {
+    /// Whether it brings existing resources into the stack.
+    fn imports(&self) -> bool {
+        self.changes.iter().any(|change| change.action == Action::Import)
+    }
+}
+
 /// Creates a change set and waits until CloudFormation has computed it.
 ///
 /// # Errors
@@ -233,7 +240,8 @@ pub async fn execute(client: &Client, change_set: &ChangeSet, token: Option<Stri
         .execute_change_set()
         .change_set_name(&change_set.id)
         .set_client_request_token(token)
-        .retain_except_on_create(true)
+        // What an import brings in was not created by it.
+        .set_retain_except_on_create((!change_set.imports()).then_some(true))
         .send()
         .await
         .map(|_| ())
@@ -361,6 +369,7 @@ fn from_sdk(change: &ResourceChange) -> Change {
             before: actual.or(target.before_value()).map(ToOwned::to_owned),
             after: target.after_value().map(ToOwned::to_owned),
             recreates,
+            effect: None,
         })
     });
     let mut properties: Vec<Property> = properties.collect();

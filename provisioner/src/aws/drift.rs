@@ -73,6 +73,7 @@ async fn read(client: &Client, stack: &str) -> Result<Drift> {
                 before: difference.expected_value().map(ToOwned::to_owned),
                 after: difference.actual_value().map(ToOwned::to_owned),
                 recreates: false,
+                effect: None,
             };
             found.drifted.push(Drifted {
                 logical_id,

@@ -3,6 +3,7 @@
 //! Invariant: clients are made in `connection` alone, so all of them agree on credentials, endpoint, time-outs and retries.
 
 pub mod bucket;
+pub mod bucket_settings;
 pub mod change_set;
 pub mod connection;
 mod credentials;
@@ -14,6 +15,8 @@ pub mod function;
 mod https;
 pub mod identity;
 mod investigate;
+pub mod object_lock;
+pub mod owner;
 pub mod pace;
 pub mod packages;
 pub mod proof;
@@ -24,6 +27,7 @@ pub mod scan;
 mod settings;
 pub mod stack;
 pub mod table;
+pub mod table_settings;
 pub mod upload;
 pub mod versions;
 

@@ -32,6 +32,8 @@ pub struct Stack {
     pub tags: BTreeMap<String, String>,
     /// Whether the stack has termination protection.
     pub protected: bool,
+    /// The service role that CloudFormation acts with.
+    pub role: Option<String>,
     /// The time of the creation or the last update in milliseconds since the Unix epoch.
     pub changed_at: i64,
     /// The ids of the last operations, newest first; empty if the endpoint does not return them.
@@ -131,6 +133,7 @@ fn from_sdk(stack: aws_sdk_cloudformation::types::Stack) -> Stack {
             .filter_map(|o| Some((o.output_key?, o.output_value?)))
             .collect(),
         tags: stack.tags.unwrap_or_default().into_iter().filter_map(|t| Some((t.key?, t.value?))).collect(),
+        role: stack.role_arn,
         protected: stack.enable_termination_protection.unwrap_or(false),
         changed_at: stack
             .last_updated_time

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, BillingMode, KeyType, Select, TableDescription};
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
 use super::error::{code, explain, is_missing};
 use super::pace::Pace;
-use crate::core::adopt;
 use crate::core::smoke::{Attribute, Row};
 use crate::error::Result;
 
@@ -24,28 +23,13 @@ pub async fn exists(client: &Client, name: &str) -> Result<bool> {
     }
 }
 
-/// Describes a table; `None` if it does not exist.
-pub async fn describe(client: &Client, name: &str) -> Result<Option<adopt::Table>> {
-    let table = match client.describe_table().table_name(name).send().await {
-        Ok(reply) => reply.table.unwrap_or_else(|| TableDescription::builder().build()),
-        Err(error) if is_missing(&error) => return Ok(None),
-        Err(error) => return Err(explain(format!("cannot describe table `{name}`"), &error)),
-    };
-    let kind = |name: &str| {
-        let found = table.attribute_definitions().iter().find(|definition| definition.attribute_name() == name);
-        found.map(|definition| definition.attribute_type().as_str().to_owned()).unwrap_or_default()
-    };
-    let mut key: Vec<_> = table.key_schema().iter().collect();
-    key.sort_by_key(|part| part.key_type() != &KeyType::Hash);
-    let key = key.iter().map(|part| (part.attribute_name().to_owned(), kind(part.attribute_name()))).collect();
-    let on_demand =
-        table.billing_mode_summary().and_then(|summary| summary.billing_mode()) == Some(&BillingMode::PayPerRequest);
-    let provisioned = table
-        .provisioned_throughput()
-        .filter(|_| !on_demand)
-        .map(|capacity| (capacity.read_capacity_units().unwrap_or(1), capacity.write_capacity_units().unwrap_or(1)))
-        .filter(|capacity| *capacity != (0, 0));
-    Ok(Some(adopt::Table { key, provisioned }))
+/// Whether a table is protected against deletion; one that does not exist is not.
+pub async fn is_protected(client: &Client, name: &str) -> Result<bool> {
+    match client.describe_table().table_name(name).send().await {
+        Ok(reply) => Ok(reply.table.is_some_and(|table| table.deletion_protection_enabled == Some(true))),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(explain(format!("cannot describe table `{name}`"), &error)),
+    }
 }
 
 /// Reads a row, including the latest writes.

@@ -214,6 +214,7 @@ async fn permissions(findings: &mut Findings, args: &Doctor, global: &Global, cl
     };
     let computed = names::picture_bucket(&global.stack, &caller.account, &clients.region);
     let needs = policy::needs(
+        policy::Holder::Deployer,
         &[policy::Purpose::Up, policy::Purpose::Data, policy::Purpose::Smoke, policy::Purpose::Down],
         &policy::Scope {
             partition: &caller.partition,

@@ -13,7 +13,7 @@ use crate::steps::data::Data;
 use crate::steps::deletion;
 use crate::steps::preflight::{self, Observed};
 use crate::steps::proof::{prove_gone, resource};
-use crate::steps::{operation, remains, settings};
+use crate::steps::{operation, remains, removable, settings};
 
 /// Remove the system and prove that nothing is left
 ///
@@ -67,6 +67,8 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     // A later run that finds the stack gone must not remove data that was never in it.
     let keeps_data = args.keep_data || foreign.iter().any(Resource::is_data);
     let data = Data::of(&resources, &observed.account);
+    let removed_data = if args.keep_data { Data::default() } else { data.clone() };
+    removable::check(cx, &stack, &removed_data, args.role_arn.as_ref()).await?;
     let objects = announce(cx, args, &stack, resources.len(), &data).await?;
     cx.confirm(&format!("remove this from {} in account {}?", cx.region(), observed.account))?;
 

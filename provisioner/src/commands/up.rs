@@ -9,7 +9,7 @@ use crate::core::smoke_record::SmokeRecord;
 use crate::error::{Exit, Result};
 use crate::steps::prepared::{self, Prepared, Purpose};
 use crate::steps::settings::Settings;
-use crate::steps::{apply, clean, prepare, saved_plan, smoke};
+use crate::steps::{adopt, apply, clean, prepare, saved_plan, smoke};
 
 /// Create or update the system, then verify that it works
 ///
@@ -30,6 +30,9 @@ pub struct Up {
     /// Proceed even if the bucket or the table would be deleted or replaced
     #[arg(long)]
     pub allow_data_loss: bool,
+    /// Proceed even if `--adopt` weakens or removes settings of the bucket or table
+    #[arg(long, requires = "adopt")]
+    pub accept_changes: bool,
 }
 
 /// The options that a saved plan decides.
@@ -62,7 +65,9 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
         return smoke::prove_once(cx, stack, &smoke::Options::default()).await;
     }
     cx.events.emit(Event::Planned { plan: prepared.plan.clone() });
-    let agreed = match prepared::check_data_loss(&prepared.plan, args.allow_data_loss) {
+    let allowed = prepared::check_data_loss(&prepared.plan, args.allow_data_loss)
+        .and_then(|()| adopt::check_accepted(&prepared.plan, args.accept_changes));
+    let agreed = match allowed {
         Ok(()) => cx.confirm(&format!("deploy to {} in account {}?", cx.region(), prepared.observed.account)),
         refused => refused,
     };
@@ -74,7 +79,8 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
     }
     // Old packages are removed while CloudFormation works: an update and its rollback need only the two that are kept.
     let mut stack = apply::run(cx, &prepared, remove_unused_packages(cx, &prepared)).await?;
-    if prepared.adoption.take().is_some() {
+    if let Some(adoption) = prepared.adoption.take() {
+        adopt::before_second_change_set(cx, &adoption, &prepared.observed.account).await?;
         stack = apply::complete_adoption(cx, &mut prepared, stack).await?;
     }
     cx.events.emit(Event::Outputs { outputs: stack.outputs.clone() });

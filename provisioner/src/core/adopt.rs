@@ -1,285 +1,219 @@
-//! How an existing table and bucket are imported into a stack: which ones can be, and with which template.
+//! How an existing table and bucket join a stack: the template of the change set that imports them, and what changes afterwards.
 //!
-//! Pure. CloudFormation imports a resource only under a name that the template states literally, and it does not apply
-//! the properties of a resource that it imports. Therefore there are two change sets: the first states the two names
-//! and as few other properties as possible; the second has the original template and sets the other properties. The
-//! first template is JSON, because a YAML reader could take `no` for a boolean.
+//! Pure. `CloudFormation` imports a resource only if the template contains its name literally, and it applies no property of
+//! what it imports. So there are two change sets: the first imports, with the settings that the resource has; the second, with the
+//! template itself, sets the rest.
+
+pub mod bucket;
+pub mod lifecycle;
+pub mod table;
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use serde_json::{Map, Value as Json, json};
-use serde_yaml::Value;
 
-use super::template::Template;
+use super::plan::{Effect, Property};
+use super::render::{Resource, Scope, scalar};
 
-/// The table's key: the name of the attribute and its type.
-pub const KEY: (&str, &str) = ("FaceID", "S");
+/// The type of a bucket.
+pub const BUCKET: &str = "AWS::S3::Bucket";
 
-/// The properties of a table that matter for adopting it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Table {
-    /// The attributes of the key with their types, partition key first.
-    pub key: Vec<(String, String)>,
-    /// Read and write capacity, unless the table is on demand.
-    pub provisioned: Option<(i64, i64)>,
-}
+/// The type of a table.
+pub const TABLE: &str = "AWS::DynamoDB::Table";
 
-impl Table {
-    /// Checks that the function can write its rows to the table.
-    ///
-    /// # Errors
-    /// The reason why it cannot, as a clause.
-    pub fn check(&self) -> Result<(), String> {
-        if let [(name, kind)] = self.key.as_slice()
-            && (name.as_str(), kind.as_str()) == KEY
-        {
-            return Ok(());
-        }
-        let key: Vec<String> = self.key.iter().map(|(name, kind)| format!("`{name}` ({kind})")).collect();
-        Err(format!("its key is {}, but the rows need the key `{}` ({})", key.join(" with "), KEY.0, KEY.1))
-    }
-}
-
-/// A resource outside the stack that is to be imported.
+/// A resource that exists outside the stack and is to join it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Existing {
+pub struct Existing {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its name in the account.
+    pub name: String,
+    /// What it is like.
+    pub settings: Settings,
+}
+
+/// What a resource that exists is like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settings {
     /// A bucket.
-    Bucket {
-        /// Its name.
-        name: String,
-    },
-    /// A table.
-    Table {
-        /// Its name.
-        name: String,
-        /// Its properties.
-        table: Table,
-    },
+    Bucket(Box<bucket::Settings>, bucket::Access),
+    /// A table, and the days after which its rows expire, if they tell.
+    Table(table::Settings, Option<u32>),
 }
 
-impl Existing {
+/// A table or bucket that a template declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// Its name in the template.
+    pub logical_id: String,
     /// Its type.
+    pub resource_type: String,
+    /// The name that it has or would get in the account.
+    pub name: String,
+    /// Its rendered properties.
+    pub properties: Map<String, Json>,
+}
+
+impl Declared {
+    /// What it is, in a word.
     #[must_use]
-    pub const fn resource_type(&self) -> &'static str {
-        match self {
-            Self::Bucket { .. } => "AWS::S3::Bucket",
-            Self::Table { .. } => "AWS::DynamoDB::Table",
-        }
+    pub fn kind(&self) -> &'static str {
+        if self.resource_type == BUCKET { "bucket" } else { "table" }
     }
 
-    /// Its properties in the template that imports it: the name, those that can never change, and those that are
-    /// required.
-    fn properties(&self, declared: &Map<String, Json>) -> Map<String, Json> {
-        let mut properties = Map::new();
-        let mut keep = |names: &[&str]| {
-            for name in names {
-                if let Some(value) = declared.get(*name) {
-                    properties.insert((*name).to_owned(), value.clone());
-                }
-            }
-        };
-        match self {
-            Self::Bucket { name } => {
-                keep(&["BucketNamespace"]);
-                properties.insert("BucketName".into(), json!(name));
-            }
-            Self::Table { name, table } => {
-                keep(&["AttributeDefinitions", "KeySchema"]);
-                properties.insert("TableName".into(), json!(name));
-                match table.provisioned {
-                    None => properties.insert("BillingMode".into(), json!("PAY_PER_REQUEST")),
-                    Some((read, write)) => {
-                        let capacity = json!({ "ReadCapacityUnits": read, "WriteCapacityUnits": write });
-                        properties.insert("BillingMode".into(), json!("PROVISIONED"));
-                        properties.insert("ProvisionedThroughput".into(), capacity)
-                    }
-                };
-            }
-        }
-        properties
+    /// What it holds.
+    #[must_use]
+    pub fn contents(&self) -> &'static str {
+        if self.resource_type == BUCKET { "pictures" } else { "rows" }
+    }
+
+    /// The parameter that names it.
+    #[must_use]
+    pub fn parameter(&self) -> &'static str {
+        if self.resource_type == BUCKET { "BucketName" } else { "TableName" }
     }
 }
 
-/// The first of the two change sets.
+/// The tables and buckets that a template declares under names that are known beforehand.
+#[must_use]
+pub fn declared(scope: &Scope<'_>) -> Vec<Declared> {
+    let named = |resource: Resource| {
+        let property = match resource.resource_type.as_str() {
+            BUCKET => "BucketName",
+            TABLE => "TableName",
+            _ => return None,
+        };
+        let name = resource.properties.get(property)?.as_str()?.to_owned();
+        let Resource { logical_id, resource_type, properties } = resource;
+        Some(Declared { logical_id, resource_type, name, properties })
+    };
+    scope.resources().into_iter().filter_map(named).collect()
+}
+
+/// The first of the two change sets, and what the second one changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adoption {
     /// The template that imports.
     pub body: String,
-    /// For each imported resource its logical id and the properties that the second change set sets.
-    pub later: Vec<(String, Vec<String>)>,
+    /// For each imported resource its logical id, and what the second change set changes in it.
+    pub changes: Vec<(String, Vec<Property>)>,
+    /// The buckets whose access control lists must be reset before the second change set: S3 does not switch off a list that
+    /// grants anything.
+    pub resets_acl_of: Vec<String>,
 }
 
-/// Why a template cannot import existing resources.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum Error {
-    /// It is ambiguous or unknown which resource is meant.
-    #[error("it declares {count} resources of type {resource_type}, but exactly one is required")]
-    NotOne {
-        /// The type.
-        resource_type: &'static str,
-        /// The number of resources of this type.
-        count: usize,
-    },
-    /// A part of it has no JSON form.
-    #[error("a part of it is not valid for CloudFormation: {0}")]
-    Form(String),
-}
-
-/// The logical id of the template's only resource of a type; of several tables, that of the rows.
-///
-/// # Errors
-/// There is none, or more than one.
-pub fn logical_id(template: &Template, resource_type: &'static str) -> Result<String, Error> {
-    let mut ids = template.of_type(resource_type);
-    let count = ids.len();
-    if count > 1 {
-        ids.retain(|id| (resource_type, id.as_str()) == ("AWS::DynamoDB::Table", "Table"));
+/// The parameters that take their values from what exists, unless the user sets them: the parts of a resource that the template would
+/// otherwise switch off.
+#[must_use]
+pub fn supplied(existing: &[Existing], scope: &Scope<'_>) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    let mut supply = |name: &str, value: String| {
+        if !scope.document["Parameters"][name].is_null() {
+            values.insert(name.to_owned(), value);
+        }
+    };
+    for resource in existing {
+        match (&resource.settings, resource.logical_id.as_str()) {
+            (Settings::Bucket(bucket, _), "Bucket") => {
+                if let Some(status) = &bucket.versioning {
+                    supply("Versioning", if status == "Enabled" { "yes" } else { "no" }.to_owned());
+                }
+                let key = bucket.encryption.as_ref().and_then(|encryption| encryption.key.as_ref());
+                if let Some(arn) = key.filter(|key| key.starts_with("arn:") && key.contains(":key/")) {
+                    let known = scope.parameters.get("PictureKeys").filter(|known| !known.is_empty());
+                    match known {
+                        Some(known) if known.split(',').any(|one| one.trim() == arn) => {}
+                        Some(known) => supply("PictureKeys", format!("{known},{arn}")),
+                        None => supply("PictureKeys", arn.clone()),
+                    }
+                }
+            }
+            (Settings::Table(table, days), "Table") => {
+                if let Some(days) = days.filter(|_| table.time_to_live.is_some()) {
+                    supply("RetentionDays", days.to_string());
+                }
+                if table.recovery_days.is_some() {
+                    supply("PointInTimeRecovery", "yes".to_owned());
+                }
+            }
+            _ => {}
+        }
     }
-    ids.pop().ok_or(Error::NotOne { resource_type, count })
+    values
 }
 
-/// Derives the first change set's template.
-///
-/// # Errors
-/// See [`Error`].
-pub fn adoption(template: &Template, existing: &[Existing]) -> Result<Adoption, Error> {
-    let mut document = json_of(template.document())?;
-    let mut later = Vec::new();
+/// Derives the first change set's template, and what the second one changes.
+#[must_use]
+pub fn adoption(scope: &Scope<'_>, existing: &[Existing]) -> Adoption {
+    let mut document = scope.document.clone();
+    let mut adoption = Adoption { body: String::new(), changes: Vec::new(), resets_acl_of: Vec::new() };
+    let resources = scope.resources();
     for found in existing {
-        let id = logical_id(template, found.resource_type())?;
-        let resource = &mut document["Resources"][&id];
-        let declared = resource["Properties"].as_object().cloned().unwrap_or_default();
-        let reduced = found.properties(&declared);
-        let is_later = |(name, value): (&String, &Json)| {
-            let is_name = matches!(name.as_str(), "BucketName" | "TableName");
-            (!is_name && reduced.get(name) != Some(value)).then(|| name.clone())
+        let Some(rendered) = resources.iter().find(|resource| resource.logical_id == found.logical_id) else {
+            continue;
         };
-        later.push((id, declared.iter().filter_map(is_later).collect()));
-        resource["Properties"] = Json::Object(reduced);
+        let resource = &mut document["Resources"][&found.logical_id];
+        let declared = resource["Properties"].as_object().cloned().unwrap_or_default();
+        let (import, changes) = match &found.settings {
+            Settings::Bucket(bucket, access) => {
+                let namespace = declared.get_key_value("BucketNamespace");
+                let mut import: Map<_, _> =
+                    namespace.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+                import.insert("BucketName".into(), json!(found.name));
+                let changes = bucket.differences(access, &bucket::Settings::declared(&rendered.properties));
+                if changes.iter().any(|change| change.path == path("AccessControl")) {
+                    adoption.resets_acl_of.push(found.name.clone());
+                }
+                (import, changes)
+            }
+            Settings::Table(table, _) => {
+                (table.import(&found.name, &declared, &rendered.properties), table.differences(&rendered.properties))
+            }
+        };
+        resource["Properties"] = Json::Object(import);
+        // `RetainExceptOnCreate` would delete the resource if the operation that imports it failed.
+        resource["DeletionPolicy"] = json!("Retain");
+        adoption.changes.push((found.logical_id.clone(), changes));
     }
-    Ok(Adoption { body: document.to_string(), later })
+    adoption.body = document.to_string();
+    adoption
 }
 
-/// Converts YAML to JSON, and the short forms of functions (`!Ref x`) to the long ones (`{"Ref": "x"}`).
-fn json_of(value: &Value) -> Result<Json, Error> {
-    Ok(match value {
-        Value::Tagged(tagged) => {
-            let name = tagged.tag.to_string();
-            let name = name.trim_start_matches('!');
-            let argument = match (name, tagged.value.as_str().and_then(|text| text.split_once('.'))) {
-                ("GetAtt", Some((resource, attribute))) => json!([resource, attribute]),
-                _ => json_of(&tagged.value)?,
-            };
-            let name = if matches!(name, "Ref" | "Condition") { name.to_owned() } else { format!("Fn::{name}") };
-            json!({ name: argument })
-        }
-        Value::Mapping(mapping) => {
-            let members = mapping.iter().map(|(name, value)| {
-                let name = name.as_str().ok_or_else(|| Error::Form("the name of a member is not a string".into()))?;
-                Ok((name.to_owned(), json_of(value)?))
-            });
-            Json::Object(members.collect::<Result<_, Error>>()?)
-        }
-        Value::Sequence(items) => Json::Array(items.iter().map(json_of).collect::<Result<_, _>>()?),
-        plain => serde_json::to_value(plain).map_err(|error| Error::Form(error.to_string()))?,
-    })
+fn path(property: &str) -> String {
+    format!("/Properties/{property}")
+}
+
+fn change(
+    property: &str,
+    before: Option<impl Display>,
+    after: Option<impl Display>,
+    effect: Option<Effect>,
+) -> Property {
+    Property {
+        path: path(property),
+        before: before.map(|value| value.to_string()),
+        after: after.map(|value| value.to_string()),
+        recreates: false,
+        effect,
+    }
+}
+
+fn items(list: &Json) -> impl Iterator<Item = &Json> {
+    list.as_array().into_iter().flatten()
+}
+
+fn number(value: &Json) -> Option<i64> {
+    scalar(value)?.parse().ok()
+}
+
+/// A value as text: what could not be evaluated as its expression, nothing as an empty text.
+fn text(value: &Json) -> String {
+    match value {
+        Json::Null => String::new(),
+        value => scalar(value).unwrap_or_else(|| value.to_string()),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::template::{BUILT_IN, read};
-    use super::*;
-
-    fn table(provisioned: Option<(i64, i64)>) -> Existing {
-        let key = vec![(KEY.0.to_owned(), KEY.1.to_owned())];
-        Existing::Table { name: "Faces".into(), table: Table { key, provisioned } }
-    }
-
-    fn bucket() -> Existing {
-        Existing::Bucket { name: "my-pictures".into() }
-    }
-
-    #[test]
-    fn only_existing_resources_are_reduced_to_their_names() {
-        let template = read(BUILT_IN).expect("templates/stack.yaml");
-        let whole = json_of(template.document()).expect("it has a JSON form");
-        for (existing, ids) in [
-            (vec![], vec![]),
-            (vec![bucket()], vec!["Bucket"]),
-            (vec![table(None)], vec!["Table"]),
-            (vec![table(None), bucket()], vec!["Table", "Bucket"]),
-        ] {
-            let adoption = adoption(&template, &existing).expect("an adoption");
-            let document: Json = serde_json::from_str(&adoption.body).expect("JSON");
-            assert_eq!(adoption.later.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ids);
-            for (id, resource) in whole["Resources"].as_object().expect("resources") {
-                let derived = &document["Resources"][id];
-                assert_eq!(derived == resource, !ids.contains(&id.as_str()), "{id} with {existing:?}");
-                assert_eq!(derived["DeletionPolicy"], resource["DeletionPolicy"], "{id}");
-            }
-            for part in ["Parameters", "Conditions", "Rules", "Outputs"] {
-                assert_eq!(document[part], whole[part], "{part}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_import_states_names_literally() {
-        let template = read(BUILT_IN).expect("templates/stack.yaml");
-        let both = adoption(&template, &[table(Some((5, 3))), bucket()]).expect("an adoption");
-        let document: Json = serde_json::from_str(&both.body).expect("JSON");
-        let bucket = &document["Resources"]["Bucket"]["Properties"];
-        assert_eq!(bucket["BucketName"], "my-pictures");
-        assert!(bucket.get("NotificationConfiguration").is_none());
-        let table = &document["Resources"]["Table"]["Properties"];
-        assert_eq!(table["TableName"], "Faces");
-        assert_eq!(table["KeySchema"], json!([{ "AttributeName": "FaceID", "KeyType": "HASH" }]));
-        assert_eq!(table["BillingMode"], "PROVISIONED");
-        assert_eq!(table["ProvisionedThroughput"]["WriteCapacityUnits"], 3);
-        let later = &both.later.iter().find(|(id, _)| id == "Bucket").expect("the bucket").1;
-        assert!(later.iter().any(|name| name == "NotificationConfiguration"), "{later:?}");
-    }
-
-    #[test]
-    fn short_forms_become_long_ones() {
-        for (yaml, json) in [
-            ("!Ref A", json!({ "Ref": "A" })),
-            ("!GetAtt A.B.C", json!({ "Fn::GetAtt": ["A", "B.C"] })),
-            ("!GetAtt [A, B]", json!({ "Fn::GetAtt": ["A", "B"] })),
-            ("!Not [!Condition C]", json!({ "Fn::Not": [{ "Condition": "C" }] })),
-            ("{Default: \"no\", Max: 10, F: 0.5, T: true}", json!({ "Default": "no", "Max": 10, "F": 0.5, "T": true })),
-            ("!Sub ['${N}', {N: !Ref A}]", json!({ "Fn::Sub": ["${N}", { "N": { "Ref": "A" } }] })),
-        ] {
-            let value: Value = serde_yaml::from_str(yaml).expect(yaml);
-            assert_eq!(json_of(&value).expect(yaml), json, "{yaml}");
-        }
-    }
-
-    #[test]
-    fn a_table_needs_the_key_of_the_rows() {
-        for (key, expected) in [
-            (vec![("FaceID", "S")], None),
-            (vec![("FaceID", "N")], Some("its key is `FaceID` (N), but the rows need the key `FaceID` (S)")),
-            (vec![("Id", "S")], Some("its key is `Id` (S), but the rows need the key `FaceID` (S)")),
-            (
-                vec![("FaceID", "S"), ("At", "N")],
-                Some("its key is `FaceID` (S) with `At` (N), but the rows need the key `FaceID` (S)"),
-            ),
-        ] {
-            let key = key.into_iter().map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect();
-            assert_eq!(Table { key, provisioned: None }.check().err().as_deref(), expected);
-        }
-    }
-
-    #[test]
-    fn a_template_without_exactly_one_bucket_and_table_is_refused() {
-        let template =
-            read("Resources:\n  A: {Type: 'AWS::S3::Bucket'}\n  B: {Type: 'AWS::S3::Bucket'}\n").expect("one");
-        assert_eq!(
-            adoption(&template, &[bucket()]).expect_err("two buckets").to_string(),
-            "it declares 2 resources of type AWS::S3::Bucket, but exactly one is required"
-        );
-        assert_eq!(
-            adoption(&template, &[table(None)]).expect_err("no table").to_string(),
-            "it declares 0 resources of type AWS::DynamoDB::Table, but exactly one is required"
-        );
-    }
-}
+mod tests;

@@ -62,10 +62,8 @@ pub enum Event {
     ExpressUnavailable { reason: NoExpress },
     /// The endpoint does not support change sets that revert drift, so drift stays.
     DriftRevertUnsupported,
-    /// `--adopt` found neither the table nor the bucket.
-    NothingToAdopt { table: String, bucket: String },
-    /// The adopted bucket sends notifications to these targets, and will notify the function instead.
-    NotificationReplaced { bucket: String, targets: Vec<String> },
+    /// These parameters take their values from adopted resources.
+    ParametersAdopted { parameters: BTreeMap<String, String> },
     /// The plan.
     Planned { plan: Plan },
     /// The plan was written to a file.

@@ -50,9 +50,15 @@ impl Invocation {
 /// Joins words into a line that a POSIX shell splits into exactly these words.
 #[must_use]
 pub fn quote(words: &[String]) -> String {
-    // An argument of a process cannot contain a NUL byte.
-    let words = words.iter().map(|word| word.replace('\0', ""));
-    let quoted = words.map(|word| shlex::try_quote(&word).map(std::borrow::Cow::into_owned).unwrap_or_default());
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    let quoted = words.iter().map(|word| {
+        // No argument of a process can contain a NUL byte.
+        let word = word.replace('\0', "");
+        if !word.is_empty() && word.chars().all(plain) {
+            return word;
+        }
+        shlex::try_quote(&word).map(std::borrow::Cow::into_owned).unwrap_or_default()
+    });
     quoted.collect::<Vec<_>>().join(" ")
 }
 

@@ -19,6 +19,7 @@ pub mod parameter_file;
 pub mod plan;
 pub mod policy;
 pub mod regions;
+pub mod render;
 pub mod rows;
 pub mod saved_plan;
 pub mod setting;

@@ -87,6 +87,19 @@ pub struct Property {
     pub after: Option<String>,
     /// Whether the change replaces the resource.
     pub recreates: bool,
+    /// What it takes away from an adopted resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
+}
+
+/// How a change leaves an adopted resource worse than it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// A setting protects less than before, or does less.
+    Weakens,
+    /// Something that was set up is gone.
+    Removes,
 }
 
 impl Change {
@@ -146,6 +159,14 @@ impl Plan {
         Self::new(operation, changes)
     }
 
+    /// What the plan takes away from adopted resources: the logical id, and the property.
+    pub fn takes_away(&self) -> impl Iterator<Item = (&str, &Property)> {
+        self.changes.iter().flat_map(|change| {
+            let worse = change.properties.iter().filter(|property| property.effect.is_some());
+            worse.map(|property| (change.logical_id.as_str(), property))
+        })
+    }
+
     /// Whether the stack is up to date.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -193,7 +214,8 @@ mod tests {
 
     #[test]
     fn a_possible_replacement_loses_data_if_a_changed_property_can_cause_it() {
-        let property = |path: &str| Property { path: path.into(), before: None, after: None, recreates: false };
+        let property =
+            |path: &str| Property { path: path.into(), before: None, after: None, recreates: false, effect: None };
         for (properties, expected) in [
             (vec!["/Properties/NotificationConfiguration"], false),
             (vec!["/Properties/NotificationConfiguration", "/Properties/BucketName"], true),

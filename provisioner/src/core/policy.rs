@@ -193,11 +193,11 @@ fn of_statements(statements: Vec<Statement>) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
-/// The actions and resources of a deployer's statements for some purposes together.
+/// The actions and resources of a holder's statements for some purposes together.
 #[must_use]
-pub fn needs(purposes: &[Purpose], scope: &Scope<'_>) -> Vec<(Vec<String>, Vec<String>)> {
+pub fn needs(holder: Holder<'_>, purposes: &[Purpose], scope: &Scope<'_>) -> Vec<(Vec<String>, Vec<String>)> {
     let bits = purposes.iter().fold(0, |bits, purpose| bits | purpose.bits());
-    statements(&of_statements(separate(Holder::Deployer, bits, scope)))
+    statements(&of_statements(separate(holder, bits, scope)))
 }
 
 /// The actions and resources of each statement of a document.

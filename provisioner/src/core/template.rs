@@ -4,7 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
 use serde_yaml::Value;
+
+use super::render::{Scope, Target, json_of};
 
 /// The template that is part of this binary: `templates/stack.yaml`.
 pub const BUILT_IN: &str = include_str!("../../../templates/stack.yaml");
@@ -20,6 +23,7 @@ pub struct Template {
     /// The declared parameters with their defaults.
     pub parameters: BTreeMap<String, Option<String>>,
     document: Value,
+    json: Json,
 }
 
 impl Template {
@@ -35,96 +39,18 @@ impl Template {
         self.document.get("Metadata").and_then(|metadata| metadata.get(MARK)?.get("Version")).is_some()
     }
 
-    /// The whole document.
-    #[must_use]
-    pub fn document(&self) -> &Value {
-        &self.document
-    }
-
     /// The logical ids of the resources of a type.
     #[must_use]
     pub fn of_type(&self, resource_type: &str) -> Vec<String> {
-        let resources = self.document.get("Resources").and_then(Value::as_mapping).into_iter().flatten();
-        resources
-            .filter(|(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(resource_type))
-            .filter_map(|(name, _)| name.as_str().map(ToOwned::to_owned))
-            .collect()
+        let resources = self.json["Resources"].as_object().into_iter().flatten();
+        let of_type = resources.filter(|(_, resource)| resource["Type"] == resource_type);
+        of_type.map(|(logical_id, _)| logical_id.clone()).collect()
     }
 
-    /// The resources that a create would make, as (logical id, type): those whose condition holds for the values of the parameters.
-    ///
-    /// A condition that this does not understand counts as true: a preview may show too much, never too little.
+    /// What the template declares for the values of its parameters in a target.
     #[must_use]
-    pub fn resources(
-        &self,
-        parameters: &BTreeMap<String, String>,
-        region: &str,
-        partition: &str,
-    ) -> Vec<(String, String)> {
-        let scope = Scope { conditions: self.document.get("Conditions"), parameters, region, partition };
-        let resources = self.document.get("Resources").and_then(Value::as_mapping).into_iter().flatten();
-        resources
-            .filter(|(_, resource)| {
-                resource.get("Condition").and_then(Value::as_str).and_then(|name| scope.condition(name)).unwrap_or(true)
-            })
-            .filter_map(|(name, resource)| {
-                Some((name.as_str()?.to_owned(), resource.get("Type")?.as_str()?.to_owned()))
-            })
-            .collect()
-    }
-}
-
-/// What a condition's functions can refer to.
-struct Scope<'a> {
-    conditions: Option<&'a Value>,
-    parameters: &'a BTreeMap<String, String>,
-    region: &'a str,
-    partition: &'a str,
-}
-
-impl Scope<'_> {
-    fn condition(&self, name: &str) -> Option<bool> {
-        self.truth(self.conditions?.get(name)?)
-    }
-
-    fn truth(&self, expression: &Value) -> Option<bool> {
-        let (function, argument) = call(expression)?;
-        let all = || argument.as_sequence()?.iter().map(|item| self.truth(item)).collect::<Option<Vec<bool>>>();
-        match function.as_str() {
-            "Equals" => {
-                let sides = argument.as_sequence()?;
-                Some(self.text(sides.first()?)? == self.text(sides.get(1)?)?)
-            }
-            "Not" => self.truth(argument.as_sequence()?.first()?).map(|truth| !truth),
-            "And" => all().map(|truths| truths.into_iter().all(|truth| truth)),
-            "Or" => all().map(|truths| truths.into_iter().any(|truth| truth)),
-            "Condition" => self.condition(argument.as_str()?),
-            _ => None,
-        }
-    }
-
-    fn text(&self, expression: &Value) -> Option<String> {
-        if let Some(text) = scalar(expression) {
-            return Some(text);
-        }
-        match (call(expression)?.0.as_str(), call(expression)?.1.as_str()?) {
-            ("Ref", "AWS::Region") => Some(self.region.to_owned()),
-            ("Ref", "AWS::Partition") => Some(self.partition.to_owned()),
-            ("Ref", name) => self.parameters.get(name).cloned(),
-            _ => None,
-        }
-    }
-}
-
-/// Reads a function call in its short (`!Not [...]`) or long (`Fn::Not: [...]`) form.
-fn call(expression: &Value) -> Option<(String, &Value)> {
-    match expression {
-        Value::Tagged(tagged) => Some((tagged.tag.to_string().trim_start_matches('!').to_owned(), &tagged.value)),
-        Value::Mapping(map) => {
-            let (name, argument) = map.iter().next()?;
-            Some((name.as_str()?.trim_start_matches("Fn::").to_owned(), argument))
-        }
-        _ => None,
+    pub fn scope<'a>(&'a self, parameters: &'a BTreeMap<String, String>, target: Target<'a>) -> Scope<'a> {
+        Scope { document: &self.json, parameters, target }
     }
 }
 
@@ -134,6 +60,9 @@ pub enum Error {
     /// It is not YAML.
     #[error("it is not valid YAML")]
     Yaml(#[source] serde_yaml::Error),
+    /// It has a key that is not a text.
+    #[error("it has a key that is not text")]
+    Key,
     /// It is YAML without resources.
     #[error("it has no `Resources` section")]
     NoResources,
@@ -163,7 +92,8 @@ pub fn read(body: &str) -> Result<Template, Error> {
             Some((name.as_str()?.to_owned(), declaration.get("Default").and_then(scalar)))
         })
         .collect();
-    Ok(Template { body: body.to_owned(), parameters, document })
+    let json = json_of(&document).ok_or(Error::Key)?;
+    Ok(Template { body: body.to_owned(), parameters, document, json })
 }
 
 pub(super) fn scalar(value: &Value) -> Option<String> {
@@ -207,6 +137,7 @@ mod tests {
             ("a: 1", "it has no `Resources` section"),
             ("", "it has no `Resources` section"),
             ("Resources: 3", "it has no `Resources` section"),
+            ("Resources: {[1]: {}}", "it has a key that is not text"),
         ] {
             assert_eq!(read(text).expect_err(text).to_string(), expected, "{text}");
         }
@@ -214,17 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn only_resources_whose_condition_holds_are_counted() {
+    fn conditions_see_parameters_and_target() {
         let text = "Conditions:\n  Yes: !Equals [!Ref A, x]\n  No: !Not [!Condition Yes]\n  Both: {'Fn::And': [{Condition: Yes}, !Equals [!Ref 'AWS::Region', r]]}\n  Odd: !Unknown 1\nResources:\n  R1: {Type: T, Condition: Yes}\n  R2: {Type: T, Condition: No}\n  R3: {Type: T, Condition: Both}\n  R4: {Type: T, Condition: Odd}\n  R5: {Type: T}\n";
         let template = read(text).expect("a template");
         let names = |a: &str, region: &str| {
             let parameters = BTreeMap::from([("A".to_owned(), a.to_owned())]);
-            template
-                .resources(&parameters, region, "aws")
-                .into_iter()
-                .map(|(name, _)| name)
-                .collect::<Vec<_>>()
-                .join(" ")
+            let target = Target { region, partition: "aws", account: "123456789012", stack: "s" };
+            let resources = template.scope(&parameters, target).resources();
+            resources.into_iter().map(|resource| resource.logical_id).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(names("x", "r"), "R1 R3 R4 R5");
         assert_eq!(names("y", "r"), "R2 R4 R5");

@@ -1,55 +1,59 @@
-//! Finds a table and a bucket outside the stack that `--adopt` can import.
+//! Finds the tables and buckets outside the stack that `--adopt` imports, and what adopting them changes.
 //!
-//! Invariant: their contents are not touched, and unsuitable ones are refused before anything is changed.
+//! Invariant: nothing is changed before the user has seen and accepted all changes. What does not fit is refused.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use serde_json::json;
 
 use crate::aws::bucket::{self, Bucket};
-use crate::aws::stack::{self, Stack};
-use crate::aws::table;
+use crate::aws::stack::{self, Resource};
+use crate::aws::{bucket_settings, owner, table_settings};
 use crate::context::Context;
-use crate::core::adopt::{self, Adoption, Existing};
+use crate::core::adopt::{self, Adoption, BUCKET, Declared, Existing, Settings};
 use crate::core::event::Event;
 use crate::core::first_step::FirstStep;
 use crate::core::hint::Hint;
-use crate::core::plan::{Action, Plan, Property};
+use crate::core::plan::{Action, Effect, Plan};
+use crate::core::render::Scope;
 use crate::core::template::Template;
 use crate::error::{Error, Exit, Result};
+use crate::steps::preflight::Observed;
 
-/// The names that the template gives to the bucket and the table.
-#[derive(Clone, Debug)]
-pub struct Names {
-    /// The bucket, and the account that must own it.
-    pub bucket: Bucket,
-    /// The table.
-    pub table: String,
-    /// Whether the template sets a bucket policy (`TlsOnly=yes`).
-    pub sets_policy: bool,
+/// What an adoption is decided from.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// The template to deploy.
+    pub template: &'a Template,
+    /// The parameters that the user sets.
+    pub chosen: &'a [(String, String)],
+    /// The state before the run.
+    pub observed: &'a Observed,
+    /// What is done with the stack first.
+    pub step: FirstStep,
 }
 
-/// Finds the resources that `--adopt` can import; `None` if there are none.
+/// Looks for what `--adopt` imports, and gives the parameters that describe it the values that it has; `None` if the stack has all of it.
 ///
 /// # Errors
-/// A resource with one of the names exists but cannot be adopted, or a request fails.
+/// There is nothing to adopt, something cannot be adopted, or a request fails.
 pub async fn find(
     cx: &Context,
-    template: &Template,
-    names: &Names,
-    stack: Option<&Stack>,
-    step: FirstStep,
+    inputs: Inputs<'_>,
+    parameters: &mut BTreeMap<String, String>,
 ) -> Result<Option<Adoption>> {
-    let inside = match stack.filter(|_| step != FirstStep::Create) {
-        Some(stack) => stack::resources(&cx.clients.cloudformation, &stack.id).await?,
+    let Inputs { template, chosen, observed, step } = inputs;
+    let inside = match observed.stack.as_ref().filter(|_| step != FirstStep::Create) {
+        Some(stack) => {
+            let all = stack::resources(&cx.clients.cloudformation, &stack.id).await?;
+            all.into_iter().filter(|resource| stack.status.holds(&resource.status)).collect()
+        }
         None => Vec::new(),
     };
-    let is_outside = |resource_type: &str| inside.iter().all(|resource| resource.resource_type != resource_type);
-    let tables =
-        async { if is_outside("AWS::DynamoDB::Table") { find_table(cx, &names.table).await } else { Ok(None) } };
-    let buckets = async { if is_outside("AWS::S3::Bucket") { find_bucket(cx, names).await } else { Ok(None) } };
-    let (found_table, found_bucket) = tokio::try_join!(tables, buckets)?;
-    let existing: Vec<Existing> = found_table.into_iter().chain(found_bucket).collect();
+    let target = observed.target(cx);
+    let existing = existing(cx, &template.scope(parameters, target), &observed.account, &inside).await?;
     if existing.is_empty() {
-        if inside.is_empty() {
-            cx.events.emit(Event::NothingToAdopt { table: names.table.clone(), bucket: names.bucket.name.clone() });
-        }
         return Ok(None);
     }
     if step == FirstStep::DeleteThenCreate {
@@ -60,29 +64,84 @@ pub async fn find(
         .exit(Exit::Blocked)
         .hint(Hint::command("down --keep-data").then(", then ").then_command("up --adopt")));
     }
-    adopt::adoption(template, &existing)
-        .map(Some)
-        .map_err(|error| Error::new("this template cannot adopt existing resources").because(&error).exit(Exit::Usage))
+    let mut supplied = adopt::supplied(&existing, &template.scope(parameters, target));
+    supplied
+        .retain(|name, value| chosen.iter().all(|(chosen, _)| chosen != name) && parameters.get(name) != Some(&*value));
+    if !supplied.is_empty() {
+        parameters.extend(supplied.clone());
+        cx.events.emit(Event::ParametersAdopted { parameters: supplied });
+    }
+    Ok(Some(adopt::adoption(&template.scope(parameters, target), &existing)))
 }
 
-async fn find_table(cx: &Context, name: &str) -> Result<Option<Existing>> {
-    let Some(found) = table::describe(&cx.clients.dynamodb, name).await? else { return Ok(None) };
-    found.check().map_err(|reason| {
-        Error::new(format!("table `{name}` cannot be adopted: {reason}"))
+/// The tables and buckets of the template that exist outside the stack.
+async fn existing(cx: &Context, scope: &Scope<'_>, account: &str, inside: &[Resource]) -> Result<Vec<Existing>> {
+    let declared = adopt::declared(scope);
+    let mut outside = Vec::new();
+    for one in &declared {
+        match inside.iter().find(|resource| resource.logical_id == one.logical_id) {
+            None => outside.push(one),
+            Some(held) if held.physical_id == one.name => {}
+            Some(held) => {
+                let (kind, name) = (one.kind(), &one.name);
+                return Err(Error::new(format!(
+                    "the stack already has {kind} `{}`, so it cannot adopt `{name}` in its place",
+                    held.physical_id
+                ))
+                .exit(Exit::Refused)
+                .hint("deploy another stack for it with `--stack NAME`"));
+            }
+        }
+    }
+    let found = try_join_all(outside.iter().map(|one| look(cx, scope, account, one))).await?;
+    let found: Vec<Existing> = found.into_iter().flatten().collect();
+    if found.is_empty() && !outside.is_empty() {
+        let names: Vec<String> = outside.iter().map(|one| format!("{} `{}`", one.kind(), one.name)).collect();
+        return Err(Error::new(format!("there is nothing to adopt: {} does not exist", names.join(" or ")))
             .exit(Exit::Refused)
-            .hint("choose another name with `--parameter TableName=NAME`; this table was not changed")
-    })?;
-    Ok(Some(Existing::Table { name: name.to_owned(), table: found }))
+            .hint("`--parameter TableName=NAME` and `--parameter BucketName=NAME` select a different table and bucket")
+            .hint("without `--adopt`, they are created"));
+    }
+    Ok(found)
 }
 
-async fn find_bucket(cx: &Context, names: &Names) -> Result<Option<Existing>> {
-    let name = &names.bucket.name;
-    if !bucket::exists(&cx.clients.s3, name).await? {
+async fn look(cx: &Context, scope: &Scope<'_>, account: &str, one: &Declared) -> Result<Option<Existing>> {
+    let settings = if one.resource_type == BUCKET {
+        look_at_bucket(cx, scope, account, one).await?
+    } else {
+        look_at_table(cx, one).await?
+    };
+    let found =
+        settings.map(|settings| Existing { logical_id: one.logical_id.clone(), name: one.name.clone(), settings });
+    Ok(found)
+}
+
+async fn look_at_table(cx: &Context, one: &Declared) -> Result<Option<Settings>> {
+    let name = &one.name;
+    let Some(table) = table_settings::read(&cx.clients.dynamodb, name).await? else { return Ok(None) };
+    check_free(cx, one).await?;
+    if let Some(obstacle) = table.obstacle(&one.properties) {
+        return Err(Error::new(format!("table `{name}` cannot be adopted: {obstacle}"))
+            .exit(Exit::Refused)
+            .hint("choose another name with `--parameter TableName=NAME`; this table was not changed"));
+    }
+    let days = match &table.time_to_live {
+        Some(_) => table_settings::retention_days(&cx.clients.dynamodb, name).await,
+        None => None,
+    };
+    Ok(Some(Settings::Table(table, days)))
+}
+
+async fn look_at_bucket(cx: &Context, scope: &Scope<'_>, account: &str, one: &Declared) -> Result<Option<Settings>> {
+    let bucket = Bucket { name: one.name.clone(), owner: account.to_owned() };
+    if !bucket::exists(&cx.clients.s3, &bucket.name).await? {
         return Ok(None);
     }
-    let conflicts = bucket::conflicts(&cx.clients.s3, &names.bucket, cx.region()).await?;
-    if conflicts.policy && names.sets_policy {
-        return Err(Error::new(format!("bucket `{name}` has a policy, which the template would replace"))
+    bucket::check(&cx.clients.s3, &bucket, cx.region()).await?;
+    check_free(cx, one).await?;
+    let (settings, access) = bucket_settings::read(&cx.clients.s3, &bucket).await?;
+    if access.has_policy && sets_policy(scope, one) {
+        return Err(Error::new(format!("bucket `{}` has a policy, which the template would replace", bucket.name))
             .exit(Exit::Refused)
             .hint("add `--parameter TlsOnly=no` to keep the bucket's policy")
             .hint(Hint::from("or delete the policy with ").then_shell([
@@ -90,28 +149,73 @@ async fn find_bucket(cx: &Context, names: &Names) -> Result<Option<Existing>> {
                 "s3api",
                 "delete-bucket-policy",
                 "--bucket",
-                name,
+                &bucket.name,
             ])));
     }
-    let ours = format!(":function:{}", cx.stack());
-    let others: Vec<String> = conflicts.notifies.into_iter().filter(|arn| !arn.ends_with(&ours)).collect();
-    if !others.is_empty() {
-        cx.events.emit(Event::NotificationReplaced { bucket: name.clone(), targets: others });
-    }
-    Ok(Some(Existing::Bucket { name: name.clone() }))
+    Ok(Some(Settings::Bucket(Box::new(settings), access)))
 }
 
-/// Adds to the plan the properties of imported resources that the second change set will change.
-pub fn announce_later(plan: &mut Plan, adoption: &Adoption) {
-    for (logical_id, later) in &adoption.later {
-        for change in plan.changes.iter_mut().filter(|c| c.action == Action::Import && &c.logical_id == logical_id) {
-            let property = |name: &String| Property {
-                path: format!("/Properties/{name}"),
-                before: None,
-                after: None,
-                recreates: false,
-            };
-            change.properties = later.iter().map(property).collect();
+/// Refuses a resource that another stack has.
+async fn check_free(cx: &Context, one: &Declared) -> Result<()> {
+    let Some(stack) = owner::stack_of(&cx.clients, &one.resource_type, &one.name).await? else { return Ok(()) };
+    let (kind, parameter) = (one.kind(), one.parameter());
+    Err(Error::new(format!("{kind} `{}` belongs to stack `{stack}`, so it cannot be adopted", one.name))
+        .exit(Exit::Refused)
+        .hint(format!("choose another {kind} with `--parameter {parameter}=NAME`")))
+}
+
+/// Whether the template would set the policy of this bucket. `CloudFormation` does not replace one.
+fn sets_policy(scope: &Scope<'_>, one: &Declared) -> bool {
+    let policies = scope.resources().into_iter().filter(|resource| resource.resource_type == "AWS::S3::BucketPolicy");
+    let names = [json!({ "Ref": one.logical_id }), json!(one.name)];
+    policies.into_iter().any(|policy| policy.properties.get("Bucket").is_some_and(|bucket| names.contains(bucket)))
+}
+
+/// Adds to the plan what the second change set changes in what the first one imports.
+pub fn announce(plan: &mut Plan, adoption: &Adoption) {
+    for (logical_id, changes) in &adoption.changes {
+        let imported = |change: &&mut crate::core::plan::Change| {
+            change.action == Action::Import && &change.logical_id == logical_id
+        };
+        for change in plan.changes.iter_mut().filter(imported) {
+            change.properties.clone_from(changes);
         }
     }
+}
+
+/// Refuses a plan that takes something away from an adopted resource.
+///
+/// # Errors
+/// It does, and that was not accepted.
+pub fn check_accepted(plan: &Plan, accepted: bool) -> Result<()> {
+    let lost: Vec<String> = plan
+        .takes_away()
+        .map(|(logical_id, property)| {
+            let name = property.path.trim_start_matches("/Properties/");
+            let before = property.before.as_deref().unwrap_or_default();
+            match property.effect {
+                Some(Effect::Removes) => format!("{logical_id}: {name} would be removed: {before}"),
+                _ => format!("{logical_id}: {name} would be weakened: {before}"),
+            }
+        })
+        .collect();
+    if lost.is_empty() || accepted {
+        return Ok(());
+    }
+    let error = Error::new("adopting these resources would weaken or remove settings that they have");
+    Err(lost.into_iter().fold(error, Error::cause).exit(Exit::Refused).hint(
+        "to accept this, add `--accept-changes` to `up`; to keep a setting, set its parameter or use `--template`",
+    ))
+}
+
+/// Prepares imported resources for the second change set.
+///
+/// # Errors
+/// Any failure of the requests.
+pub async fn before_second_change_set(cx: &Context, adoption: &Adoption, account: &str) -> Result<()> {
+    for name in &adoption.resets_acl_of {
+        let bucket = Bucket { name: name.clone(), owner: account.to_owned() };
+        bucket_settings::reset_acl(&cx.clients.s3, &bucket).await?;
+    }
+    Ok(())
 }

@@ -16,6 +16,7 @@ pub mod prepare;
 pub mod prepared;
 pub mod proof;
 pub mod remains;
+pub mod removable;
 pub mod saved_plan;
 pub mod settings;
 pub mod smoke;

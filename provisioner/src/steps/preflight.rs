@@ -1,12 +1,16 @@
 //! Checks that run before anything is built or changed: the region, the account, the stack, and names that are taken.
 
+use futures_util::future::try_join_all;
+
 use crate::aws::stack::Stack;
-use crate::aws::{bucket, change_set, identity, quotas, stack, table};
+use crate::aws::{bucket, change_set, identity, owner, quotas, stack, table};
 use crate::context::Context;
+use crate::core::adopt::{BUCKET, Declared};
 use crate::core::event::{Event, RegionSource};
 use crate::core::first_step::{Command, Condition, FirstStep};
 use crate::core::hint::Hint;
 use crate::core::regions;
+use crate::core::render::Target;
 use crate::core::status::StackStatus;
 use crate::error::{Error, Exit, Result};
 use crate::steps::data::Data;
@@ -22,6 +26,14 @@ pub struct Observed {
     pub partition: String,
     /// Whether another operation on the stack was running and has been followed.
     pub joined: bool,
+}
+
+impl Observed {
+    /// Where the template is deployed.
+    #[must_use]
+    pub fn target<'a>(&'a self, cx: &'a Context) -> Target<'a> {
+        Target { region: cx.region(), partition: &self.partition, account: &self.account, stack: cx.stack() }
+    }
 }
 
 /// The source that lists the region as one with Rekognition.
@@ -128,22 +140,23 @@ pub fn check_protection(cx: &Context, stack: &Stack) -> Result<()> {
 
 /// Refuses to create a table or bucket that already exists outside the stack, so that CloudFormation does not fail
 /// halfway. Those in `known` will be deleted first.
-pub async fn check_clashes(cx: &Context, table_name: &str, bucket_name: &str, known: &Data) -> Result<()> {
-    let (table, bucket) =
-        tokio::try_join!(table::exists(&cx.clients.dynamodb, table_name), bucket::exists(&cx.clients.s3, bucket_name))?;
-    if table && !known.tables.iter().any(|name| name == table_name) {
-        return Err(Error::new(format!("table `{table_name}` already exists in {} outside the stack", cx.region()))
-            .exit(Exit::Refused)
-            .hint("add `--adopt` to `up` to import it into the stack with its rows")
-            .hint("or choose another name with `--parameter TableName=NAME`"));
-    }
-    if bucket && !known.buckets.iter().any(|bucket| bucket.name == bucket_name) {
-        return Err(Error::new(format!("bucket `{bucket_name}` already exists outside the stack"))
-            .exit(Exit::Refused)
-            .hint("add `--adopt` to `up` to import it into the stack with its pictures")
-            .hint("or choose another stack name with `--stack NAME`"));
-    }
-    Ok(())
+pub async fn check_clashes(cx: &Context, declared: &[Declared], known: &Data) -> Result<()> {
+    let exists = async |one: &Declared| match one.resource_type.as_str() {
+        BUCKET if known.buckets.iter().any(|bucket| bucket.name == one.name) => Ok(false),
+        BUCKET => bucket::exists(&cx.clients.s3, &one.name).await,
+        _ if known.tables.contains(&one.name) => Ok(false),
+        _ => table::exists(&cx.clients.dynamodb, &one.name).await,
+    };
+    let found = try_join_all(declared.iter().map(exists)).await?;
+    let Some((one, _)) = declared.iter().zip(found).find(|(_, exists)| *exists) else { return Ok(()) };
+    let (kind, name) = (one.kind(), &one.name);
+    let error = Error::new(format!("{kind} `{name}` already exists in {}, outside the stack", cx.region()));
+    let error = match owner::stack_of(&cx.clients, &one.resource_type, name).await? {
+        Some(stack) => error.cause(format!("it belongs to stack `{stack}`")),
+        None => error.hint(format!("add `--adopt` to `up` to import it into the stack with its {}", one.contents())),
+    };
+    let parameter = one.parameter();
+    Err(error.exit(Exit::Refused).hint(format!("choose another {kind} with `--parameter {parameter}=NAME`")))
 }
 
 /// Decides what a command does first with a stack.

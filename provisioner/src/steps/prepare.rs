@@ -1,12 +1,10 @@
 //! Makes a plan from the settings and the current state: the first half of `up`, and all of `plan`.
 
-use std::collections::BTreeMap;
-
-use crate::aws::bucket::Bucket;
 use crate::aws::packages;
 use crate::aws::stack::{self, Stack};
 use crate::bootstrap;
 use crate::context::Context;
+use crate::core::adopt::{Declared, declared};
 use crate::core::event::{Event, NoExpress};
 use crate::core::first_step::{Command, Condition, FirstStep};
 use crate::core::hint::Hint;
@@ -41,17 +39,11 @@ pub async fn prepare(cx: &Context, settings: &Settings, purpose: Purpose) -> Res
         package: &package,
         skip_region_check: region_listed == Listed::ByAwsOnly,
     };
-    let parameters = parameters::values(cx, inputs).await;
+    let mut parameters = parameters::values(cx, inputs).await;
     let adoption = if settings.adopt {
-        let names = adopt::Names {
-            bucket: Bucket {
-                name: bucket_name(&parameters, &observed.account, cx.region()),
-                owner: observed.account.clone(),
-            },
-            table: parameters.get("TableName").cloned().unwrap_or_default(),
-            sets_policy: parameters.get("TlsOnly").is_some_and(|value| value == "yes"),
-        };
-        adopt::find(cx, &loaded.template, &names, observed.stack.as_ref(), step).await?
+        let inputs =
+            adopt::Inputs { template: &loaded.template, chosen: &loaded.parameters, observed: &observed, step };
+        adopt::find(cx, inputs, &mut parameters).await?
     } else {
         None
     };
@@ -154,22 +146,22 @@ async fn plan_create(
     purpose: Purpose,
 ) -> Result<()> {
     let operation = if step == FirstStep::DeleteThenCreate { Operation::Recreate } else { Operation::Create };
-    let (account, partition) = (prepared.observed.account.clone(), prepared.observed.partition.clone());
-    let table = prepared.parameters.get("TableName").cloned().unwrap_or_default();
-    let bucket = bucket_name(&prepared.parameters, &account, cx.region());
     let mut operation = operation;
+    let named = declared(&prepared.template.scope(&prepared.parameters, prepared.observed.target(cx)));
     if step == FirstStep::Create
         && !settings.adopt
-        && let Err(clash) = preflight::check_clashes(cx, &table, &bucket, &Data::default()).await
+        && let Err(clash) = preflight::check_clashes(cx, &named, &Data::default()).await
     {
-        prepared.remains = remains(cx, &table, &bucket, clash).await?;
+        prepared.remains = remains(cx, &named, clash).await?;
         operation = Operation::Recreate;
     }
     if prepared.adoption.is_some() || purpose == Purpose::Save {
         // Only a change set can import, and only a change set can be saved.
         return prepared::make_change_set(cx, settings, prepared, Operation::Create, purpose).await;
     }
-    prepared.plan = Plan::create(operation, prepared.template.resources(&prepared.parameters, cx.region(), &partition));
+    let scope = prepared.template.scope(&prepared.parameters, prepared.observed.target(cx));
+    let resources = scope.resources().into_iter().map(|resource| (resource.logical_id, resource.resource_type));
+    prepared.plan = Plan::create(operation, resources);
     Ok(())
 }
 
@@ -196,23 +188,13 @@ async fn plan_update(cx: &Context, settings: &Settings, prepared: &mut Prepared,
 }
 
 /// What a failed creation left under the names that this one needs, provided that nothing is in it.
-async fn remains(cx: &Context, table: &str, bucket: &str, clash: Error) -> Result<Data> {
+async fn remains(cx: &Context, named: &[Declared], clash: Error) -> Result<Data> {
     let left = failed_creation::find(cx).await?;
-    if left.is_empty() || preflight::check_clashes(cx, table, bucket, &left).await.is_err() {
+    if left.is_empty() || preflight::check_clashes(cx, named, &left).await.is_err() {
         return Err(clash);
     }
     if !failed_creation::is_empty(cx, &left).await? {
         return Err(clash.cause("an earlier creation of this stack failed and left it, but it is not empty"));
     }
     Ok(left)
-}
-
-/// The name that the template computes for the bucket for pictures.
-fn bucket_name(parameters: &BTreeMap<String, String>, account: &str, region: &str) -> String {
-    let given = parameters.get("BucketName").map(String::as_str).unwrap_or_default();
-    if !given.is_empty() {
-        return given.to_owned();
-    }
-    let prefix = parameters.get("BucketPrefix").map(String::as_str).unwrap_or_default();
-    format!("{prefix}-{account}-{region}-an")
 }

@@ -90,6 +90,7 @@ pub fn plan_package_update(prepared: &mut Prepared) -> Result<()> {
             before: before.clone(),
             after: prepared.parameters.get(CODE_KEY).cloned(),
             recreates: false,
+            effect: None,
         }],
     };
     prepared.plan = Plan::new(Operation::Update, functions.into_iter().map(change).collect());
@@ -164,7 +165,7 @@ pub async fn make_change_set(
     }
     prepared.plan = Plan::new(operation, change_set.changes.clone());
     if let Some(adoption) = &prepared.adoption {
-        adopt::announce_later(&mut prepared.plan, adoption);
+        adopt::announce(&mut prepared.plan, adoption);
     }
     prepared.change_set = Some(change_set);
     Ok(())

@@ -69,8 +69,7 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::OldPackagesKept { .. }
         | Event::ExpressUnavailable { .. }
         | Event::DriftRevertUnsupported
-        | Event::NothingToAdopt { .. }
-        | Event::NotificationReplaced { .. }
+        | Event::ParametersAdopted { .. }
         | Event::PlanSaved { .. }
         | Event::NoChanges { .. }
         | Event::Joined { .. }
@@ -223,17 +222,10 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
             "this endpoint does not support change sets that revert drift, so changes made outside CloudFormation stay",
             Some(Hint::command("status --drift").then(" shows them")),
         ),
-        Event::NothingToAdopt { table, bucket } => warning(
-            &format!("there is nothing to adopt: neither table `{table}` nor bucket `{bucket}` exists"),
-            Some(
-                "`--parameter TableName=NAME` and `--parameter BucketName=NAME` select a different table and bucket"
-                    .into(),
-            ),
-        ),
-        Event::NotificationReplaced { bucket, targets } => warning(
-            &format!("bucket `{bucket}` notifies {}; it will notify the function instead", targets.join(", ")),
-            Some("if both need notifications, distribute them with EventBridge or an SNS topic".into()),
-        ),
+        Event::ParametersAdopted { parameters } => {
+            let values: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            done(format_args!("as the adopted resources have it: {}", values.join(", ")))
+        }
         Event::Planned { plan } => plan::planned(plan),
         Event::PlanSaved { file } => {
             let command = Hint::command("up --plan").arg(file).then(" executes it").complete(invocation);

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::xml;
+use super::{settings, xml};
 
 /// The ARN of the one stack.
 pub(crate) const STACK_ID: &str = "arn:aws:cloudformation:eu-west-1:123456789012:stack/face-recognition/0a1b2c3d";
@@ -133,6 +133,10 @@ pub(crate) struct Script {
     pub(crate) template: Option<String>,
     /// Further tags of the stack.
     pub(crate) tags: Vec<(&'static str, &'static str)>,
+    /// Replies to calls of these names, in place of those that the script would play.
+    pub(crate) replies: BTreeMap<&'static str, (u16, String)>,
+    /// The stack is described by its ARN although there is none of its name.
+    pub(crate) describes_by_id: bool,
     /// The `ClientRequestToken` of the request behind what happens.
     pub(crate) token: String,
 }
@@ -238,6 +242,9 @@ async fn answer(
     // Credential=KEY/DATE/REGION/SERVICE/aws4_request
     let signature = head.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     parameters.insert(REGION.to_owned(), signature.split('/').nth(2).unwrap_or_default().to_owned());
+    if let Some(acl) = head.headers.get("x-amz-acl").and_then(|value| value.to_str().ok()) {
+        parameters.insert("x-amz-acl".to_owned(), acl.to_owned());
+    }
     let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let cbor = head.headers.get("smithy-protocol").is_some();
     let name = match (parameters.get("Action"), target) {
@@ -274,7 +281,10 @@ async fn answer(
             None if name == "GetObject" => {
                 (404, "<Error><Code>NoSuchKey</Code><Message>no</Message></Error>".to_owned())
             }
-            None => script.play(&name, &parameters, &path, &text),
+            None => match script.replies.get(name.as_str()) {
+                Some(reply) => reply.clone(),
+                None => script.play(&name, &parameters, &path, &text),
+            },
         }
     };
     count.send_modify(|count| *count += 1);
@@ -312,6 +322,10 @@ fn rest(head: &Parts) -> String {
         ("GET", _) if head.uri.path().starts_with("/2015-03-31/functions/") => "GetFunctionConfiguration",
         ("GET", _) if head.uri.path().ends_with("/account-settings") => "GetAccountSettings",
         ("HEAD", false) => "HeadBucket",
+        (method, deep) if settings::call(method, deep, query).is_some() => {
+            return settings::call(method, deep, query).unwrap_or_default();
+        }
+        ("DELETE", true) => "DeleteObject",
         ("PUT", true) => "PutObject",
         ("GET", true) => "GetObject",
         ("PUT", false) if query.contains("policy") => "PutBucketPolicy",
@@ -494,7 +508,8 @@ impl Script {
             "ListObjectVersions" => (200, xml::objects("ListVersionsResult", "Version", &self.packages)),
             "ListMultipartUploads" => (200, "<ListMultipartUploadsResult></ListMultipartUploadsResult>".into()),
             "ListObjectsV2" => (200, xml::objects("ListBucketResult", "Contents", &self.packages)),
-            _ => (400, xml::error("InvalidAction", "the script does not play this")),
+            _ => settings::without(call)
+                .unwrap_or_else(|| (400, xml::error("InvalidAction", "the script does not play this"))),
         }
     }
 
@@ -536,6 +551,7 @@ impl Script {
             }
         }
         match self.status {
+            None if self.describes_by_id && name == STACK_ID => xml::stack("CREATE_COMPLETE", self),
             Some("DELETE_COMPLETE") if name != STACK_ID => missing(),
             None => missing(),
             Some(status) => xml::stack(status, self),

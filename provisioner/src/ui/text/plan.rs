@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::words::{BAD, FAINT, GOOD, NL, NOTE, done};
-use crate::core::plan::{Action, Change, Operation, Plan};
+use crate::core::plan::{Action, Change, Effect, Operation, Plan};
 
 pub(super) fn planned(plan: &Plan) -> String {
     let what = match plan.operation {
@@ -42,10 +42,20 @@ fn planned_change(change: &Change) -> String {
     for property in &change.properties {
         let arrow = match (&property.before, &property.after) {
             (None, None) => String::new(),
+            // What an adoption changes must be seen in full.
+            (before, after) if change.action == Action::Import => {
+                let words = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".to_owned());
+                format!(": {} → {}", words(before), words(after))
+            }
             (before, after) => format!(": {} → {}", value(before.as_deref()), value(after.as_deref())),
         };
         let forced = if property.recreates { " (replaces the resource)" } else { "" };
-        let _ = write!(text, "{NL}      {}{arrow}{forced}", property.path);
+        let effect = match property.effect {
+            None => String::new(),
+            Some(Effect::Weakens) => format!(" {BAD}(weakens){BAD:#}"),
+            Some(Effect::Removes) => format!(" {BAD}(removes){BAD:#}"),
+        };
+        let _ = write!(text, "{NL}      {}{arrow}{forced}{effect}", property.path);
     }
     text
 }

@@ -13,7 +13,7 @@ use crate::core::event::{Bundle, CheckState, Drifted, RegionRow, StatusReport};
 use crate::core::identity::{CredentialSource, Method};
 use crate::core::invocation_record::NotARecord;
 use crate::core::operation::Kind;
-use crate::core::plan::{Action, Change, Operation, Plan, Property};
+use crate::core::plan::{Action, Change, Effect, Operation, Plan, Property};
 use crate::core::setting::Source;
 use crate::core::smoke::{Attribute, Row};
 
@@ -63,7 +63,11 @@ fn plan() -> Plan {
         before: before.map(text),
         after: after.map(text),
         recreates,
+        effect: None,
     };
+    let (before, path) =
+        ("s3:ObjectCreated:* to arn:aws:sqs:eu-west-1:1:a-queue", "/Properties/NotificationConfiguration");
+    let removal = Property { effect: Some(Effect::Removes), ..property(path, Some(before), None, false) };
     Plan::new(
         Operation::Update,
         vec![
@@ -80,7 +84,8 @@ fn plan() -> Plan {
                 vec![property("/Properties/TableName", Some("FaceData"), None, true)],
             ),
             change(Action::Add, "Alarm", "AWS::CloudWatch::Alarm", Vec::new()),
-            change(Action::Import, "Bucket", "AWS::S3::Bucket", Vec::new()),
+            change(Action::Import, "Bucket", "AWS::S3::Bucket", vec![removal]),
+            change(Action::Import, "Other", "AWS::S3::Bucket", Vec::new()),
             change(Action::Remove, "Queue", "AWS::SQS::Queue", Vec::new()),
         ],
     )
@@ -173,8 +178,7 @@ fn every_event() -> Vec<Event> {
         Event::ExpressUnavailable { reason: NoExpress::NewStack },
         Event::ExpressUnavailable { reason: NoExpress::Replacement },
         Event::DriftRevertUnsupported,
-        Event::NothingToAdopt { table: text("FaceData"), bucket: bucket() },
-        Event::NotificationReplaced { bucket: bucket(), targets: vec![text("arn:aws:sqs:eu-west-1:1:q")] },
+        Event::ParametersAdopted { parameters: pairs_of(&[("RetentionDays", "30"), ("Versioning", "yes")]) },
         Event::Planned { plan: plan() },
         Event::Planned { plan: Plan::new(Operation::None, Vec::new()) },
         Event::Planned { plan: Plan::new(Operation::Update, Vec::new()) },
@@ -247,6 +251,7 @@ fn every_event() -> Vec<Event> {
                         before: Some(text("10")),
                         after: Some(text("3")),
                         recreates: false,
+                        effect: None,
                     }],
                 },
                 Drifted {
