@@ -306,6 +306,50 @@ impl Delivery {
     }
 }
 
+/// A decision to erase is void if the object returns before it is carried out, although its item has not changed.
+#[tokio::test]
+async fn an_object_that_returns_during_its_erasure_is_kept() {
+    for versioning in [Versioning::Off, Versioning::Enabled] {
+        for faces in [0, 1, 100] {
+            let model = Model::new(versioning);
+            let created = model.world().put(faces);
+            handle(&model, &created).await;
+            let deletion = Delivery::start(&model, model.world().delete());
+            // It reads the item and learns that the object is gone.
+            deletion.serve().await;
+            deletion.serve().await;
+            let returned = match versioning {
+                Versioning::Off => model.world().put(faces),
+                _ => model.world().delete_version(1),
+            };
+            assert!(matches!(handle(&model, &returned).await, Outcome::Skipped { .. }));
+            deletion.gate.go.add_permits(100);
+            let report = deletion.task.await.unwrap();
+            assert_eq!(report.records[0].outcome, Outcome::Skipped { code: "NothingToErase" });
+            assert_eq!(check_tables(&model.world()), Ok(()), "{versioning:?} {faces}");
+        }
+    }
+}
+
+/// The same, if the erasure is carried out before the upload looks again.
+#[tokio::test]
+async fn an_object_that_returns_after_its_erasure_is_processed_again() {
+    let model = Model::new(Versioning::Off);
+    let created = model.world().put(2);
+    handle(&model, &created).await;
+    let deletion = Delivery::start(&model, model.world().delete());
+    deletion.serve().await;
+    deletion.serve().await;
+    let upload = Delivery::start(&model, model.world().put(2));
+    // It finds the item of the first upload.
+    upload.serve().await;
+    deletion.gate.go.add_permits(100);
+    assert_eq!(deletion.task.await.unwrap().records[0].outcome, Outcome::Erased);
+    upload.gate.go.add_permits(100);
+    assert_eq!(upload.task.await.unwrap().records[0].outcome, Outcome::Stored { faces: 2 });
+    assert_eq!(check_tables(&model.world()), Ok(()));
+}
+
 async fn run(versioning: Versioning, steps: &[Step]) -> Result<(), String> {
     let model = Model::new(versioning);
     let mut deliveries: Vec<Delivery> = Vec::new();

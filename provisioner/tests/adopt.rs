@@ -105,7 +105,7 @@ async fn object_by_hand(clients: &Clients, bucket: &str) -> bool {
 }
 
 #[test]
-fn what_down_keeps_up_takes_back() {
+fn up_adopts_the_data_that_down_kept() {
     let local = Local::new("keep");
     local.run(&["up", "--no-smoke"], 0);
     local.run(&["detect", &fixture("two-faces.jpg")], 0);
@@ -137,7 +137,7 @@ fn what_down_keeps_up_takes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_what_exists_is_taken_in() {
+async fn only_existing_resources_are_adopted() {
     let local = Local::new("hand");
     local.run(&["local", "start"], 0);
     let clients = local.clients();
@@ -242,7 +242,7 @@ async fn what_others_set_up_is_replaced_only_if_that_is_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_fit_is_left_alone() {
+async fn unsuitable_resources_are_refused_and_unchanged() {
     let local = Local::new("refuse");
     local.run(&["local", "start"], 0);
     let clients = local.clients();
@@ -270,7 +270,7 @@ async fn what_does_not_fit_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_versioned_bucket_goes_with_all_that_is_in_it() {
+async fn a_versioned_bucket_is_deleted_with_all_versions() {
     let local = Local::new("versions");
     let up = local.run(&["up", "--no-smoke", "-P", "Versioning=yes", "-P", "FailureQueue=yes", "-P", "Alarms=yes"], 0);
     let outputs = up.of_type("outputs")[0]["outputs"].clone();
@@ -333,7 +333,7 @@ async fn a_versioned_bucket_goes_with_all_that_is_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn drift_regions_and_a_missing_queue() {
+async fn the_emulator_lacks_drift_detection_and_redrive_needs_a_queue() {
     let local = Local::new("drift");
     let up = local.run(&["up", "--no-smoke", "-P", "FailureQueue=no"], 0);
     let function = up.of_type("outputs")[0]["outputs"]["FunctionName"].as_str().expect("a name").to_owned();
@@ -368,7 +368,7 @@ async fn drift_regions_and_a_missing_queue() {
 }
 
 #[test]
-fn a_doctor_without_credentials_says_so() {
+fn doctor_reports_missing_credentials() {
     let home = Folder::new("doctor");
     let run = run(provisioner(&home.0).args(["doctor", "--region", "eu-west-1"])).expect(1);
     assert!(run.stdout.contains("eu-west-1 has Rekognition"), "{}", run.stdout);

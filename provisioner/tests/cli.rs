@@ -51,7 +51,7 @@ fn regions_without_rekognition_are_refused_before_anything_is_built() {
 }
 
 #[test]
-fn credentials_and_endpoints() {
+fn errors_about_credentials_and_endpoints_name_the_cause() {
     check("status --region eu-west-1", 1, &["no AWS credentials were found", "--profile", "--local"]);
     check("up --region eu-west-1 --yes --bootstrap arm64", 1, &["no AWS credentials were found"]);
     check("status --region eu-west-1 --profile nobody", 2, &["there is no profile `nobody`", "hint:", "--profile"]);
@@ -69,7 +69,7 @@ fn credentials_and_endpoints() {
 }
 
 #[test]
-fn templates_and_parameters() {
+fn errors_about_templates_and_parameters_name_the_cause() {
     for (template, why) in [("broken.yaml", "it is not valid YAML"), ("empty.yaml", "it has no `Resources` section")] {
         check(
             &format!("plan --region eu-west-1 --template {template}"),
@@ -101,7 +101,7 @@ fn executables_of_the_wrong_kind_are_refused() {
 }
 
 #[test]
-fn a_missing_target_that_cannot_be_added_is_named() {
+fn a_missing_rust_target_that_cannot_be_added_is_an_error() {
     let home = Folder::new("target");
     home.write("function/Cargo.toml", "");
     home.write("templates/stack.yaml", "");
@@ -123,7 +123,7 @@ fn a_missing_target_that_cannot_be_added_is_named() {
 }
 
 #[test]
-fn the_local_cloud_says_what_it_lacks() {
+fn the_local_cloud_refuses_unsupported_options() {
     let home = Folder::new("local-lacks");
     let local = |arguments: &[&str]| {
         let mut command = provisioner(&home.0);
@@ -158,7 +158,7 @@ fn the_local_cloud_says_what_it_lacks() {
 }
 
 #[test]
-fn documents_go_to_stdout_and_need_nothing() {
+fn documents_are_printed_to_stdout_without_any_configuration() {
     let home = Folder::new("documents");
     let out = |arguments: &[&str]| run(provisioner(&home.0).args(arguments)).expect(0).stdout;
     assert!(out(&["template"]).starts_with("AWSTemplateFormatVersion"));
@@ -202,7 +202,7 @@ fn policies_are_printed_for_each_purpose() {
 }
 
 #[test]
-fn json_is_one_document_a_line_and_ends_with_the_result() {
+fn json_output_is_one_object_per_line_and_ends_with_the_result() {
     let home = Folder::new("json");
     let run = run(provisioner(&home.0).args(["up", "--region", "eu-west-3", "--yes", "--output", "json"])).expect(4);
     let events = run.events();
@@ -215,7 +215,7 @@ fn json_is_one_document_a_line_and_ends_with_the_result() {
 }
 
 #[test]
-fn several_regions_fail_each_for_its_own_reason() {
+fn each_of_several_regions_reports_its_own_error() {
     let home = Folder::new("regions");
     let run =
         run(provisioner(&home.0).args(["up", "--region", "eu-west-3", "--region", "eu-north-1", "--yes"])).expect(4);

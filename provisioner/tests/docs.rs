@@ -74,7 +74,7 @@ fn anchors(page: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn links_within_the_repository_lead_somewhere() {
+fn links_within_the_repository_have_targets() {
     let link = Regex::new(r"\]\(([^)]+)\)").expect("a pattern");
     let mut broken = Vec::new();
     let mut count = 0;

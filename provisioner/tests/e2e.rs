@@ -135,7 +135,7 @@ fn rows_are_found_and_exported(local: &Local) {
 }
 
 #[test]
-fn an_update_goes_through_a_change_set_and_data_is_guarded() {
+fn an_update_uses_a_change_set_and_refuses_data_loss() {
     let local = Local::new("update");
     local.run(&["up", "--no-smoke"], 0);
 

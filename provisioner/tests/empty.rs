@@ -126,7 +126,7 @@ fn store(objects: usize) -> Store {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_thousand_versions() {
+async fn a_bucket_with_a_hundred_thousand_versions_is_emptied() {
     let shared = Arc::new(Mutex::new(Store { delay: Duration::from_millis(40), ..store(100_000) }));
     let (outcome, seen) = empty(&shared).await;
     assert_eq!(outcome.expect("it works"), 100_000);
@@ -138,7 +138,7 @@ async fn a_hundred_thousand_versions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_s3_could_not_delete_just_now_is_asked_for_again() {
+async fn objects_that_s3_temporarily_cannot_delete_are_deleted_later() {
     let shared = Arc::new(Mutex::new(Store { slow: Some("000007".into()), ..store(20) }));
     assert_eq!(empty(&shared).await.0.expect("it works"), 20);
     assert!(locked(&shared).keys.is_empty());
@@ -146,7 +146,7 @@ async fn what_s3_could_not_delete_just_now_is_asked_for_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_object_is_named() {
+async fn the_error_names_a_locked_object() {
     let shared = Arc::new(Mutex::new(Store { locked: Some("000003".into()), ..store(5) }));
     let error = empty(&shared).await.0.expect_err("it is locked");
     assert_eq!(error.message, "`000003` in bucket `pictures` is locked and cannot be deleted until the lock ends");

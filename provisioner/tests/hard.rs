@@ -27,7 +27,7 @@ fn turned(face: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn hard_pictures_leave_no_row_and_say_why() {
+fn unusable_pictures_produce_no_rows_and_log_the_reason() {
     let local = Local::new("hard");
     local.run(&["up", "--no-smoke"], 0);
     let face = std::fs::read(fixture("face.jpg")).expect("a fixture");
@@ -71,7 +71,7 @@ fn outcomes(tail: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hard_events_leave_no_row_and_say_why() {
+async fn unusable_events_produce_no_rows_and_log_the_reason() {
     let local = Local::new("events");
     let up = local.run(&["up", "--no-smoke"], 0);
     let outputs = up.of_type("outputs")[0]["outputs"].clone();

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 /// Each file under `tests/histories/` is one failure as AWS tells it, with what a user must be told about it.
 #[test]
-fn recorded_histories() {
+fn recorded_histories_are_diagnosed() {
     #[derive(Deserialize)]
     struct Recorded {
         events: Vec<StackEvent>,

@@ -139,7 +139,7 @@ fn patterns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_command_needs_more_than_its_policy_grants() {
+async fn every_command_works_with_its_own_policy() {
     let local = Local::new("rights");
     local.run(&["local", "start"], 0);
     let (url, needs) = noting(local.endpoint().replace("http://", "")).await;

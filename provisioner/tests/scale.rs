@@ -45,7 +45,7 @@ fn size(short: Size) -> Size {
 
 /// `ReservedConcurrency` at the quota: the function keeps pace with Rekognition, and what is over it waits in Lambda's queue.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reservation_at_the_quota_makes_every_upload_a_row() {
+async fn with_a_reservation_at_the_quota_every_upload_produces_a_row() {
     let size = size(Size { uploads: 50, quota: 5, copies: 50, hurry: 100, retries: 2 });
     let mut system = System::start("scale-reserved", size, &[&at_the_quota(size)]).await;
     let (census, tally) = uploaded("reserved", &mut system).await;
@@ -55,7 +55,7 @@ async fn a_reservation_at_the_quota_makes_every_upload_a_row() {
 
 /// Without a reservation the copies throttle each other out of Rekognition, and even the retries are in each other's way.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_burst_without_a_reservation_becomes_rows_and_queue_entries() {
+async fn without_a_reservation_every_upload_of_a_burst_produces_a_row_or_a_message() {
     let size = size(Size { uploads: 60, quota: 2, copies: 60, hurry: 100, retries: 1 });
     let mut system = System::start("scale-unreserved", size, &[]).await;
     let (census, tally) = uploaded("unreserved", &mut system).await;
@@ -70,7 +70,7 @@ async fn a_burst_without_a_reservation_becomes_rows_and_queue_entries() {
 
 /// An upload that waits too long for a copy is given up unseen by the function, and is not lost either.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_grows_too_old_is_in_the_queue() {
+async fn events_that_expire_are_sent_to_the_failure_queue() {
     let size = Size { uploads: 40, quota: 5, copies: 50, hurry: 100, retries: 2 };
     let mut system = System::start("scale-age", size, &[&at_the_quota(size), "MaximumEventAge=60"]).await;
     let (census, _) = uploaded("a minute at most", &mut system).await;

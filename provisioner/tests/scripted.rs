@@ -79,7 +79,7 @@ async fn up(script: Script) -> (Run, Cloud) {
 }
 
 #[tokio::test]
-async fn a_first_create_runs_straight_and_survives_throttled_polls() {
+async fn a_throttled_poll_does_not_fail_the_deployment() {
     let script = Script::default()
         .on("CreateStack", vec![at("CREATE_IN_PROGRESS"), at("CREATE_IN_PROGRESS"), at("CREATE_COMPLETE")])
         .fault("DescribeStacks", (2, 1), (400, "Throttling", "Rate exceeded"))
@@ -93,7 +93,7 @@ async fn a_first_create_runs_straight_and_survives_throttled_polls() {
 }
 
 #[tokio::test]
-async fn failures_are_explained_as_recorded() {
+async fn recorded_failures_are_explained() {
     for (history, kind, said) in [
         ("denied-action", "denied", "iam:CreateRole"),
         ("name-taken", "name_taken", "FaceData"),
@@ -119,7 +119,7 @@ async fn failures_are_explained_as_recorded() {
 }
 
 #[tokio::test]
-async fn an_endpoint_without_tokens_is_understood_by_time() {
+async fn without_tokens_the_time_tells_the_events_of_an_operation() {
     let mut script = code_change()
         .on("ExecuteChangeSet", played("update-rolled-back", "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"));
     script.tokenless = true;
@@ -129,7 +129,7 @@ async fn an_endpoint_without_tokens_is_understood_by_time() {
 }
 
 #[tokio::test]
-async fn the_operation_before_the_rollback_is_asked_where_the_api_can() {
+async fn the_cause_is_found_in_the_operation_before_the_rollback() {
     let mut script =
         code_change().on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_ROLLBACK_COMPLETE")]);
     script.operations = vec!["rollback", "update"];
@@ -148,7 +148,7 @@ async fn the_operation_before_the_rollback_is_asked_where_the_api_can() {
 }
 
 #[tokio::test]
-async fn a_person_reads_one_cause_its_statement_and_the_way_on() {
+async fn the_text_shows_one_cause_its_iam_statement_and_the_remedy() {
     for (history, lines) in [
         (
             "denied-action",
@@ -208,7 +208,7 @@ async fn early_validation_names_the_property() {
 }
 
 #[tokio::test]
-async fn a_failed_change_set_says_why_without_the_new_api() {
+async fn a_failed_change_set_is_explained_without_describe_events() {
     let mut script = standing();
     script.change_sets.push_back(ChangeSet::Fails("Export X cannot be deleted as it is in use"));
     let (run, _) = up(script).await;
@@ -217,7 +217,7 @@ async fn a_failed_change_set_says_why_without_the_new_api() {
 }
 
 #[tokio::test]
-async fn nothing_to_do_is_said() {
+async fn up_reports_that_the_stack_is_up_to_date() {
     let (run, cloud) = up(standing()).await;
     run.ended(0);
     run.event("no_changes");
@@ -225,7 +225,7 @@ async fn nothing_to_do_is_said() {
 }
 
 #[tokio::test]
-async fn data_loss_is_refused_and_leaves_nothing() {
+async fn data_loss_is_refused_and_the_change_set_is_deleted() {
     let mut script = code_change();
     let Some(ChangeSet::Changes(changes)) = script.change_sets.front_mut() else { panic!("changes") };
     changes.push(json!({
@@ -244,7 +244,7 @@ async fn data_loss_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_shown_is_what_is_executed() {
+async fn the_shown_change_set_is_executed() {
     let script = code_change().on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")]);
     let (run, cloud) = up(script).await;
     run.ended(0);
@@ -255,7 +255,7 @@ async fn what_is_shown_is_what_is_executed() {
 }
 
 #[tokio::test]
-async fn plan_tells_changes_by_its_exit_code_and_sweeps_what_others_left() {
+async fn plan_reports_changes_by_its_exit_code_and_deletes_abandoned_change_sets() {
     let mut script = code_change();
     script.stale = vec![("provisioner-1", 7_200), ("provisioner-2", 60), ("by-hand", 7_200)];
     let cloud = Cloud::start(script).await;
@@ -274,7 +274,7 @@ async fn plan_tells_changes_by_its_exit_code_and_sweeps_what_others_left() {
 }
 
 #[tokio::test]
-async fn a_full_list_of_change_sets_is_swept_once() {
+async fn abandoned_change_sets_are_deleted_once_if_the_limit_is_reached() {
     let mut script = code_change().on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")]).fault(
         "CreateChangeSet",
         (0, 1),
@@ -290,7 +290,7 @@ async fn a_full_list_of_change_sets_is_swept_once() {
 }
 
 #[tokio::test]
-async fn express_is_for_updates_that_replace_nothing() {
+async fn express_mode_is_used_only_for_updates_without_replacements() {
     let express = ["up", "--yes", "--no-smoke", "--output", "json", "--express"];
     let mode = |cloud: &Cloud| -> Vec<Option<String>> {
         let made = cloud.calls().into_iter().filter(|call| call.name == "CreateChangeSet");
@@ -321,7 +321,7 @@ async fn express_is_for_updates_that_replace_nothing() {
 }
 
 #[tokio::test]
-async fn every_status_has_its_move() {
+async fn every_status_has_its_first_step() {
     let update = || vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")];
     for (status, code, first) in [
         ("CREATE_COMPLETE", 0, "CreateChangeSet"),
@@ -352,7 +352,7 @@ async fn every_status_has_its_move() {
 }
 
 #[tokio::test]
-async fn a_busy_stack_is_joined_then_changed() {
+async fn a_running_operation_is_followed_and_then_the_stack_is_updated() {
     for (busy, rest) in [
         ("CREATE_IN_PROGRESS", "CREATE_COMPLETE"),
         ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"),
@@ -385,7 +385,7 @@ async fn plan_changes_nothing_on_a_stuck_stack() {
 }
 
 #[tokio::test]
-async fn a_stuck_rollback_is_continued_then_skips_then_forces() {
+async fn a_failed_rollback_is_continued_without_the_failed_resources_and_then_by_force() {
     let stuck = || {
         let failed = json!({"id": "f", "at": 5, "logical_id": "Function", "resource_type": "AWS::Lambda::Function", "status": "UPDATE_FAILED", "reason": "no such function"});
         let cancelled = json!({"id": "c", "at": 6, "logical_id": "Bucket", "resource_type": "AWS::S3::Bucket", "status": "UPDATE_FAILED", "reason": "Resource update cancelled"});
@@ -408,7 +408,7 @@ async fn a_stuck_rollback_is_continued_then_skips_then_forces() {
 }
 
 #[tokio::test]
-async fn remains_that_hold_data_or_do_not_go_block() {
+async fn remains_with_data_or_that_cannot_be_deleted_block_up() {
     let mut script = Script { status: Some("ROLLBACK_FAILED"), ..standing() };
     script.resources = vec![("Table", "AWS::DynamoDB::Table", "FaceData")];
     script.tables.insert("FaceData".into());
@@ -424,7 +424,7 @@ async fn remains_that_hold_data_or_do_not_go_block() {
 }
 
 #[tokio::test]
-async fn down_climbs_the_ladder() {
+async fn down_deletes_a_stack_with_increasing_force() {
     let failing = || played("full-bucket", "DELETE_IN_PROGRESS", "DELETE_FAILED");
     let mut script = standing();
     for _ in 0..3 {
@@ -444,7 +444,7 @@ async fn down_climbs_the_ladder() {
 }
 
 #[tokio::test]
-async fn refusals() {
+async fn refused_requests_have_their_own_exit_codes_and_hints() {
     let end = || vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")];
     let busy = "Stack:arn is in UPDATE_IN_PROGRESS state and can not be updated.";
     for (name, script, code, said) in [
@@ -465,19 +465,19 @@ async fn refusals() {
             "two updates at once, before the plan",
             code_change().fault("CreateChangeSet", (0, 9), (400, "ValidationError", busy)),
             5,
-            "follow it and continue",
+            "to follow it and continue",
         ),
         (
             "two updates at once, after the plan",
             code_change().fault("ExecuteChangeSet", (0, 9), (400, "InvalidChangeSetStatus", "OBSOLETE")),
             5,
-            "make a new plan",
+            "to make a new plan",
         ),
         (
             "the bucket for packages is somebody else's",
             code_change().on("ExecuteChangeSet", end()).fault("PutObject", (0, 9), (403, "AccessDenied", "Access Denied")),
             1,
-            "belongs to another account",
+            "the bucket must belong to account",
         ),
         (
             "clock skew",
@@ -507,7 +507,7 @@ async fn refusals() {
 }
 
 #[tokio::test]
-async fn a_protected_stack_is_not_taken_down() {
+async fn down_refuses_a_stack_with_termination_protection() {
     let cloud = Cloud::start(Script { protected: true, ..standing() }).await;
     provisioner(&cloud, &["down", "--yes"]).await.ended(4);
     assert_eq!(cloud.first_change(), "");

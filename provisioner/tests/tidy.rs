@@ -102,7 +102,7 @@ fn only_ui_prints() {
 }
 
 #[test]
-fn files_stay_readable() {
+fn files_and_lines_have_a_maximum_length() {
     for name in ["provisioner", "function"] {
         for (path, text) in sources(name) {
             assert!(text.lines().count() <= 500, "{name}: {path} has {} lines", text.lines().count());

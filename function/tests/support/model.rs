@@ -2,7 +2,7 @@
 //!
 //! Invariant: a request of a gated client is served only when the test permits it, so a test determines every order.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::http::{
@@ -194,30 +194,39 @@ impl Model {
         self.world.lock().unwrap()
     }
 
-    /// Handles an event with clients whose requests wait for the gate if there is one.
+    /// Handles an event. Its requests wait for the gate if there is one.
     pub(crate) async fn handle(&self, event: &Value, gate: Option<Arc<Gate>>) -> Report {
-        let client = Client { world: Arc::clone(&self.world), gate };
-        let plain = Services::new(&self.settings).unwrap();
-        let services = Services {
-            s3: aws_sdk_s3::Client::from_conf(plain.s3.config().to_builder().http_client(client.clone()).build()),
-            rekognition: aws_sdk_rekognition::Client::from_conf(
-                plain.rekognition.config().to_builder().http_client(client.clone()).build(),
-            ),
-            dynamodb: aws_sdk_dynamodb::Client::from_conf(
-                plain.dynamodb.config().to_builder().http_client(client).build(),
-            ),
-        };
         let deadline = SystemTime::now() + Duration::from_mins(1);
         let invocation = Invocation { request_id: "request".to_owned(), deadline };
-        function::handle(event, &services, &self.settings, &invocation).await
+        let services = SERVICES.get_or_init(|| services(&self.settings));
+        let handle = function::handle(event, services, &self.settings, &invocation);
+        DELIVERY.scope((Arc::clone(&self.world), gate), handle).await
     }
 }
 
-#[derive(Clone, Debug)]
-struct Client {
-    world: Arc<Mutex<World>>,
-    gate: Option<Arc<Gate>>,
+/// Clients take a while to build, so all models share them.
+static SERVICES: OnceLock<Services> = OnceLock::new();
+
+tokio::task_local! {
+    /// The world of a delivery's requests, and their gate.
+    static DELIVERY: (Arc<Mutex<World>>, Option<Arc<Gate>>);
 }
+
+fn services(settings: &Settings) -> Services {
+    let plain = Services::new(settings).unwrap();
+    let s3 = plain.s3.config().to_builder().http_client(Client);
+    let rekognition = plain.rekognition.config().to_builder().http_client(Client);
+    let dynamodb = plain.dynamodb.config().to_builder().http_client(Client);
+    Services {
+        s3: aws_sdk_s3::Client::from_conf(s3.build()),
+        rekognition: aws_sdk_rekognition::Client::from_conf(rekognition.build()),
+        dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
+    }
+}
+
+/// Serves requests from the world of the current delivery.
+#[derive(Clone, Debug)]
+struct Client;
 
 impl HttpClient for Client {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
@@ -227,13 +236,13 @@ impl HttpClient for Client {
 
 impl HttpConnector for Client {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let this = self.clone();
         HttpConnectorFuture::new(async move {
-            if let Some(gate) = &this.gate {
+            let (world, gate) = DELIVERY.get();
+            if let Some(gate) = &gate {
                 gate.go.acquire().await.unwrap().forget();
             }
-            let (status, headers, body) = this.world.lock().unwrap().serve(&request);
-            if let Some(gate) = &this.gate {
+            let (status, headers, body) = world.lock().unwrap().serve(&request);
+            if let Some(gate) = &gate {
                 gate.served.notify_one();
                 if gate.lose_reply.swap(false, std::sync::atomic::Ordering::Relaxed) {
                     return Err(ConnectorError::io("the reply is lost".into()));

@@ -30,7 +30,7 @@ async fn the_quota_of_the_region_limits_the_concurrent_executions() {
 }
 
 #[tokio::test]
-async fn without_room_or_quota_there_is_no_reservation() {
+async fn without_a_quota_or_enough_unreserved_executions_nothing_is_reserved() {
     for (script, said) in [
         (quotas(Some(5.0), 10), "no_room"),
         (quotas(None, 1_000), "unknown_quota"),
@@ -46,7 +46,7 @@ async fn without_room_or_quota_there_is_no_reservation() {
 }
 
 #[tokio::test]
-async fn an_existing_reservation_stays_if_the_quota_is_unknown() {
+async fn an_existing_reservation_is_kept_if_the_quota_is_unknown() {
     let mut script = Script { status: Some("CREATE_COMPLETE"), ..quotas(None, 1_000) };
     script.deployed = vec![("ReservedConcurrency", "5")];
     let cloud = Cloud::start(script).await;

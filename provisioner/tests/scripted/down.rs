@@ -21,7 +21,7 @@ async fn down(script: Script) -> (Run, Cloud) {
 }
 
 #[tokio::test]
-async fn a_deletion_under_way_is_joined_and_finished() {
+async fn down_follows_a_running_deletion_and_deletes_the_rest() {
     let mut script = with_data();
     script.status = Some("DELETE_IN_PROGRESS");
     script.running = vec![at("DELETE_IN_PROGRESS"), at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")].into();
@@ -40,7 +40,7 @@ async fn a_deletion_under_way_is_joined_and_finished() {
 }
 
 #[tokio::test]
-async fn a_refused_deletion_touches_nothing() {
+async fn a_refused_deletion_changes_nothing() {
     let script = with_data().fault("DeleteStack", (0, 9), (403, "AccessDenied", "no"));
     let (run, cloud) = down(script).await;
     run.ended(1);
@@ -50,7 +50,7 @@ async fn a_refused_deletion_touches_nothing() {
 }
 
 #[tokio::test]
-async fn the_bucket_for_packages_stays_where_others_use_it() {
+async fn the_bucket_for_packages_stays_if_other_stacks_use_it() {
     let mut script = with_data().on("DeleteStack", vec![at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")]);
     script.others_packages = true;
     let (run, _) = down(script).await;
@@ -64,7 +64,7 @@ async fn the_bucket_for_packages_stays_where_others_use_it() {
 }
 
 #[tokio::test]
-async fn packages_that_stay_are_an_error_after_all_else_is_gone() {
+async fn packages_that_cannot_be_deleted_are_an_error_after_everything_else_is_deleted() {
     let mut script = with_data().on("DeleteStack", vec![at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")]).fault(
         "ListObjectVersions",
         (0, 9),
@@ -92,7 +92,7 @@ fn left_behind(token: &'static str) -> Script {
 }
 
 #[tokio::test]
-async fn what_an_interrupted_down_left_is_removed_by_the_next() {
+async fn down_deletes_the_data_that_an_interrupted_down_left() {
     let (run, cloud) = down(left_behind("provisioner-1764061200-77")).await;
     run.ended(0);
     assert_eq!(run.event("will_remove")["table"], "FaceData");
@@ -101,7 +101,7 @@ async fn what_an_interrupted_down_left_is_removed_by_the_next() {
 }
 
 #[tokio::test]
-async fn what_was_kept_on_purpose_is_named_and_left() {
+async fn data_that_was_kept_on_purpose_is_reported_and_kept() {
     for token in ["provisioner-keep-1764061200-77", "Console-DeleteStack-1"] {
         let (run, cloud) = down(left_behind(token)).await;
         run.ended(0);
@@ -119,7 +119,7 @@ async fn what_was_kept_on_purpose_is_named_and_left() {
 }
 
 #[tokio::test]
-async fn a_deletion_says_in_its_token_what_it_was_to_keep() {
+async fn the_token_of_a_deletion_tells_whether_the_data_is_kept() {
     for (arguments, keeps) in [(&["down", "--yes"][..], false), (&["down", "--yes", "--keep-data"], true)] {
         let script = with_data().on("DeleteStack", vec![at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")]);
         let cloud = Cloud::start(script).await;
@@ -131,7 +131,7 @@ async fn a_deletion_says_in_its_token_what_it_was_to_keep() {
 
 /// The table was there before: the creation failed over it, or gave it back.
 #[tokio::test]
-async fn what_a_failed_creation_never_had_is_not_removed_with_it() {
+async fn down_keeps_resources_that_a_failed_creation_never_owned() {
     for status in ["CREATE_FAILED", "DELETE_SKIPPED"] {
         let mut script = with_data().on("DeleteStack", vec![at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")]);
         script.status = Some("ROLLBACK_COMPLETE");
@@ -156,7 +156,7 @@ async fn a_table_that_is_being_changed_is_deleted_afterwards() {
 
 /// Those that went before somebody else's deletion was joined are asked for like the rest.
 #[tokio::test]
-async fn what_is_gone_already_is_proved_too() {
+async fn resources_that_are_already_gone_are_checked_too() {
     let mut script = with_data();
     script.status = Some("DELETE_IN_PROGRESS");
     script.running = vec![at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")].into();
@@ -170,7 +170,7 @@ async fn what_is_gone_already_is_proved_too() {
 }
 
 #[tokio::test]
-async fn packages_of_a_stack_that_never_came_about_are_removed() {
+async fn packages_of_a_stack_that_was_never_created_are_deleted() {
     let forgotten = || Script { packages: vec!["face-recognition/1.zip"], ..Script::default() };
     let (run, cloud) = down(forgotten()).await;
     run.ended(0);
@@ -185,7 +185,7 @@ async fn packages_of_a_stack_that_never_came_about_are_removed() {
 }
 
 #[tokio::test]
-async fn the_way_back_names_a_table_that_up_would_not_look_for() {
+async fn the_hint_to_adopt_names_a_table_with_an_unusual_name() {
     let mut script = left_behind("provisioner-keep-1764061200-77");
     script.resources[0].2 = "face-recognition-123456789012-eu-west-1-an";
     script.resources[1].2 = "Faces";
@@ -197,7 +197,7 @@ async fn the_way_back_names_a_table_that_up_would_not_look_for() {
 }
 
 #[tokio::test]
-async fn what_cloudformation_could_not_remove_does_not_keep_the_data() {
+async fn the_data_is_deleted_even_if_cloudformation_cannot_delete_a_resource() {
     let mut script = left_behind("provisioner-1764061200-77");
     script.resources.push(("Role", "AWS::IAM::Role", "faces-role"));
     script.roles = vec!["faces-role"];
@@ -208,7 +208,7 @@ async fn what_cloudformation_could_not_remove_does_not_keep_the_data() {
 }
 
 #[tokio::test]
-async fn what_cloudformation_could_not_remove_is_not_forgotten() {
+async fn a_resource_that_cloudformation_could_not_delete_is_reported_again() {
     let mut script = left_behind("provisioner-1764061200-77");
     script.resources = vec![("Role", "AWS::IAM::Role", "faces-role")];
     script.roles = vec!["faces-role"];
@@ -218,7 +218,7 @@ async fn what_cloudformation_could_not_remove_is_not_forgotten() {
 }
 
 #[tokio::test]
-async fn where_counting_ends_there_may_be_more() {
+async fn a_count_at_the_limit_is_shown_as_a_minimum() {
     let mut script = with_data().on("DeleteStack", vec![at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")]);
     script.rows = 123_456;
     let cloud = Cloud::start(script).await;

@@ -22,7 +22,7 @@ fn drifted() -> Script {
 }
 
 #[tokio::test]
-async fn what_stands_is_shown_and_taken_back() {
+async fn drift_is_shown_and_reverted() {
     let mut script = drifted();
     script.knows_drift = true;
     let cloud = Cloud::start(script).await;
@@ -43,7 +43,7 @@ async fn what_stands_is_shown_and_taken_back() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_cannot_is_named() {
+async fn an_endpoint_without_drift_detection_is_reported() {
     let cloud = Cloud::start(standing()).await;
     let run = provisioner(&cloud, &REVERT).await;
     run.ended(0);
@@ -51,7 +51,7 @@ async fn an_endpoint_that_cannot_is_named() {
 }
 
 #[tokio::test]
-async fn without_it_no_change_set_reverts_anything() {
+async fn change_sets_revert_drift_only_on_request() {
     let cloud = Cloud::start(drifted()).await;
     provisioner(&cloud, &["up", "--yes", "--no-smoke", "--output", "json"]).await.ended(0);
     let made = cloud.calls().into_iter().find(|call| call.name == "CreateChangeSet").expect("a change set");

@@ -51,7 +51,7 @@ async fn failed(left: bool) -> (Cloud, Run) {
 }
 
 #[tokio::test]
-async fn the_error_says_what_cloudformation_left() {
+async fn the_error_names_the_resources_that_cloudformation_left() {
     let (_, run) = failed(false).await;
     run.ended(1);
     assert!(run.error().contains("CloudFormation deleted the resources that it had created"), "{}", run.error());

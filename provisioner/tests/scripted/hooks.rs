@@ -28,7 +28,7 @@ async fn the_findings_of_a_hook_come_with_the_cause() {
 }
 
 #[tokio::test]
-async fn a_person_reads_them_below_the_cause() {
+async fn the_text_shows_the_findings_below_the_cause() {
     let script = Script::default().on("CreateStack", played("hook", "CREATE_IN_PROGRESS", "DELETE_COMPLETE"));
     let cloud = Cloud::start(told(script)).await;
     let run = provisioner(&cloud, &["up", "--yes", "--no-smoke"]).await;
@@ -37,7 +37,7 @@ async fn a_person_reads_them_below_the_cause() {
 }
 
 #[tokio::test]
-async fn an_endpoint_without_them_loses_nothing_else() {
+async fn without_hook_results_the_cause_is_still_reported() {
     let script = Script::default().on("CreateStack", played("hook", "CREATE_IN_PROGRESS", "DELETE_COMPLETE"));
     let (run, _) = up(script).await;
     run.ended(1);
@@ -45,7 +45,7 @@ async fn an_endpoint_without_them_loses_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_hook_on_the_change_set_is_asked_by_its_arn() {
+async fn the_findings_of_a_hook_on_a_change_set_are_read_by_its_arn() {
     let mut script = told(standing());
     script.change_sets.push_back(ChangeSet::Fails("The following hook(s) failed: [MyOrg::Stack::Encryption]"));
     script.hook_results = vec!["0f1e2d3c-0000-4000-8000-000000000002"];

@@ -9,7 +9,7 @@ use super::run::{Run, interrupt, start};
 use super::{UPDATE, code_change};
 
 #[tokio::test]
-async fn one_interrupt_detaches() {
+async fn one_interrupt_ends_the_program_but_not_the_operation() {
     let mut cloud = Cloud::start(Script::default().on("CreateStack", vec![at("CREATE_IN_PROGRESS")])).await;
     let child = start(&cloud, &UPDATE);
     cloud.until("DescribeStacks", 4).await;

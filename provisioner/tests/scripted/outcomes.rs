@@ -7,7 +7,7 @@ use super::run::provisioner;
 use super::{UPDATE, standing};
 
 #[tokio::test]
-async fn outputs_alone_are_an_update_too() {
+async fn a_change_of_outputs_alone_is_an_update() {
     let mut script = standing().on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")]);
     script.change_sets.push_back(ChangeSet::Changes(Vec::new()));
     let cloud = Cloud::start(script).await;
@@ -18,7 +18,7 @@ async fn outputs_alone_are_an_update_too() {
 }
 
 #[tokio::test]
-async fn a_smoke_test_without_a_stack_is_a_failed_verdict() {
+async fn a_smoke_test_without_a_stack_writes_a_failed_result() {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("verdicts");
     let _ = std::fs::remove_dir_all(&folder);
     let file = folder.join("smoke.xml");

@@ -6,7 +6,7 @@ use super::{UPDATE, code_change, standing};
 
 /// What is deployed for one processor stays on it. The package that these tests deploy is for arm64.
 #[tokio::test]
-async fn the_processor_stays_as_deployed_unless_another_is_named() {
+async fn the_deployed_architecture_is_kept_unless_another_is_requested() {
     for (named, code) in [(None, 2), (Some("--parameter=Architecture=arm64"), 0)] {
         let mut script = code_change().on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS"), at("UPDATE_COMPLETE")]);
         script.deployed = vec![("Architecture", "x86_64")];
@@ -18,7 +18,7 @@ async fn the_processor_stays_as_deployed_unless_another_is_named() {
 }
 
 #[tokio::test]
-async fn where_the_package_lies_is_not_the_users_to_say() {
+async fn the_location_of_the_package_cannot_be_set() {
     let cloud = Cloud::start(standing()).await;
     let run = provisioner(&cloud, &["plan", "--parameter=CodeKey=mine.zip", "--output=json"]).await;
     run.ended(2);
@@ -26,7 +26,7 @@ async fn where_the_package_lies_is_not_the_users_to_say() {
 }
 
 #[tokio::test]
-async fn a_parameter_out_of_range_is_refused_before_anything_is_asked() {
+async fn a_parameter_out_of_range_is_refused_before_any_request() {
     let cloud = Cloud::start(standing()).await;
     let run = provisioner(&cloud, &["up", "--yes", "--output", "json", "--parameter", "Timeout=5"]).await;
     run.ended(2);

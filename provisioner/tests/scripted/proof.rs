@@ -12,7 +12,7 @@ fn with_alarm(left: bool) -> Script {
 }
 
 #[tokio::test]
-async fn an_alarm_that_is_gone_is_proved_gone() {
+async fn down_checks_that_an_alarm_is_gone() {
     let cloud = Cloud::start(with_alarm(false)).await;
     let run = provisioner(&cloud, &["down", "--yes", "--output", "json"]).await;
     run.ended(0);
@@ -22,7 +22,7 @@ async fn an_alarm_that_is_gone_is_proved_gone() {
 }
 
 #[tokio::test]
-async fn an_alarm_that_is_left_is_named() {
+async fn down_names_an_alarm_that_is_left() {
     let cloud = Cloud::start(with_alarm(true)).await;
     let run = provisioner(&cloud, &["down", "--yes", "--output", "json"]).await;
     run.ended(1);

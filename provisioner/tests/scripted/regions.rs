@@ -24,7 +24,7 @@ fn rows(run: &Run) -> Vec<(String, Value, Value)> {
 const LIVE: [&str; 4] = ["regions", "--live", "--output", "json"];
 
 #[tokio::test]
-async fn live_regions_come_with_the_quota_of_the_account() {
+async fn live_regions_show_the_quota_of_the_account() {
     // `us-east-1` has Rekognition according to the built-in table, `mx-central-1` does not, and both refuse to tell.
     let script = quotas(vec!["eu-west-1", "eu-west-3"], vec!["us-east-1", "mx-central-1"]);
     let cloud = Cloud::start(script).await;
@@ -47,7 +47,7 @@ async fn live_regions_come_with_the_quota_of_the_account() {
 }
 
 #[tokio::test]
-async fn live_regions_are_an_error_if_no_region_may_be_asked() {
+async fn live_regions_fail_if_every_region_refuses_the_request() {
     let script =
         quotas(Vec::new(), Vec::new()).fault("ListServiceQuotas", (0, 99), (400, "AccessDeniedException", "no"));
     let cloud = Cloud::start(script).await;
@@ -57,7 +57,7 @@ async fn live_regions_are_an_error_if_no_region_may_be_asked() {
 }
 
 #[tokio::test]
-async fn a_region_that_gained_rekognition_is_used() {
+async fn a_region_that_got_rekognition_later_is_accepted() {
     let cloud = Cloud::start(quotas(vec!["eu-west-3"], Vec::new())).await;
     let run = provisioner(&cloud, &[&UPDATE[..], &["--region", "eu-west-3"]].concat()).await;
     run.ended(0);
@@ -69,7 +69,7 @@ async fn a_region_that_gained_rekognition_is_used() {
 }
 
 #[tokio::test]
-async fn a_region_without_rekognition_is_refused_and_the_error_says_who_says_so() {
+async fn a_region_without_rekognition_is_refused_with_the_source_of_the_information() {
     for (rekognition, closed, source) in [
         (vec!["eu-west-1"], vec![], "according to Service Quotas"),
         (vec![], vec!["eu-west-3"], "built-in region table"),

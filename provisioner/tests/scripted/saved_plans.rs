@@ -120,7 +120,7 @@ async fn a_plan_that_cannot_be_written_leaves_no_change_set() {
 }
 
 #[tokio::test]
-async fn with_detailed_exit_codes_every_failure_is_one() {
+async fn with_detailed_exit_codes_every_failure_exits_with_1() {
     for (arguments, script, code) in [
         (&["plan", "--detailed-exitcode"][..], code_change(), 2),
         (&["plan", "--detailed-exitcode", "-P", "Timeout=5"], code_change(), 1),

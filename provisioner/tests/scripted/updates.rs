@@ -70,7 +70,7 @@ async fn a_new_package_alone_is_an_update_that_keeps_everything_else() {
 }
 
 #[tokio::test]
-async fn any_other_difference_takes_a_change_set() {
+async fn any_other_difference_needs_a_change_set() {
     let deployed = created().await;
     let cases: [(&str, Change, &[&str]); 5] = [
         ("the template", |script| script.template = Some("Resources: {}".into()), &[]),
@@ -138,7 +138,7 @@ async fn a_role_is_sent_only_if_it_is_given() {
 }
 
 #[tokio::test]
-async fn a_creation_whose_reply_was_lost_is_joined() {
+async fn a_creation_whose_reply_was_lost_is_followed() {
     // The first attempt reached CloudFormation, but its reply was an error, so the SDK asks again.
     let script = Script { creation_reply_is_lost: true, ..Script::default() }
         .on("CreateStack", vec![at("CREATE_IN_PROGRESS"), at("CREATE_COMPLETE")]);
@@ -151,7 +151,7 @@ async fn a_creation_whose_reply_was_lost_is_joined() {
 }
 
 #[tokio::test]
-async fn an_operation_that_never_begins_is_not_a_success() {
+async fn an_accepted_operation_that_never_begins_is_an_error() {
     // The reply is fine, but the stack stays as it was: no running status, no event with the token.
     let cloud = Cloud::start(code_change().on("ExecuteChangeSet", Vec::new())).await;
     let run = provisioner(&cloud, &UPDATE).await;

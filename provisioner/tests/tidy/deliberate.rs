@@ -77,7 +77,7 @@ fn a_file_of_tests_does_not_count() {
 }
 
 #[test]
-fn an_item_of_the_parent_is_a_dependency_on_its_file_and_a_declaration_of_the_child_is_none() {
+fn an_item_of_the_parent_is_a_dependency_but_the_declaration_of_a_child_is_not() {
     let parent =
         |mod_rs| [("lib.rs", "mod a;"), ("a/mod.rs", mod_rs), ("a/child.rs", "use super::Shared;\npub fn call() {}")];
     assert!(graph(&parent("mod child; pub struct Shared;")).cycles().is_empty());
@@ -91,7 +91,7 @@ fn an_item_of_the_parent_is_a_dependency_on_its_file_and_a_declaration_of_the_ch
 }
 
 #[test]
-fn a_path_through_a_module_depends_on_the_file_that_it_ends_in_and_on_re_exports_on_the_way() {
+fn a_path_depends_on_its_last_file_and_on_the_files_that_re_export_it() {
     let files = |mod_rs, user| {
         [("lib.rs", "mod a; mod user;"), ("a/mod.rs", mod_rs), ("a/child.rs", "pub struct Child;"), ("user.rs", user)]
     };
@@ -139,7 +139,7 @@ fn a_cycle_of_three_files_is_shown_with_its_lines() {
 
 #[test]
 #[should_panic(expected = "no module declaration leads to [\"b.rs\"]")]
-fn a_file_that_is_part_of_no_module_is_reported() {
+fn a_file_that_no_module_includes_is_reported() {
     graph(&[("lib.rs", "mod a;"), ("a.rs", ""), ("b.rs", "")]);
 }
 
