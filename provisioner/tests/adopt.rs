@@ -1,4 +1,4 @@
-//! Data that outlives a stack, or was there before it: kept, taken in, emptied, and failed uploads sent again. Against the local cloud.
+//! Tests data that exists before or after a stack (kept, adopted, emptied) and `redrive`, with the local cloud.
 
 #[expect(dead_code, reason = "shared with the other tests")]
 mod support;
@@ -18,13 +18,13 @@ use provisioner::aws::Clients;
 use support::local::{HERE, Local, fixture};
 use support::{Folder, Run, provisioner, run};
 
-/// The same cloud as somebody sees it who only knows an endpoint and a key.
+/// Runs the program without `--local`, with only the endpoint and the credentials of the local cloud.
 #[track_caller]
 fn remote(local: &Local, arguments: &[&str], code: i32) -> Run {
     run(&mut local.remote(&local.endpoint(), arguments)).expect(code)
 }
 
-/// What `status` counts: objects and rows.
+/// The numbers of objects and rows in `status`.
 fn counts(status: &Run) -> (u64, u64) {
     let report = &status.of_type("status")[0]["report"];
     (report["objects"].as_u64().expect("objects"), report["rows"].as_u64().expect("rows"))
@@ -50,7 +50,7 @@ fn effects(run: &Run) -> Vec<(String, String)> {
     worse.map(|(path, effect)| (path.trim_start_matches("/Properties/").to_owned(), effect.to_owned())).collect()
 }
 
-/// The types that `down` asked for and found gone.
+/// The types of the resources that `down` proved to be gone.
 fn gone(down: &Run) -> Vec<String> {
     let proofs = down.of_type("proof");
     let mut types: Vec<String> = proofs
@@ -125,12 +125,12 @@ fn up_adopts_the_data_that_down_kept() {
 
     let plan = local.run(&["plan", "--adopt"], 0);
     assert_eq!(imports(&plan), ["Bucket", "Table"]);
-    assert!(effects(&plan).is_empty(), "what the template made loses nothing: {}", plan.stdout);
-    assert_eq!(local.run(&["status"], 1).of_type("no_stack").len(), 1, "a plan leaves nothing");
+    assert!(effects(&plan).is_empty(), "resources that the template created lose nothing: {}", plan.stdout);
+    assert_eq!(local.run(&["status"], 1).of_type("no_stack").len(), 1, "`plan` leaves no stack behind");
 
     let up = local.run(&["up", "--adopt"], 0);
     assert_eq!(up.of_type("smoke_passed").len(), 1, "{}", up.stdout);
-    assert_eq!(counts(&local.run(&["status"], 0)), (1, 2), "rows and pictures survive");
+    assert_eq!(counts(&local.run(&["status"], 0)), (1, 2), "the adopted rows and pictures are still there");
     assert_eq!(local.run(&["up", "--adopt"], 0).of_type("no_changes").len(), 1);
 
     local.run(&["down"], 0);
@@ -163,7 +163,7 @@ async fn only_existing_resources_are_adopted() {
         assert_eq!(object_by_hand(&clients, "holiday-pictures").await, bucket);
         let capacity = clients.dynamodb.describe_table().table_name("FaceData").send().await.expect("the table");
         let mode = capacity.table.and_then(|table| table.billing_mode_summary?.billing_mode);
-        assert_eq!(mode, Some(BillingMode::PayPerRequest), "as the template has it");
+        assert_eq!(mode, Some(BillingMode::PayPerRequest), "the billing mode of the template");
         let down = remote(&local, &["down", "--region", "us-east-1"], 0);
         assert_eq!(down.of_type("nothing_left").len(), 1);
     }
@@ -265,7 +265,7 @@ async fn unsuitable_resources_are_refused_and_unchanged() {
         let error = &refused.of_type("error")[0];
         assert_eq!(error["message"], message);
         assert!(!error["hints"].as_array().expect("hints").is_empty());
-        assert_eq!(local.run(&["status"], 1).of_type("no_stack").len(), 1, "nothing was made");
+        assert_eq!(local.run(&["status"], 1).of_type("no_stack").len(), 1, "no stack was created");
     }
 }
 
@@ -285,7 +285,7 @@ async fn a_versioned_bucket_is_deleted_with_all_versions() {
         clients.s3.create_multipart_upload().bucket(bucket).key(key).send().await.expect("an unfinished upload");
     }
 
-    // A failed upload, as Lambda writes it, and something else that landed there.
+    // An invocation record as Lambda writes it, and another message.
     let picture = std::fs::read(fixture("face.jpg")).expect("a picture");
     let stored = clients.s3.put_object().bucket(bucket).key("lost.jpg").body(picture.into()).send().await.expect("it");
     let event = serde_json::json!({ "Records": [{
@@ -304,10 +304,14 @@ async fn a_versioned_bucket_is_deleted_with_all_versions() {
     assert_eq!(redrive.of_type("message_kept")[0]["reason"], "not_json");
     let again = local.run(&["redrive"], 1);
     let redriven = &again.of_type("redriven")[0];
-    assert_eq!((&redriven["sent"], &redriven["kept"]), (&0.into(), &1.into()), "what was left is found again at once");
+    assert_eq!(
+        (&redriven["sent"], &redriven["kept"]),
+        (&0.into(), &1.into()),
+        "the kept message is visible again at once"
+    );
 
     while counts(&local.run(&["status"], 0)).1 == 0 {
-        tokio::task::yield_now().await; // the run itself takes long enough
+        tokio::task::yield_now().await; // each run of `status` takes long enough between two checks
     }
 
     let down = local.run(&["down"], 0);
@@ -329,7 +333,7 @@ async fn a_versioned_bucket_is_deleted_with_all_versions() {
     );
     let unasked: Vec<_> =
         down.of_type("proof_impossible").into_iter().filter(|w| w.to_string().contains("Alarm")).collect();
-    assert_eq!(unasked.len(), 4, "this emulator cannot be asked for alarms, and that is said");
+    assert_eq!(unasked.len(), 4, "the emulator does not support `DescribeAlarms`, and the program reports this");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -343,7 +347,7 @@ async fn the_emulator_lacks_drift_detection_and_redrive_needs_a_queue() {
     assert!(local.run(&["status", "--drift"], 0).of_type("drift")[0]["drifted"].as_array().is_some_and(Vec::is_empty));
     let clients = local.clients();
     let change = clients.lambda.update_function_configuration().function_name(&function).timeout(60);
-    change.send().await.expect("a change past the stack");
+    change.send().await.expect("a change outside the stack");
     let drifted = local.run(&["status", "--drift"], 1);
     let drift = &drifted.of_type("drift")[0]["drifted"][0];
     assert_eq!((&drift["logical_id"], &drift["properties"][0]["path"]), (&"Function".into(), &"/Timeout".into()));
@@ -354,12 +358,12 @@ async fn the_emulator_lacks_drift_detection_and_redrive_needs_a_queue() {
         .iter()
         .map(|kind| status.of_type(kind)[0]["region"].as_str().expect("a region").to_owned())
         .collect();
-    assert_eq!(regions, ["us-east-1", "eu-west-1"], "the worst exit code is the run's");
+    assert_eq!(regions, ["us-east-1", "eu-west-1"], "the exit code of the run is the worst one");
     let plans =
         remote(&local, &[&["plan", "--detailed-exitcode", "-P", HERE], two.as_slice()].concat(), 2).of_type("planned");
     assert_eq!(plans.len(), 2);
 
-    // Without the smoke test: this emulator gives the roles of both stacks one name, since it draws none at random.
+    // Without the smoke test, because the emulator gives the roles of both stacks the same name.
     let up = remote(&local, &[&["up", "--no-smoke", "-P", HERE, "-P", "TlsOnly=no"], two.as_slice()].concat(), 0);
     assert_eq!(up.of_type("no_changes")[0]["region"], "us-east-1");
     assert_eq!(up.of_type("operation_ended")[0]["region"], "eu-west-1");

@@ -1,4 +1,4 @@
-//! Bad input and the commands that need no cloud: each with its sentence, its hint and its exit code.
+//! Tests bad input and the commands that need no cloud: the message, the hint, and the exit code of each.
 
 #[expect(dead_code, reason = "shared with the other tests")]
 mod support;
@@ -8,13 +8,13 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use support::{Folder, elf, provisioner, run};
 
-/// Runs `provisioner` with some arguments, separated by spaces, and checks exit code and words.
+/// Runs `provisioner` with arguments separated by spaces, and checks the exit code and parts of the output.
 #[track_caller]
 fn check(arguments: &str, code: i32, words: &[&str]) {
     let home = Folder::new(&format!("cli-{}", arguments.replace(|c: char| !c.is_ascii_alphanumeric(), "-")));
     home.write("arm64", elf(183));
     home.write("x86_64", elf(62));
-    home.write("script", "#!/bin/sh\nexit 0\n# long enough to be looked at\n");
+    home.write("script", "#!/bin/sh\nexit 0\n# longer than the header of an executable\n");
     home.write("broken.yaml", "Resources: [");
     home.write("empty.yaml", "Description: nothing\n");
     run(provisioner(&home.0).args(arguments.split(' '))).expect(code).says(words);
@@ -29,7 +29,7 @@ fn names_are_checked_before_anything_else() {
         let said = format!("`{region}` is not the name of an AWS region");
         check(&format!("up --region {region} --yes"), 2, &[&said, "hint:", "provisioner regions"]);
     }
-    // A name that could be a new region's is not refused here.
+    // A name that could be the name of a new region is accepted.
     check("status --region eu-west-9", 1, &["no AWS credentials were found"]);
     check("up --yes", 2, &["no region is configured", "--region", "AWS_REGION"]);
 }
@@ -55,7 +55,7 @@ fn errors_about_credentials_and_endpoints_name_the_cause() {
     check("status --region eu-west-1", 1, &["no AWS credentials were found", "--profile", "--local"]);
     check("up --region eu-west-1 --yes --bootstrap arm64", 1, &["no AWS credentials were found"]);
     check("status --region eu-west-1 --profile nobody", 2, &["there is no profile `nobody`", "hint:", "--profile"]);
-    // Port 9 is `discard`: nothing answers there.
+    // Nothing listens on port 9 (`discard`).
     let home = Folder::new("endpoint");
     run(provisioner(&home.0)
         .args(["status", "--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9"])
@@ -146,7 +146,7 @@ fn the_local_cloud_refuses_unsupported_options() {
         .expect(2)
         .says(&["one region at a time"]);
     run(&mut local(&["up", "--local", "--profile", "x"])).expect(2).says(&["`--local`", "`--profile`"]);
-    // Where the environment names one, the command line decides; else nothing real is touched.
+    // The command line overrides the environment; otherwise `--local` wins, and no real account is used.
     run(local(&["smoke", "--local"]).env("PROVISIONER_PROFILE", "x")).expect(1).says(&["no local cloud is running"]);
     run(local(&["smoke"]).env("PROVISIONER_LOCAL", "1").env("PROVISIONER_PROFILE", "x"))
         .expect(1)

@@ -1,4 +1,5 @@
-//! Whose credentials sign a request: the real SDK client against a server on 127.0.0.1 that reads the access key from `Credential=`.
+//! Whose credentials sign a request: the real SDK client against a server on 127.0.0.1 that reads the access key from
+//! `Credential=`.
 //!
 //! `templates/judges/judge_credentials.py` compares the same choices with botocore's.
 

@@ -1,6 +1,6 @@
-//! The whole loop as a user runs it, against the local cloud: the real program, the real function, a real emulator.
+//! Tests the complete cycle as a user runs it, with the real program, the real function, and the local cloud.
 //!
-//! The first run builds the function and installs the emulator, which takes minutes; both are kept.
+//! The first run builds the function and installs the emulator, which takes minutes; later runs use them again.
 
 #[expect(dead_code, reason = "shared with the other tests")]
 mod support;
@@ -70,7 +70,7 @@ fn a_picture_becomes_rows_and_nothing_is_left() {
 
     rows_are_found_and_exported(&local);
 
-    // What a smoke test of long ago left: its picture, under the time at which it began, and the rows of it.
+    // The remains of an old smoke test: its picture, whose key has the time of the test, and the rows.
     local.run(&["detect", &fixture("two-faces.jpg"), "--prefix", "provisioner-smoke/1000/"], 0);
     let smoke = local.run(&["smoke", "--full", "--junit", &local.home.0.join("smoke.xml").to_string_lossy()], 0);
     assert_eq!(
@@ -82,13 +82,17 @@ fn a_picture_becomes_rows_and_nothing_is_left() {
 
     let status = local.run(&["status"], 0);
     let report = &status.of_type("status")[0]["report"];
-    // The two rows of the picture that was replaced stay: `EraseRows` is off.
-    assert_eq!((&report["objects"], &report["rows"]), (&3.into(), &5.into()), "the smoke test cleans up after itself");
+    // The two rows of the replaced picture stay, because `EraseRows` is off.
+    assert_eq!(
+        (&report["objects"], &report["rows"]),
+        (&3.into(), &5.into()),
+        "the smoke test deletes its picture and rows"
+    );
 
     let other = local.run(&["down", "--stack", "another"], 0);
     assert!(
         other.of_type("local_stopped").is_empty(),
-        "a name that is not there is no reason to stop the cloud of this one"
+        "`down` of a stack that does not exist does not stop the local cloud of another stack"
     );
 
     let down = local.run(&["down"], 0);
@@ -100,7 +104,7 @@ fn a_picture_becomes_rows_and_nothing_is_left() {
     local.run(&["down"], 0);
 }
 
-/// The table has the row of `face.jpg`, the two of `two-faces.jpg`, and the two of the picture that `face.jpg` was for a while.
+/// The table has one row of `face.jpg`, two of `two-faces.jpg`, and two of the earlier picture with the key `face.jpg`.
 fn rows_are_found_and_exported(local: &Local) {
     let found = local.run(&["faces", "--prefix", "two"], 0);
     assert_eq!(found.of_type("faces")[0]["rows"].as_array().map(Vec::len), Some(2), "{}", found.stdout);
@@ -147,20 +151,20 @@ fn an_update_uses_a_change_set_and_refuses_data_loss() {
     let detected = local.run(&["detect", &fixture("face.jpg")], 0);
     assert!(detected.of_type("faces")[0]["rows"][0]["ExpiresAt"].is_string(), "rows expire now: {}", detected.stdout);
     let unchanged = local.run(&["up"], 0);
-    assert_eq!(unchanged.of_type("no_changes").len(), 1, "what was set stays set");
+    assert_eq!(unchanged.of_type("no_changes").len(), 1, "parameters keep their deployed values");
     assert_eq!(
         unchanged.of_type("smoke_passed_before").len(),
         1,
-        "this very deployment has passed: {}",
+        "this deployment has already passed the smoke test: {}",
         unchanged.stdout
     );
 
-    // Another name for the table means another table: its rows would be lost.
+    // A different table name replaces the table, so its rows would be lost.
     let refused = local.run(&["up", "-P", "TableName=Others"], 4);
     assert!(refused.of_type("error")[0]["hints"][0].as_str().expect("a hint").contains("--allow-data-loss"));
     assert_eq!(local.run(&["status"], 0).of_type("status")[0]["report"]["rows"], 1);
 
-    // Data that was kept stands in the way of a new stack, and is named.
+    // Kept data blocks a new stack, and the error names it.
     local.run(&["down", "--keep-data"], 0);
     let clash = local.run(&["up", "--no-smoke"], 4);
     assert!(
@@ -170,7 +174,8 @@ fn an_update_uses_a_change_set_and_refuses_data_loss() {
     );
 }
 
-/// Everything that could lead to a real account points at traps: a server, a profile, a credential process, variables.
+/// Every setting that could lead to a real account leads to a trap: a server, a profile, a credential process,
+/// variables.
 #[test]
 fn a_local_run_cannot_reach_a_real_account() {
     let local = Local::new("isolated");
@@ -222,6 +227,6 @@ fn a_local_run_cannot_reach_a_real_account() {
     assert_eq!(up.of_type("smoke_passed").len(), 1);
     trapped(&["status"]);
     trapped(&["down"]);
-    assert_eq!(caught.load(Ordering::SeqCst), 0, "a trap was reached");
+    assert_eq!(caught.load(Ordering::SeqCst), 0, "a request reached the trap");
     assert!(!witness.exists(), "a profile was read");
 }

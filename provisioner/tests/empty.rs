@@ -1,5 +1,6 @@
-//! A bucket of 100,000 versions is emptied side by side, and a locked object is named. Against a small S3 of the test's own on 127.0.0.1,
-//! which speaks the four requests that emptying takes, as S3's API reference describes them.
+//! Tests that a bucket with 100,000 versions is emptied in parallel and that the error names a locked object.
+//!
+//! A small S3 server in this file implements the four requests that this needs, according to the API reference of S3.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -16,15 +17,15 @@ use provisioner::aws::bucket::{self, Bucket};
 use provisioner::core::invocation::Invocation;
 use tokio::net::TcpListener;
 
-/// What the S3 of the test holds, and how it behaves.
+/// The contents of the S3 server and its behavior.
 #[derive(Default)]
 struct Store {
     keys: BTreeSet<String>,
-    /// An object lock keeps this one.
+    /// The key of an object with an object lock.
     locked: Option<String>,
-    /// This one cannot be deleted at the first attempt.
+    /// The key of an object that cannot be deleted at the first attempt.
     slow: Option<String>,
-    /// The time that a request takes.
+    /// The duration of a request.
     delay: Duration,
     lists: usize,
     deletes: usize,
@@ -62,7 +63,7 @@ async fn answer(store: Shared, request: Request<Incoming>) -> Result<Response<Fu
         store.most_side_by_side = store.most_side_by_side.max(store.side_by_side);
         store.delay
     };
-    // S3 takes its time for a thousand deletions.
+    // S3 needs time for a thousand deletions.
     tokio::time::sleep(if query.contains("delete") { delay * 10 } else { delay }).await;
     let mut store = locked(&store);
     store.side_by_side -= 1;
@@ -132,8 +133,8 @@ async fn a_bucket_with_a_hundred_thousand_versions_is_emptied() {
     assert_eq!(outcome.expect("it works"), 100_000);
     let store = locked(&shared);
     assert!(store.keys.is_empty());
-    assert_eq!((store.lists, store.deletes), (100, 100), "one request a thousand, and none twice");
-    assert!(store.most_side_by_side > 2, "deletes overlap with each other and with the lists");
+    assert_eq!((store.lists, store.deletes), (100, 100), "one request per thousand versions, each sent once");
+    assert!(store.most_side_by_side > 2, "delete requests run in parallel");
     assert!(seen.is_sorted() && seen.last() == Some(&100_000), "{} steps", seen.len());
 }
 
@@ -151,5 +152,5 @@ async fn the_error_names_a_locked_object() {
     let error = empty(&shared).await.0.expect_err("it is locked");
     assert_eq!(error.message, "`000003` in bucket `pictures` is locked and cannot be deleted until the lock ends");
     assert!(error.hints[0].complete(&Invocation::default()).contains("--version-id v-000003"), "{:?}", error.hints);
-    assert_eq!(locked(&shared).keys.len(), 1, "all others are gone");
+    assert_eq!(locked(&shared).keys.len(), 1, "all other objects are deleted");
 }

@@ -1,4 +1,5 @@
-//! Pictures and events that must leave no row, through the whole local loop, each with its outcome in the function's log.
+//! Tests pictures and events that must not produce rows, with the local cloud; the function's log has the reason of
+//! each.
 
 #[expect(dead_code, reason = "shared with the other tests")]
 mod support;
@@ -18,8 +19,8 @@ fn square(side: u32) -> Vec<u8> {
     jpeg(&image::DynamicImage::new_rgb8(side, side))
 }
 
-/// The face lying on its side, with the EXIF note that says how to turn it: one big-endian TIFF directory with one entry, tag 0x0112
-/// (orientation), type SHORT, one value, 6 (clockwise).
+/// The face rotated by 90 degrees, with EXIF data that says how to rotate it back: one big-endian TIFF directory with
+/// one entry, tag 0x0112 (orientation), type SHORT, one value, 6 (clockwise).
 fn turned(face: &[u8]) -> Vec<u8> {
     let lying = jpeg(&image::load_from_memory(face).expect("a picture").rotate270());
     let exif: &[u8] = b"\xff\xe1\x00\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
@@ -37,7 +38,7 @@ fn unusable_pictures_produce_no_rows_and_log_the_reason() {
         ("79.jpg", square(79), Some("unusable")),
         ("80.jpg", square(80), Some("no_face")),
         ("animation.gif", b"GIF89a\x50\x00\x50\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff;".to_vec(), Some("unusable")),
-        // Not hard for who reads the note.
+        // This one has a face if EXIF data is respected.
         ("turned.jpg", turned(&face), None),
     ];
     for (name, bytes, outcome) in cases {
@@ -59,7 +60,7 @@ fn unusable_pictures_produce_no_rows_and_log_the_reason() {
     }
 }
 
-/// The lines that the function logged for one invocation, those that say how a record ended.
+/// The lines in the log of one invocation that have the outcome of a record.
 fn outcomes(tail: &str) -> Vec<Value> {
     let log = base64_simd::STANDARD.decode_to_vec(tail).expect("base64");
     let lines = String::from_utf8_lossy(&log).into_owned();

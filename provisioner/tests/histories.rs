@@ -1,9 +1,9 @@
-//! Recorded histories of failures, judged as a table: each file says what a user must be told.
+//! Tests the diagnosis of recorded failures.
 
 use provisioner::core::diagnosis::{Kind, StackEvent, diagnose};
 use serde::Deserialize;
 
-/// Each file under `tests/histories/` is one failure as AWS tells it, with what a user must be told about it.
+/// Each file in `tests/histories/` has the events of a failure and the expected diagnosis.
 #[test]
 fn recorded_histories_are_diagnosed() {
     #[derive(Deserialize)]

@@ -1,7 +1,7 @@
-//! What each command really asks of AWS, against the policy that `provisioner policy` prints for it.
+//! Compares the requests that each command sends with the policy that `provisioner policy` prints for it.
 //!
-//! The commands run against the local cloud, which refuses nobody anything; an endpoint before it notes every call. Which action a call needs
-//! is the Service Authorization Reference's word, written down here a second time.
+//! The commands use the local cloud, which allows everything; a proxy in front of it records every request. The actions
+//! that a request needs are from the Service Authorization Reference, independently of the policy's code.
 
 #[expect(dead_code, reason = "shared with the other tests")]
 mod support;
@@ -22,12 +22,12 @@ use support::local::{ACCOUNT, HERE, Local, fixture};
 use support::run;
 use tokio::net::TcpListener;
 
-/// An action and, for S3, what it is done to: with other services the names are the emulator's own.
+/// An action and, for S3, its resource. For other services, the names in the emulator differ from those in AWS.
 type Need = (String, Option<String>);
 
 type Needs = Arc<Mutex<BTreeSet<Need>>>;
 
-/// An endpoint that notes what each call needs.
+/// Starts a proxy that records the actions that each request needs.
 async fn noting(behind: String) -> (String, Needs) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -38,7 +38,7 @@ async fn noting(behind: String) -> (String, Needs) {
             let (behind, noted) = (behind.clone(), Arc::clone(&noted));
             tokio::spawn(async move {
                 let service = service_fn(|request| answer(behind.clone(), Arc::clone(&noted), request));
-                // A connection that breaks concerns nobody but its client.
+                // A broken connection is an error of the client, which reports it.
                 let _ = server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
         }
@@ -53,7 +53,7 @@ async fn answer(behind: String, noted: Needs, request: Request<Incoming>) -> Res
     Ok(hand_on(&behind, head, body).await.expect("the local cloud answers"))
 }
 
-/// What a call needs; nothing for the one that everybody may make.
+/// The actions that a request needs; `GetCallerIdentity` needs none.
 fn needs(head: &Parts, body: &[u8]) -> Vec<Need> {
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // "AWS4-HMAC-SHA256 Credential=KEY/DAY/REGION/SERVICE/aws4_request, …"
@@ -96,7 +96,7 @@ fn s3(head: &Parts, body: &str) -> Vec<Need> {
         ("PUT", false) => &["PutObject"],
         other => panic!("what does {other:?} with {query} need?"),
     };
-    // The keys of a deletion are in its body; any stands for all.
+    // The keys of a deletion are in the body; one of them represents all.
     let keyed = !key.is_empty() || asks("delete");
     let resource = format!("arn:aws:s3:::{bucket}{}", if keyed { "/a" } else { "" });
     actions.iter().map(|action| (format!("s3:{action}"), Some(resource.clone()))).collect()
@@ -115,7 +115,7 @@ fn lambda(head: &Parts) -> &'static str {
     }
 }
 
-/// Whether a pattern of IAM's covers a text.
+/// Whether an IAM pattern matches a text.
 fn covers(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -173,7 +173,7 @@ async fn every_command_works_with_its_own_policy() {
         }
         let noted = std::mem::take(&mut *needs.lock().expect("no panic"));
         assert!(noted.len() >= 4, "{purposes:?} asked for {noted:?} only");
-        // What CloudFormation does never passes here, so the policy of a deployer with a service role must suffice as well.
+        // CloudFormation's own requests do not use the proxy, so the policy for a service role must suffice, too.
         for (service_role, path) in [(None, ""), (Some("arn:aws:iam::000000000000:role/cloudformation"), "/deployer")] {
             let granted: Vec<_> = purposes
                 .iter()

@@ -1,6 +1,6 @@
-//! The real `provisioner` against a scripted CloudFormation: what emulators do not play.
+//! Tests the real program with a scripted CloudFormation, in situations that emulators do not support.
 //!
-//! Nothing here waits by a clock: the script counts polls, and the deployer polls every few milliseconds.
+//! No test depends on a clock: the script counts polls, and the program polls every few milliseconds.
 
 #[path = "scripted/account.rs"]
 mod account;
@@ -60,7 +60,7 @@ fn code_change() -> Script {
     script
 }
 
-/// The frames of a recorded history: under way, then over.
+/// The frames of a recorded history: first the operation in progress, then its end.
 fn played(history: &str, running: &'static str, end: &'static str) -> Vec<Frame> {
     let path = format!("{}/tests/histories/{history}.json", env!("CARGO_MANIFEST_DIR"));
     let recorded: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("a history")).expect("JSON");
@@ -204,7 +204,7 @@ async fn early_validation_names_the_property() {
         "{}",
         run.error()
     );
-    assert_eq!(cloud.count("DeleteChangeSet"), 1, "the failed change set is removed");
+    assert_eq!(cloud.count("DeleteChangeSet"), 1, "the failed change set is deleted");
 }
 
 #[tokio::test]
@@ -266,7 +266,7 @@ async fn plan_reports_changes_by_its_exit_code_and_deletes_abandoned_change_sets
         .filter(|call| call.name == "DeleteChangeSet")
         .map(|call| call.parameters["ChangeSetName"].clone())
         .collect();
-    assert_eq!(swept.len(), 2, "the stale one and its own: {swept:?}");
+    assert_eq!(swept.len(), 2, "the abandoned change set and its own: {swept:?}");
     assert_eq!(swept[0], "arn:provisioner-1");
     assert_eq!(cloud.count("ExecuteChangeSet"), 0);
     let cloud = Cloud::start(standing()).await;
@@ -403,7 +403,7 @@ async fn a_failed_rollback_is_continued_without_the_failed_resources_and_then_by
     assert_eq!(tries.len(), 3);
     assert!(!tries[0].parameters.contains_key("ResourcesToSkip.member.1"));
     assert_eq!(tries[1].parameters["ResourcesToSkip.member.1"], "Function");
-    assert!(!tries[1].parameters.contains_key("ResourcesToSkip.member.2"), "what was cancelled cannot be skipped");
+    assert!(!tries[1].parameters.contains_key("ResourcesToSkip.member.2"), "a cancelled resource cannot be skipped");
     assert_eq!(tries[2].parameters["ForceRollback"], "true");
 }
 
@@ -492,7 +492,7 @@ async fn refused_requests_have_their_own_exit_codes_and_hints() {
             "cloudformation:DescribeStacks",
         ),
         (
-            "credentials expire in the middle",
+            "credentials expire during the update",
             code_change()
                 .on("ExecuteChangeSet", vec![at("UPDATE_IN_PROGRESS")])
                 .fault("DescribeStacks", (2, 99), (403, "ExpiredToken", "The security token included in the request is expired")),

@@ -1,6 +1,6 @@
-//! What became of the uploads: which have their rows, and which wait in the failure queue.
+//! Counts the uploads that have their rows and those that are in the failure queue.
 //!
-//! Invariant: it asks table and queue themselves, and leaves both as they were.
+//! Invariant: it reads the table and the queue and changes neither.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::Message;
 use provisioner::aws::Clients;
 use serde_json::Value;
 
-/// Longer than a look at the whole queue takes: no message is seen twice.
+/// Longer than reading the whole queue takes, so no message is received twice.
 const HIDDEN_SECONDS: i32 = 300;
 
 /// The uploads under one prefix.
@@ -26,15 +26,15 @@ impl Census {
         Self { stored: stored(clients, table).await, queued: queued(clients, queue).await }
     }
 
-    /// How many records were written for `condition`.
+    /// The number of records with this condition.
     pub(crate) fn given_up_for(&self, condition: &str) -> usize {
         self.queued.values().filter(|record| record["requestContext"]["condition"] == condition).count()
     }
 
-    /// Checks that each of `uploads` is in the table or in the queue, none in both, and nothing else in either.
+    /// Checks that each upload is either in the table or in the queue, and that there is nothing else in them.
     ///
-    /// Only a doubtful one may be in both: the function cannot know whether the row was written whose writing its time cut short, so it
-    /// reports a failure, and `redrive` writes the same row again.
+    /// Only a doubtful upload may be in both: if the time-out interrupts a write, the function cannot know whether the
+    /// row was written, so the invocation fails, and `redrive` writes the same row again.
     pub(crate) fn accounts_for(&self, uploads: &BTreeSet<String>, doubtful: &BTreeSet<String>) {
         let found: BTreeSet<String> = self.stored.iter().chain(self.queued.keys()).cloned().collect();
         let lost: Vec<_> = uploads.difference(&found).collect();
@@ -46,7 +46,7 @@ impl Census {
     }
 }
 
-/// The key that an event is about. The keys of these tests have nothing to decode but spaces.
+/// The key in an event. In these tests, only spaces are encoded.
 pub(crate) fn key(event: &Value) -> String {
     event["Records"][0]["s3"]["object"]["key"].as_str().expect("a key").replace('+', " ")
 }
@@ -70,7 +70,7 @@ async fn queued(clients: &Clients, queue: &str) -> BTreeMap<String, Value> {
     let mut messages: Vec<Message> = Vec::new();
     loop {
         let request = clients.sqs.receive_message().queue_url(queue).max_number_of_messages(10);
-        let reply = request.visibility_timeout(HIDDEN_SECONDS).send().await.expect("the queue can be read");
+        let reply = request.visibility_timeout(HIDDEN_SECONDS).send().await.expect("messages");
         let Some(received) = reply.messages.filter(|received| !received.is_empty()) else { break };
         messages.extend(received);
     }
@@ -78,7 +78,7 @@ async fn queued(clients: &Clients, queue: &str) -> BTreeMap<String, Value> {
     for message in messages {
         let receipt = message.receipt_handle.expect("a receipt");
         let request = clients.sqs.change_message_visibility().queue_url(queue).receipt_handle(receipt);
-        request.visibility_timeout(0).send().await.expect("the queue shows it again");
+        request.visibility_timeout(0).send().await.expect("the message is visible again");
         let record: Value = serde_json::from_str(&message.body.expect("a body")).expect("a record");
         let before = records.insert(key(&record["requestPayload"]), record.clone());
         assert!(before.is_none(), "two records of one upload: {record}");

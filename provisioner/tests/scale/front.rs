@@ -1,7 +1,7 @@
-//! An endpoint before the local cloud: it hands on every request, and is S3's notification and Lambda's `Invoke` for the test.
+//! A proxy in front of the local cloud. It forwards requests and implements S3's notification and Lambda's `Invoke`.
 //!
-//! Invariant: an event is given to Lambda before the reply to the request that caused it, so that whoever waits for the replies has
-//! all events.
+//! Invariant: an event is accepted before the reply to the request that caused it, so that after the last reply there
+//! are no further events.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use super::lambda::Lambda;
 use crate::support::forward::hand_on;
 
-/// Where the requests go.
+/// The servers that requests are forwarded to.
 #[derive(Clone, Debug)]
 pub(crate) struct Behind {
     /// Host and port of the emulator.
@@ -33,7 +33,7 @@ pub(crate) struct Behind {
     pub(crate) bucket: String,
 }
 
-/// The endpoint, which serves as long as the test's runtime.
+/// The proxy, which runs as long as the test's runtime.
 #[derive(Debug)]
 pub(crate) struct Front {
     pub(crate) url: String,
@@ -60,7 +60,7 @@ impl Front {
                 let state = Arc::clone(&serving);
                 tokio::spawn(async move {
                     let service = service_fn(|request| answer(Arc::clone(&state), request));
-                    // A connection that breaks concerns nobody but its client.
+                    // A broken connection is an error of the client, which reports it.
                     let _ = server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
                 });
             }
@@ -68,7 +68,7 @@ impl Front {
         Self { url, state }
     }
 
-    /// `DetectFaces` requests that were served and that were throttled since the last call.
+    /// The numbers of successful and throttled `DetectFaces` requests since the last call.
     pub(crate) fn take_counts(&self) -> (u64, u64) {
         (self.state.detected.swap(0, Ordering::Relaxed), self.state.throttled.swap(0, Ordering::Relaxed))
     }
@@ -89,14 +89,14 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Reply, 
     let behind = if detects { &state.behind.rekognition } else { &state.behind.emulator };
     let size = body.len();
     let Ok(reply) = hand_on(behind, head.clone(), body).await else {
-        // Every SDK tries again after this one.
+        // Every SDK retries after this error.
         return Ok(plain(StatusCode::BAD_GATEWAY));
     };
     if detects {
         match header(reply.headers(), "x-amzn-errortype") {
             None => state.detected.fetch_add(1, Ordering::Relaxed),
             Some("ProvisionedThroughputExceededException") => state.throttled.fetch_add(1, Ordering::Relaxed),
-            Some(other) => panic!("Rekognition says {other}, which no picture of this test deserves"),
+            Some(other) => panic!("unexpected error {other} from Rekognition"),
         };
     }
     if let Some(event) = notification(&state, &head, size, &reply) {
@@ -115,16 +115,16 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// What S3 tells Lambda of an upload into the bucket.
+/// S3's notification of an upload to the bucket.
 fn notification(state: &State, head: &Parts, size: usize, reply: &Reply) -> Option<Value> {
     let Behind { bucket, region, .. } = &state.behind;
     let path = head.uri.path().strip_prefix(&format!("/{bucket}/"))?;
     if head.method != Method::PUT || !reply.status().is_success() {
         return None;
     }
-    // S3 encodes a key as a form does; the path differs from that only in its spaces.
+    // S3 form-encodes keys in events; the encoding of the path differs only for spaces.
     let key = path.replace("%20", "+");
-    let tag = header(reply.headers(), "etag").expect("S3 tells the entity tag").trim_matches('"');
+    let tag = header(reply.headers(), "etag").expect("an entity tag").trim_matches('"');
     let number = state.uploads.fetch_add(1, Ordering::Relaxed);
     let time = DateTime::from(SystemTime::now()).fmt(Format::DateTime).expect("a time of this century");
     Some(json!({ "Records": [{

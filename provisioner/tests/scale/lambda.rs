@@ -1,9 +1,9 @@
-//! Lambda's queue of asynchronous events, which the emulator lacks: it keeps no event, tries none again and knows no destination.
+//! Lambda's queue of asynchronous events. The emulator does not queue events, retry them, or support a destination.
 //!
-//! Invariant: an event that was taken ends in exactly one way, with an invocation that succeeded or with a record in the failure
-//! queue. The rules are those of the Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous invocation" and
-//! "Capturing records of Lambda asynchronous invocations". What the guide leaves open is decided here and says so. Only the waits of
-//! the queue are shortened by [`Rules::hurry`]; the function has its whole time.
+//! Invariant: an accepted event ends in exactly one way: with a successful invocation or with a record in the failure
+//! queue. The rules are those of the Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous
+//! invocation" and "Capturing records of Lambda asynchronous invocations"; comments mark what the guide does not
+//! specify. [`Rules::hurry`] shortens only the waits of the queue, not the time of the function.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -16,43 +16,43 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::census::key;
-use super::copies::{Copy, Program, Said};
+use super::environments::{Environment, Program, Said};
 
-/// The waits before the second and the third attempt of an event that the function failed.
+/// The waits before the second and the third attempt after a failed invocation.
 const AFTER_ERROR: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
-/// The first and the longest wait of an event that found no free copy; it doubles between them.
+/// The first and the longest wait of a throttled event; the waits double in between.
 const AFTER_THROTTLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
 
-/// What the stack says of the function and its events.
+/// The stack's settings of the function and its events.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) program: Program,
-    /// Most copies at once.
-    pub(crate) copies: usize,
+    /// Maximum number of concurrent executions.
+    pub(crate) concurrency: usize,
     /// `MaximumRetryAttempts`
     pub(crate) retries: usize,
     /// `MaximumEventAgeInSeconds`
     pub(crate) max_age: Duration,
-    /// The destination of what is given up.
+    /// The destination of records of failed events.
     pub(crate) queue_url: String,
-    /// The queue's waits and ages are divided by this.
+    /// The divisor of the queue's waits and ages.
     pub(crate) hurry: u32,
 }
 
-/// What happened in a run.
-#[derive(Clone, Copy, Debug, Default)]
+/// The counts of a run.
+#[derive(Clone, Environment, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) taken: u64,
     pub(crate) invocations: u64,
     pub(crate) errors: u64,
-    /// Attempts that found no free copy.
+    /// Throttled attempts.
     pub(crate) throttles: u64,
     pub(crate) given_up: u64,
-    /// Most copies that were at work at once.
-    pub(crate) most_copies: usize,
+    /// Largest number of concurrent executions.
+    pub(crate) max_concurrency: usize,
 }
 
-/// The queue and the copies that it feeds.
+/// The queue and the execution environments.
 #[derive(Clone, Debug)]
 pub(crate) struct Lambda(Arc<State>);
 
@@ -60,9 +60,9 @@ pub(crate) struct Lambda(Arc<State>);
 struct State {
     sqs: aws_sdk_sqs::Client,
     rules: Mutex<Arc<Rules>>,
-    copies: Mutex<Copies>,
+    environments: Mutex<Environments>,
     tally: Mutex<Tally>,
-    /// How many events have not ended yet.
+    /// The number of events that have not ended.
     open: watch::Sender<usize>,
     ids: AtomicU64,
     spreads: AtomicU32,
@@ -70,13 +70,13 @@ struct State {
 }
 
 #[derive(Debug, Default)]
-struct Copies {
-    free: Vec<Copy>,
+struct Environments {
+    free: Vec<Environment>,
     at_work: usize,
 }
 
-/// Why an event was given up.
-#[derive(Clone, Copy, Debug)]
+/// The reason for a record in the failure queue.
+#[derive(Clone, Environment, Debug)]
 enum Condition {
     RetriesExhausted,
     EventAgeExceeded,
@@ -96,7 +96,7 @@ impl Lambda {
         Self(Arc::new(State {
             sqs,
             rules: Mutex::new(Arc::new(rules)),
-            copies: Mutex::default(),
+            environments: Mutex::default(),
             tally: Mutex::default(),
             open: watch::Sender::new(0),
             ids: AtomicU64::new(0),
@@ -105,15 +105,15 @@ impl Lambda {
         }))
     }
 
-    /// Goes on by other rules, with other copies. Only between two runs: no copy may be at work.
+    /// Changes the rules and discards all environments. Only allowed between two runs, when no environment is busy.
     pub(crate) fn change(&self, rules: Rules) {
-        let mut copies = lock(&self.0.copies);
-        assert_eq!(copies.at_work, 0, "the copies of the old rules must have ended");
-        copies.free.clear();
+        let mut environments = lock(&self.0.environments);
+        assert_eq!(environments.at_work, 0, "no environment may be busy");
+        environments.free.clear();
         *lock(&self.0.rules) = Arc::new(rules);
     }
 
-    /// Takes an event over, as from S3 or from `Invoke` with the type `Event`.
+    /// Accepts an event, as from S3 or from `Invoke` with the type `Event`.
     pub(crate) fn take(&self, event: Value) {
         self.0.open.send_modify(|open| *open += 1);
         lock(&self.0.tally).taken += 1;
@@ -124,17 +124,18 @@ impl Lambda {
         });
     }
 
-    /// Returns once every event that was taken has ended.
+    /// Waits until all accepted events have ended.
     pub(crate) async fn settle(&self) {
-        self.0.open.subscribe().wait_for(|open| *open == 0).await.expect("the queue is still there");
+        self.0.open.subscribe().wait_for(|open| *open == 0).await.expect("the sender exists");
     }
 
-    /// What happened since the last call.
+    /// The counts since the last call.
     pub(crate) fn take_tally(&self) -> Tally {
         std::mem::take(&mut lock(&self.0.tally))
     }
 
-    /// The keys of uploads that may have their rows although an invocation failed: its time ended while `DynamoDB` was writing.
+    /// The keys of uploads that may have rows although the invocation failed, because it ended during a write to
+    /// DynamoDB.
     pub(crate) fn doubtful(&self) -> BTreeSet<String> {
         lock(&self.0.doubtful).clone()
     }
@@ -170,19 +171,19 @@ impl Lambda {
         if !self.claim(rules) {
             return Attempt::Throttled;
         }
-        let free = lock(&self.0.copies).free.pop();
-        let mut copy = match free {
-            Some(copy) => copy,
-            None => Copy::start(&rules.program).await,
+        let free = lock(&self.0.environments).free.pop();
+        let mut environment = match free {
+            Some(environment) => environment,
+            None => Environment::start(&rules.program).await,
         };
         delivery.attempts += 1;
-        let said = copy.invoke(&delivery.id, &delivery.text, rules.program.timeout).await;
-        let mut copies = lock(&self.0.copies);
-        copies.at_work -= 1;
-        if copy.is_alive() {
-            copies.free.push(copy);
+        let said = environment.invoke(&delivery.id, &delivery.text, rules.program.timeout).await;
+        let mut environments = lock(&self.0.environments);
+        environments.at_work -= 1;
+        if environment.is_alive() {
+            environments.free.push(environment);
         }
-        drop(copies);
+        drop(environments);
         match said {
             Said::Response => Attempt::Succeeded,
             Said::Error(document) => {
@@ -196,32 +197,32 @@ impl Lambda {
         }
     }
 
-    /// Whether one more copy may work now; if so, it counts as one that does.
+    /// Reserves a concurrent execution; false if the limit is reached.
     fn claim(&self, rules: &Rules) -> bool {
-        let mut copies = lock(&self.0.copies);
+        let mut environments = lock(&self.0.environments);
         let mut tally = lock(&self.0.tally);
-        if copies.at_work >= rules.copies {
+        if environments.at_work >= rules.concurrency {
             tally.throttles += 1;
             return false;
         }
-        copies.at_work += 1;
+        environments.at_work += 1;
         tally.invocations += 1;
-        tally.most_copies = tally.most_copies.max(copies.at_work);
+        tally.max_concurrency = tally.max_concurrency.max(environments.at_work);
         true
     }
 
-    /// How long an event waits that found no free copy. The guide does not say how Lambda keeps those that were turned away together from
-    /// coming back together; here each wait is between half of the documented one and the whole.
+    /// The wait of a throttled event. The guide does not say how Lambda spreads events that were throttled together;
+    /// here, each wait is between one half and the whole of the documented one.
     fn spread(&self, throttles: u32) -> Duration {
         let (first, longest) = AFTER_THROTTLE;
         let whole = first.saturating_mul(2_u32.saturating_pow(throttles - 1)).min(longest);
-        // The fractions of multiples of the golden ratio, which fill the half evenly.
+        // The fractional parts of multiples of the golden ratio are distributed evenly.
         let number = self.0.spreads.fetch_add(1, Ordering::Relaxed);
         let fraction = number.wrapping_mul(0x9e37_79b9) >> 16;
         whole / 2 + whole / 2 * fraction / 0x1_0000
     }
 
-    /// Puts Lambda's invocation record into the failure queue.
+    /// Sends an invocation record to the failure queue.
     async fn give_up(&self, rules: &Rules, delivery: &Delivery, condition: Condition) {
         let mut record = json!({
             "version": "1.0",
@@ -240,18 +241,19 @@ impl Lambda {
             record["responsePayload"] = error.clone();
         }
         let sent = self.0.sqs.send_message().queue_url(&rules.queue_url).message_body(record.to_string()).send().await;
-        sent.expect("the failure queue takes a record");
+        sent.expect("the failure queue accepts a record");
         lock(&self.0.tally).given_up += 1;
     }
 }
 
-/// Whether the function's report of a failure says that it happened while rows were written.
+/// Whether the function's error says that it happened while rows were written.
 fn ended_writing(document: &Value) -> bool {
     let report = document["errorMessage"].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
     report.is_some_and(|report| report["body"]["records"][0]["step"] == "store")
 }
 
-/// One event that has not ended. A delivery that panics ends too: its upload is then neither in the table nor in the queue.
+/// An event that has not ended. It also ends if its delivery panics; then its upload is neither in the table nor in the
+/// queue.
 struct Open<'a>(&'a watch::Sender<usize>);
 
 impl Drop for Open<'_> {

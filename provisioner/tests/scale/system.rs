@@ -1,6 +1,6 @@
-//! The system under test: a local cloud with a Rekognition quota, the deployed stack, and Lambda's queue before it.
+//! The system under test: a local cloud with a quota of Rekognition, the deployed stack, and Lambda's queue.
 //!
-//! Invariant: what the queue follows is read from the deployed stack, never from what the test asked for.
+//! Invariant: the queue's rules are read from the deployed stack, never from the test's own parameters.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::census::Census;
-use super::copies::Program;
+use super::environments::Program;
 use super::front::{Behind, Front};
 use super::lambda::{Lambda, Rules};
 use super::support::local::{ACCOUNT, Local, clients_at, fixture};
@@ -25,22 +25,22 @@ use super::support::run;
 const SECRET: &str = "test";
 const REGION: &str = "us-east-1";
 const STACK: &str = "face-recognition";
-/// What the emulator itself would start the function for: nothing that is uploaded here.
+/// The prefix of keys for which the emulator itself starts the function; the test uses other keys.
 const ELSEWHERE: &str = "KeyPrefix=nothing/is/uploaded/here/";
-/// Pixels on each side of the picture.
+/// Width and height of the picture in pixels.
 const SIDE: u32 = 256;
-/// Uploads that are on their way at once.
+/// Maximum number of parallel uploads.
 const SIDE_BY_SIDE: usize = 64;
 
-/// How large a run is.
+/// The size of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
     pub(crate) uploads: usize,
-    /// `DetectFaces` requests a second.
+    /// `DetectFaces` requests per second.
     pub(crate) quota: u32,
-    /// Copies at once where the stack sets no limit: Lambda would start a thousand.
-    pub(crate) copies: usize,
-    /// What Lambda's waits are divided by.
+    /// Maximum concurrent executions if the stack does not set a limit. In Lambda it would be a thousand.
+    pub(crate) concurrency: usize,
+    /// The divisor of Lambda's waits.
     pub(crate) hurry: u32,
     /// `MaximumRetryAttempts`
     pub(crate) retries: u32,
@@ -58,7 +58,7 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// Starts a local cloud and deploys the stack, with `parameters` beside those that every test here needs.
+    /// Starts a local cloud and deploys the stack with these parameters and those that every test here needs.
     pub(crate) async fn start(name: &str, size: Size, parameters: &[&str]) -> Self {
         let local = Local::new(name);
         run(&mut local.command(&["local", "start", "--rekognition-quota", &size.quota.to_string()])).expect(0);
@@ -80,13 +80,13 @@ impl System {
         Self { lambda, front, uploads: BTreeSet::new(), size, local, clients, outputs }
     }
 
-    /// Deploys with other parameters, as a user does, and lets the queue go on by them.
+    /// Deploys other parameters, and applies them to the queue.
     pub(crate) async fn change(&self, parameters: &[&str]) {
         let executable = deploy(&self.local, parameters);
         self.lambda.change(read(&self.clients, executable, &self.front.url, self.size).await.0);
     }
 
-    /// Uploads the picture under as many keys as the run has, as fast as S3 takes them.
+    /// Uploads the picture under one key per upload, as fast as S3 accepts them.
     pub(crate) async fn upload(&mut self, folder: &str) {
         let picture = picture();
         let slots = Arc::new(Semaphore::new(SIDE_BY_SIDE));
@@ -96,15 +96,15 @@ impl System {
             let request = self.clients.s3.put_object().bucket(&self.outputs["BucketName"]).key(&key);
             let (request, slots) = (request.body(ByteStream::from(picture.clone())), Arc::clone(&slots));
             requests.spawn(async move {
-                let _slot = slots.acquire().await.expect("it is never closed");
-                request.send().await.expect("S3 takes a picture");
+                let _slot = slots.acquire().await.expect("the semaphore is never closed");
+                request.send().await.expect("S3 accepts a picture");
             });
             self.uploads.insert(key);
         }
         requests.join_all().await;
     }
 
-    /// Runs `provisioner redrive`, waits until all that it sent has ended, and returns how many that were.
+    /// Runs `provisioner redrive`, waits until all events that it sent have ended, and returns their number.
     pub(crate) async fn redrive(&self) -> usize {
         let mut command = self.local.remote(&self.front.url, &["redrive", "--region", REGION]);
         let said = tokio::task::spawn_blocking(move || run(&mut command).expect(0)).await.expect("it does not panic");
@@ -118,8 +118,8 @@ impl System {
     }
 }
 
-/// A face small enough to be found in a few hundredths of a second: Rekognition's quota must be what holds the uploads up, not the
-/// time that the local cloud's detector takes.
+/// A small picture, in which the local cloud finds the face within a few hundredths of a second, so that the quota
+/// limits the throughput and not the detector.
 fn picture() -> Bytes {
     let face = image::open(fixture("face.jpg")).expect("a fixture").thumbnail(SIDE, SIDE);
     let mut bytes = Cursor::new(Vec::new());
@@ -130,22 +130,22 @@ fn picture() -> Bytes {
 /// Runs `up`, and returns the executable that it deployed.
 fn deploy(local: &Local, parameters: &[&str]) -> PathBuf {
     let parameters = parameters.iter().flat_map(|parameter| ["-P", parameter]);
-    // Hundreds of copies run at once, so this is the function as it is deployed.
+    // Hundreds of processes run at a time, so this uses the optimized build that is deployed to AWS.
     let arguments: Vec<_> = ["up", "--no-smoke", "--cargo-profile", "lambda"].into_iter().chain(parameters).collect();
     let said = local.run(&arguments, 0);
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout");
     checkout.join(said.of_type("packaged")[0]["source"].as_str().expect("a path"))
 }
 
-/// The rules that the stack sets, with its outputs.
+/// Reads the queue's rules and the stack's outputs from the deployed stack.
 async fn read(clients: &Clients, executable: PathBuf, url: &str, size: Size) -> (Rules, BTreeMap<String, String>) {
     let stack = stack::describe(&clients.cloudformation, STACK).await.expect("a reply").expect("the stack");
     let name = &stack.outputs["FunctionName"];
     let function = clients.lambda.get_function_configuration().function_name(name).send().await.expect("the function");
     let number = |name: &str| stack.parameters[name].parse::<i64>().expect("a number");
-    let seconds = |number: i64| Duration::from_secs(number.try_into().expect("no negative time"));
+    let seconds = |number: i64| Duration::from_secs(number.try_into().expect("a positive time"));
     let own = function.environment.and_then(|environment| environment.variables).expect("its variables");
-    let environment = [
+    let variables = [
         ("AWS_LAMBDA_FUNCTION_NAME", name.as_str()),
         ("AWS_REGION", REGION),
         ("AWS_ACCESS_KEY_ID", ACCOUNT),
@@ -153,17 +153,17 @@ async fn read(clients: &Clients, executable: PathBuf, url: &str, size: Size) -> 
         ("AWS_ENDPOINT_URL", url),
         ("AWS_ENDPOINT_URL_REKOGNITION", url),
     ];
-    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().chain(own);
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().chain(own);
     let rules = Rules {
         program: Program {
             path: executable,
-            environment: environment.collect(),
+            variables: variables.collect(),
             arn: function.function_arn.expect("its ARN"),
             timeout: seconds(function.timeout.expect("its timeout").into()),
         },
-        // No number but the timeout is asked of the emulator's Lambda, which drops the reservation and cannot tell the others.
-        copies: number("ReservedConcurrency").try_into().unwrap_or(size.copies),
-        retries: number("MaximumRetryAttempts").try_into().expect("no negative number"),
+        // The emulator's Lambda knows only the time-out; the other numbers are those of the stack's parameters.
+        concurrency: number("ReservedConcurrency").try_into().unwrap_or(size.concurrency),
+        retries: number("MaximumRetryAttempts").try_into().expect("a positive number"),
         max_age: seconds(number("MaximumEventAge")),
         queue_url: stack.outputs["FailureQueueUrl"].clone(),
         hurry: size.hurry,
@@ -171,14 +171,14 @@ async fn read(clients: &Clients, executable: PathBuf, url: &str, size: Size) -> 
     (rules, stack.outputs)
 }
 
-/// Where Rekognition listens, as `local env` says it.
+/// The endpoint of Rekognition, from `local env`.
 fn rekognition(local: &Local) -> String {
     let said = run(&mut local.command(&["local", "env"])).expect(0);
     let text = said.of_type("document")[0]["text"].as_str().expect("the variables").to_owned();
     let value = text.lines().find_map(|line| line.strip_prefix("export AWS_ENDPOINT_URL_REKOGNITION='"));
-    value.expect("it is among them").trim_end_matches('\'').to_owned()
+    value.expect("the endpoint's variable").trim_end_matches('\'').to_owned()
 }
 
 fn authority(url: &str) -> String {
-    url.strip_prefix("http://").expect("a local cloud is plain HTTP").to_owned()
+    url.strip_prefix("http://").expect("the local cloud uses HTTP").to_owned()
 }

@@ -1,4 +1,4 @@
-//! What the account's quotas decide.
+//! Tests the effects of the account's quotas.
 
 use super::UPDATE;
 use super::cloud::{Cloud, Script, at};

@@ -11,7 +11,8 @@ const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/1";
 
 const TABLE_KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/9";
 
-/// A bucket with a KMS key, a lifecycle rule, a notification and a grant, and a table with capacity, expiry and backups.
+/// A bucket with a KMS key, a lifecycle rule, a notification and a grant, and a table with capacity, expiry and
+/// backups.
 fn with_history() -> Script {
     let mut script = Script::default()
         .on("ExecuteChangeSet", vec![at("CREATE_IN_PROGRESS"), at("CREATE_COMPLETE")])

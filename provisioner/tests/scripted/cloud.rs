@@ -1,6 +1,7 @@
-//! A scripted CloudFormation (with as much of STS, S3, DynamoDB, IAM, Lambda and Logs as a deployer meets) on 127.0.0.1.
+//! A scripted CloudFormation on 127.0.0.1, with the parts of other services that a deployment uses.
 //!
-//! Invariant: time is counted in polls, never by a clock. `SPEC.md` beside this file says what it plays and where AWS documents it.
+//! Invariant: time is counted in polls, never with a clock. `SPEC.md` describes the behavior and where AWS documents
+//! it.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -18,24 +19,25 @@ use tokio::sync::watch;
 
 use super::{settings, xml};
 
-/// The ARN of the one stack.
+/// The ARN of the only stack.
 pub(crate) const STACK_ID: &str = "arn:aws:cloudformation:eu-west-1:123456789012:stack/face-recognition/0a1b2c3d";
 
-/// The region that a request was signed for, kept with its parameters; no service has one of this name.
+/// The name under which the region of a request is stored with its parameters; no service has a parameter with this
+/// name.
 pub(crate) const REGION: &str = "(region)";
 
-/// What one `DescribeStacks` more shows: a status, and the events that came with it.
+/// The state after one more `DescribeStacks`: a status and new events.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
     pub(crate) status: &'static str,
     pub(crate) events: Vec<Value>,
 }
 
-/// A call that is answered with an error.
+/// A call that fails.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     call: &'static str,
-    /// It succeeds so often before.
+    /// The number of calls that succeed before.
     after: usize,
     times: usize,
     http: u16,
@@ -43,41 +45,41 @@ pub(crate) struct Fault {
     message: &'static str,
 }
 
-/// One call that the deployer made, with its parameters.
+/// A received call with its parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) name: String,
     pub(crate) parameters: BTreeMap<String, String>,
 }
 
-/// What a change set will be: its changes, or why it fails.
+/// The result of creating a change set: its changes, or the reason of the failure.
 #[derive(Clone, Debug)]
 pub(crate) enum ChangeSet {
     Changes(Vec<Value>),
     Fails(&'static str),
 }
 
-/// The whole state; tests set it up before the deployer comes.
+/// The state of the cloud. Tests set it up before the program runs.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "a script is a list of switches")]
 pub(crate) struct Script {
-    /// The stack's status; none where there is no stack.
+    /// The stack's status; `None` if there is no stack.
     pub(crate) status: Option<&'static str>,
-    /// Whether the stack carries this tool's tag.
+    /// Whether the stack has a different owner than this tool.
     pub(crate) foreign: bool,
     pub(crate) protected: bool,
     /// Resources of the stack: logical id, type, physical id.
     pub(crate) resources: Vec<(&'static str, &'static str, &'static str)>,
-    /// The status of each of them, if not `CREATE_COMPLETE`.
+    /// The statuses of resources, if not `CREATE_COMPLETE`.
     pub(crate) resource_status: Option<&'static str>,
-    /// What follows on each call that starts something, in order.
+    /// The frames after each call that starts an operation, in order.
     pub(crate) acts: VecDeque<(&'static str, Vec<Frame>)>,
-    /// What follows without any call: an operation of somebody else's.
+    /// The frames of an operation that is already running.
     pub(crate) running: VecDeque<Frame>,
     pub(crate) change_sets: VecDeque<ChangeSet>,
-    /// Change sets that lie there: name, age in seconds.
+    /// Existing change sets: name, age in seconds.
     pub(crate) stale: Vec<(&'static str, u64)>,
-    /// What `DescribeEvents` tells by operation id or change set; none where the operation does not exist.
+    /// The events of `DescribeEvents` by operation id or change set; `None` if the endpoint does not support it.
     pub(crate) operation_events: Option<BTreeMap<&'static str, Vec<Value>>>,
     /// The ids of the last operations, newest first.
     pub(crate) operations: Vec<&'static str>,
@@ -87,28 +89,28 @@ pub(crate) struct Script {
     pub(crate) events: Vec<Value>,
     pub(crate) current: Option<ChangeSet>,
     pub(crate) calls: Vec<Call>,
-    /// What `GetHookResult` tells; none where it knows no result.
+    /// The reply of `GetHookResult`; `None` if there is no result.
     pub(crate) hook_annotations: Option<Vec<Value>>,
-    /// The results that `ListHookResults` names.
+    /// The ids of the results in `ListHookResults`.
     pub(crate) hook_results: Vec<&'static str>,
     /// Whether change sets can revert drift.
     pub(crate) knows_drift: bool,
     /// The mode of the last change set.
     pub(crate) deployment_mode: String,
-    /// Faces a second, where Service Quotas tells; copies of functions that nobody has reserved.
+    /// The quota of `DetectFaces` if Service Quotas has it, and the account's unreserved concurrent executions.
     pub(crate) detect_faces: Option<f64>,
     pub(crate) free_copies: i32,
-    /// Parameters that the stack was deployed with.
+    /// The deployed parameters of the stack.
     pub(crate) deployed: Vec<(&'static str, &'static str)>,
     /// The only regions with a quota of `DetectFaces`; if empty, every region has it.
     pub(crate) rekognition_regions: Vec<&'static str>,
-    /// Regions in which the account may not ask for quotas.
+    /// Regions that refuse requests to Service Quotas.
     pub(crate) closed_regions: Vec<&'static str>,
-    /// Events carry no tokens, but the time of this machine.
+    /// Whether events have no tokens; they have the time of this machine.
     pub(crate) tokenless: bool,
-    /// Another stack has packages in the bucket for them.
+    /// Whether another stack has packages in the bucket.
     pub(crate) others_packages: bool,
-    /// Rows in each table.
+    /// The number of rows in each table.
     pub(crate) rows: usize,
     /// The keys in the bucket for packages.
     pub(crate) packages: Vec<&'static str>,
@@ -116,9 +118,9 @@ pub(crate) struct Script {
     pub(crate) roles: Vec<&'static str>,
     /// The alarms that exist.
     pub(crate) alarms: Vec<&'static str>,
-    /// The tables exist only once `CreateStack` was called.
+    /// Whether the tables exist only after `CreateStack`.
     pub(crate) tables_appear_after_create: bool,
-    /// The objects that were stored, by path.
+    /// The stored objects by path.
     pub(crate) objects: BTreeMap<String, Bytes>,
     /// Tags of the bucket for packages, and the last request that set them.
     pub(crate) bucket_tags: Vec<(&'static str, &'static str)>,
@@ -127,28 +129,28 @@ pub(crate) struct Script {
     pub(crate) made: BTreeMap<String, String>,
     /// Whether the change set can no longer be executed.
     pub(crate) obsolete: bool,
-    /// `CreateStack` begins the creation, but its first reply is an error.
+    /// Whether the first `CreateStack` starts the creation but replies with an error.
     pub(crate) creation_reply_is_lost: bool,
     /// The deployed template; without one, `GetTemplate` fails.
     pub(crate) template: Option<String>,
     /// Further tags of the stack.
     pub(crate) tags: Vec<(&'static str, &'static str)>,
-    /// Replies to calls of these names, in place of those that the script would play.
+    /// Replies to calls with these names that replace the scripted ones.
     pub(crate) replies: BTreeMap<&'static str, (u16, String)>,
-    /// The stack is described by its ARN although there is none of its name.
+    /// Whether the stack is described by its ARN although no stack has its name.
     pub(crate) describes_by_id: bool,
-    /// The `ClientRequestToken` of the request behind what happens.
+    /// The `ClientRequestToken` of the request that started the operation.
     pub(crate) token: String,
 }
 
 impl Script {
-    /// What a call starts.
+    /// Adds the frames of the operation that a call starts.
     pub(crate) fn on(mut self, call: &'static str, frames: Vec<Frame>) -> Self {
         self.acts.push_back((call, frames));
         self
     }
 
-    /// A call that fails `times` times after it succeeded `after` times.
+    /// Makes a call fail `times` times after it has succeeded `after` times.
     pub(crate) fn fault(
         mut self,
         call: &'static str,
@@ -205,7 +207,7 @@ impl Cloud {
         self.calls().iter().filter(|call| call.name == name).count()
     }
 
-    /// The first call that changes the stack; empty where there was none.
+    /// The first call that changes the stack; empty if there was none.
     pub(crate) fn first_change(&self) -> String {
         const CHANGES: [&str; 5] =
             ["CreateChangeSet", "CreateStack", "UpdateStack", "ContinueUpdateRollback", "DeleteStack"];
@@ -213,12 +215,12 @@ impl Cloud {
         calls.into_iter().find(|name| CHANGES.contains(&name.as_str())).unwrap_or_default()
     }
 
-    /// Changes the script while nothing runs.
+    /// Changes the script between two runs.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Script)) {
         change(&mut self.script.lock().expect("no panic"));
     }
 
-    /// Waits until a call was made so often.
+    /// Waits until a call was made this many times.
     pub(crate) async fn until(&mut self, name: &str, times: usize) {
         while self.count(name) < times {
             self.calls.changed().await.expect("the cloud runs");
@@ -297,7 +299,7 @@ async fn answer(
     Response::builder().status(status).header("etag", "\"e\"").body(Full::from(reply)).expect("a response")
 }
 
-/// The reply of `DescribeAlarms` in CBOR: a map of one list of maps with one member each.
+/// The reply of `DescribeAlarms` in CBOR: a map with one list of maps, which have one member each.
 fn alarms(names: &[&str]) -> Vec<u8> {
     const MAP_OF_ONE: u8 = 0xa1;
     const LIST: u8 = 0x80;
@@ -431,7 +433,7 @@ impl Script {
             | "ContinueUpdateRollback"
             | "CancelUpdateStack" => {
                 let Some(at) = self.acts.iter().position(|(name, _)| *name == call) else {
-                    return (400, xml::error("ValidationError", "the script has no such act"));
+                    return (400, xml::error("ValidationError", "the script has no frames for this call"));
                 };
                 self.running = self.acts.remove(at).map(|(_, frames)| frames.into()).unwrap_or_default();
                 given("ClientRequestToken").clone_into(&mut self.token);
@@ -453,7 +455,7 @@ impl Script {
         }
     }
 
-    /// The services beside CloudFormation and STS.
+    /// Answers the services other than CloudFormation and STS.
     fn play_other(&mut self, call: &str, path: &str, body: &str, region: &str) -> (u16, String) {
         let bucket = path.split('/').next().unwrap_or_default().to_owned();
         match call {
@@ -509,11 +511,11 @@ impl Script {
             "ListMultipartUploads" => (200, "<ListMultipartUploadsResult></ListMultipartUploadsResult>".into()),
             "ListObjectsV2" => (200, xml::objects("ListBucketResult", "Contents", &self.packages)),
             _ => settings::without(call)
-                .unwrap_or_else(|| (400, xml::error("InvalidAction", "the script does not play this"))),
+                .unwrap_or_else(|| (400, xml::error("InvalidAction", "the scripted cloud does not support this call"))),
         }
     }
 
-    /// What Service Quotas knows of Rekognition in a region.
+    /// The quotas of Rekognition in a region.
     fn quotas(&self, region: &str) -> (u16, String) {
         let refused = |code: &str| (400, json!({"__type": code, "Message": "as scripted"}).to_string());
         if self.closed_regions.contains(&region) {
@@ -530,16 +532,16 @@ impl Script {
         (200, json!({"Quotas": quotas}).to_string())
     }
 
-    /// One look at the stack is one step in time.
+    /// Advances the time by one step, at each `DescribeStacks`.
     fn describe(&mut self, name: &str) -> (u16, String) {
         if let Some(frame) = self.running.pop_front() {
             self.status = Some(frame.status);
-            // Like CloudFormation's, every change of status comes with an event about the stack itself.
+            // As in CloudFormation, every change of the status has an event about the stack itself.
             let own = json!({"id": "", "at": 0, "logical_id": "face-recognition", "status": frame.status,
                 "resource_type": "AWS::CloudFormation::Stack"});
             let events = if frame.events.is_empty() { vec![own] } else { frame.events };
             for mut event in events {
-                // No two events share an id, also where a history is played twice.
+                // Every event has its own id, even if a history is used twice.
                 event["id"] = format!("{}", self.events.len()).into();
                 if self.tokenless {
                     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();

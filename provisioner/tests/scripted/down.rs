@@ -1,11 +1,11 @@
-//! `down` where somebody was there before it, where it is refused, and where others still use what it would remove.
+//! Tests `down` after other deletions, after refused ones, and with resources that other stacks use.
 
 use serde_json::{Value, json};
 
 use super::cloud::{Cloud, Script, at};
 use super::run::{Run, provisioner};
 
-/// A stack that stands, with its bucket and its table.
+/// A deployed stack with its bucket and its table.
 fn with_data() -> Script {
     let mut script = Script { status: Some("CREATE_COMPLETE"), ..Script::default() };
     script.resources = vec![("Bucket", "AWS::S3::Bucket", "pictures"), ("Table", "AWS::DynamoDB::Table", "FaceData")];
@@ -28,7 +28,7 @@ async fn down_follows_a_running_deletion_and_deletes_the_rest() {
     let (run, cloud) = down(script).await;
     run.ended(0);
     run.event("joined");
-    assert_eq!(cloud.count("DeleteStack"), 0, "one deletion is enough");
+    assert_eq!(cloud.count("DeleteStack"), 0, "the running deletion is followed instead of starting another one");
     assert_eq!(run.event("will_remove")["bucket"], "pictures");
     assert_eq!(
         run.event("nothing_left")["checked"],
@@ -60,7 +60,7 @@ async fn the_bucket_for_packages_stays_if_other_stacks_use_it() {
             .as_str()
             .is_some_and(|name| name.starts_with("provisioner-artefacts-"))
     );
-    assert_eq!(run.event("nothing_left")["checked"], 3, "what stays is not asked for");
+    assert_eq!(run.event("nothing_left")["checked"], 3, "kept resources are not checked");
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn packages_that_cannot_be_deleted_are_an_error_after_everything_else_is_d
         (0, 9),
         (403, "AccessDenied", "no"),
     );
-    // Without a bucket of pictures only the one for packages is listed.
+    // Without a bucket for pictures, only the one for packages is listed.
     script.resources.remove(0);
     let (run, cloud) = down(script).await;
     run.ended(1);
@@ -79,7 +79,7 @@ async fn packages_that_cannot_be_deleted_are_an_error_after_everything_else_is_d
     assert!(run.error().contains("AccessDenied: no"), "{}", run.error());
 }
 
-/// A stack that is gone by a request with this token, and the data that it left.
+/// A stack that a request with this token deleted, and the data that it left.
 fn left_behind(token: &'static str) -> Script {
     let mut script = with_data();
     script.status = Some("DELETE_COMPLETE");
@@ -129,7 +129,7 @@ async fn the_token_of_a_deletion_tells_whether_the_data_is_kept() {
     }
 }
 
-/// The table was there before: the creation failed over it, or gave it back.
+/// The table existed before: the creation failed because of it, or its import was rolled back.
 #[tokio::test]
 async fn down_keeps_resources_that_a_failed_creation_never_owned() {
     for status in ["CREATE_FAILED", "DELETE_SKIPPED"] {
@@ -154,7 +154,7 @@ async fn a_table_that_is_being_changed_is_deleted_afterwards() {
     assert_eq!(cloud.count("DeleteTable"), 3);
 }
 
-/// Those that went before somebody else's deletion was joined are asked for like the rest.
+/// Resources that were deleted before `down` followed the running deletion are checked like the others.
 #[tokio::test]
 async fn resources_that_are_already_gone_are_checked_too() {
     let mut script = with_data();
@@ -181,7 +181,7 @@ async fn packages_of_a_stack_that_was_never_created_are_deleted() {
 
     let cloud = Cloud::start(forgotten()).await;
     provisioner(&cloud, &["down", "--output", "json"]).await.ended(4);
-    assert_eq!(cloud.count("DeleteObjects"), 0, "nobody has agreed");
+    assert_eq!(cloud.count("DeleteObjects"), 0, "the user did not confirm");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! `up --revert-drift`: a change set that compares with what stands, where the endpoint has such.
+//! Tests `up --revert-drift`: a change set that compares with the actual resources, if the endpoint supports it.
 
 use serde_json::json;
 
@@ -34,7 +34,7 @@ async fn drift_is_shown_and_reverted() {
     assert_eq!(
         (&property["before"], &property["after"]),
         (&"3".into(), &"10".into()),
-        "what is there, not what was deployed"
+        "the actual value, not the deployed one"
     );
     assert_eq!((&changes[1]["logical_id"], &changes[1]["action"]), (&"LogGroup".into(), &"acknowledge".into()));
     let made = cloud.calls().into_iter().find(|call| call.name == "CreateChangeSet").expect("a change set");

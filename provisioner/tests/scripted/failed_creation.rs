@@ -1,4 +1,5 @@
-//! A first creation that fails, with both outcomes that CloudFormation may have: everything is gone, or bucket and table are left.
+//! Tests a failed creation with both possible results: CloudFormation deletes everything, or it leaves bucket and
+//! table.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What a hook found and advises reaches the user: of a resource, and of a change set as a whole.
+//! Tests that users see the findings and remedies of hooks, for a resource and for a whole change set.
 
 use serde_json::json;
 
@@ -23,8 +23,9 @@ async fn the_findings_of_a_hook_come_with_the_cause() {
     let (run, cloud) = up(told(script)).await;
     run.ended(1);
     assert_eq!(run.event("failed")["diagnosis"]["advice"], json!([SAID]));
-    let asked = cloud.calls().into_iter().find(|call| call.name == "GetHookResult").expect("it is asked for");
-    assert_eq!(asked.parameters["HookResultId"], "0f1e2d3c-0000-4000-8000-000000000001", "by the id in the event");
+    let asked =
+        cloud.calls().into_iter().find(|call| call.name == "GetHookResult").expect("a request for the hook's result");
+    assert_eq!(asked.parameters["HookResultId"], "0f1e2d3c-0000-4000-8000-000000000001", "the id in the event");
 }
 
 #[tokio::test]
@@ -53,7 +54,7 @@ async fn the_findings_of_a_hook_on_a_change_set_are_read_by_its_arn() {
     run.ended(1);
     assert!(run.error().contains(&format!("the hook says: {SAID}")), "{}", run.error());
     let calls = cloud.calls();
-    let asked = calls.iter().find(|call| call.name == "ListHookResults").expect("results are listed");
+    let asked = calls.iter().find(|call| call.name == "ListHookResults").expect("a request for the list of results");
     assert_eq!(asked.parameters["TargetType"], "CHANGE_SET");
     assert!(asked.parameters["TargetId"].contains(":changeSet/provisioner-"), "{asked:?}");
 }

@@ -1,6 +1,6 @@
-//! Ctrl-C: one leaves, two cancel.
+//! Tests Ctrl-C: the first one ends the program, the second one cancels an update.
 //!
-//! The signal goes out when the script has seen enough polls or a line was read, never after a while.
+//! The signal is sent after a number of polls or after a line of output, never after a time.
 
 use tokio::io::AsyncBufReadExt as _;
 

@@ -1,4 +1,4 @@
-//! What an update of outputs alone, and a smoke test of nothing, come to.
+//! Tests an update of outputs alone, and a smoke test without a stack.
 
 use serde_json::json;
 
@@ -26,10 +26,10 @@ async fn a_smoke_test_without_a_stack_writes_a_failed_result() {
     let arguments = ["smoke", "--output", "json", "--junit", file.to_str().expect("text")];
     let run = provisioner(&cloud, &arguments).await;
     run.ended(1);
-    let verdict = std::fs::read_to_string(file).expect("a verdict, in a folder that was not there");
+    let verdict = std::fs::read_to_string(file).expect("a result in a new folder");
     assert!(verdict.contains("<failure"), "{verdict}");
 
-    // Where it cannot be written, what was found is still what is told.
+    // If the result cannot be written, the failure of the test is still reported.
     let arguments = ["smoke", "--output", "json", "--junit", folder.to_str().expect("text")];
     let run = provisioner(&cloud, &arguments).await;
     run.ended(1);

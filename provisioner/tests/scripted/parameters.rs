@@ -1,10 +1,10 @@
-//! Parameters that stay as deployed, and those that nobody may set.
+//! Tests parameters that keep their deployed values, and parameters that users cannot set.
 
 use super::cloud::{Cloud, at};
 use super::run::provisioner;
 use super::{UPDATE, code_change, standing};
 
-/// What is deployed for one processor stays on it. The package that these tests deploy is for arm64.
+/// The deployed architecture is kept. The package in these tests is for arm64.
 #[tokio::test]
 async fn the_deployed_architecture_is_kept_unless_another_is_requested() {
     for (named, code) in [(None, 2), (Some("--parameter=Architecture=arm64"), 0)] {

@@ -1,4 +1,4 @@
-//! The proof that alarms are gone: `CloudWatch` speaks RPC v2 CBOR, which no emulator here does.
+//! Tests the proof that alarms are gone: CloudWatch uses RPC v2 CBOR, which the emulator does not support.
 
 use super::cloud::{Cloud, Script, at};
 use super::run::provisioner;

@@ -1,4 +1,4 @@
-//! Where Rekognition is, according to Service Quotas.
+//! Tests which regions have Rekognition according to Service Quotas.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,8 @@ const LIVE: [&str; 4] = ["regions", "--live", "--output", "json"];
 
 #[tokio::test]
 async fn live_regions_show_the_quota_of_the_account() {
-    // `us-east-1` has Rekognition according to the built-in table, `mx-central-1` does not, and both refuse to tell.
+    // `us-east-1` has Rekognition according to the built-in table, `mx-central-1` does not, and both refuse the
+    // request.
     let script = quotas(vec!["eu-west-1", "eu-west-3"], vec!["us-east-1", "mx-central-1"]);
     let cloud = Cloud::start(script).await;
     let run = provisioner(&cloud, &LIVE).await;
@@ -64,7 +65,7 @@ async fn a_region_that_got_rekognition_later_is_accepted() {
     assert_eq!(run.event("region_checked")["source"], "service_quotas");
     let create = cloud.calls().into_iter().find(|call| call.name == "CreateStack").expect("a create");
     let (name, _) = create.parameters.iter().find(|(_, value)| *value == "RegionCheck").expect("the parameter");
-    // The template's own list is older than AWS's answer.
+    // The template's own list does not have the region.
     assert_eq!(create.parameters[&name.replace("ParameterKey", "ParameterValue")], "no");
 }
 

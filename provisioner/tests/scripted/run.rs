@@ -1,4 +1,4 @@
-//! Runs the real `provisioner`, with an emptied environment, against a scripted cloud.
+//! Runs the real `provisioner` with a scripted cloud and an empty environment.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use tokio::process::{Child, Command};
 
 use super::cloud::Cloud;
 
-/// How a run ended and what it said.
+/// The exit code and the output of a run.
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -37,7 +37,7 @@ impl Run {
         events.find(|event| event["type"] == kind).unwrap_or_else(|| panic!("no {kind} in {}", self.stdout))
     }
 
-    /// The error with its causes and hints, in one text.
+    /// The error with its causes and hints, as one text.
     #[track_caller]
     pub(crate) fn error(&self) -> String {
         let error = self.event("error");
@@ -55,12 +55,12 @@ impl Run {
     }
 }
 
-/// Runs it to its end.
+/// Runs the program to its end.
 pub(crate) async fn provisioner(cloud: &Cloud, arguments: &[&str]) -> Run {
     Run::of(start(cloud, arguments)).await
 }
 
-/// Starts it; nothing is built, because a tiny executable of the right kind is given.
+/// Starts the program with a tiny executable as the function, so nothing is built.
 pub(crate) fn start(cloud: &Cloud, arguments: &[&str]) -> Child {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let bootstrap = folder.join("bootstrap");
@@ -68,7 +68,7 @@ pub(crate) fn start(cloud: &Cloud, arguments: &[&str]) -> Child {
         let mut executable = b"\x7fELF".to_vec();
         executable.resize(64, 0);
         executable[18] = 183;
-        // Written aside and moved, since tests run side by side.
+        // Written to another file and renamed, because tests run in parallel.
         let aside = folder.join(format!("bootstrap-{}", cloud.endpoint.rsplit(':').next().unwrap_or_default()));
         std::fs::write(&aside, executable).expect("a file");
         std::fs::rename(&aside, &bootstrap).expect("a move");
@@ -97,7 +97,7 @@ pub(crate) fn start(cloud: &Cloud, arguments: &[&str]) -> Child {
         .expect("the provisioner")
 }
 
-/// Ctrl-C.
+/// Sends the signal of Ctrl-C.
 pub(crate) fn interrupt(child: &Child) {
     let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
     rustix::process::kill_process(id.expect("a process"), rustix::process::Signal::INT).expect("a signal");

@@ -1,4 +1,4 @@
-//! `plan --out` and `up --plan`: a saved plan is executed exactly, or refused.
+//! Tests `plan --out` and `up --plan`: a saved plan is executed exactly or refused.
 
 use std::path::PathBuf;
 
@@ -6,10 +6,10 @@ use super::cloud::{Cloud, Script, at};
 use super::code_change;
 use super::run::{Run, provisioner};
 
-/// What a test changes in a script.
+/// A change that a test makes in a script.
 type Change = fn(&mut Script);
 
-/// A file of a test's own, gone when the test ends.
+/// A file of a test, deleted when the test ends.
 struct PlanFile(PathBuf);
 
 impl PlanFile {
@@ -49,7 +49,10 @@ async fn a_saved_plan_is_executed_as_it_was_shown() {
     let cloud = saved(script, &file).await;
     assert_eq!((cloud.count("PutObject"), cloud.count("DeleteChangeSet")), (1, 0));
     let made = cloud.calls().into_iter().find(|call| call.name == "CreateChangeSet").expect("a change set");
-    assert!(made.parameters["ChangeSetName"].starts_with("provisioner-plan-"), "it is never swept");
+    assert!(
+        made.parameters["ChangeSetName"].starts_with("provisioner-plan-"),
+        "a saved change set is not deleted automatically"
+    );
 
     let run = execute(&cloud, &file).await;
     run.ended(0);
@@ -108,7 +111,7 @@ async fn files_that_are_not_plans_are_refused() {
         assert!(run.error().contains("as a plan"), "{}", run.error());
         assert!(run.error().contains("plan --out FILE"), "{}", run.error());
     }
-    assert!(cloud.calls().is_empty(), "nothing is asked of AWS");
+    assert!(cloud.calls().is_empty(), "no request is sent to AWS");
 }
 
 #[tokio::test]

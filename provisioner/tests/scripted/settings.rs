@@ -1,4 +1,5 @@
-//! The settings of buckets and tables: the names of the calls that read them, and what a bucket or table without any answers.
+//! The settings of buckets and tables: the names of the calls that read them, and what a bucket or table without any
+//! answers.
 
 use super::xml;
 

@@ -1,4 +1,4 @@
-//! How a stack is created and updated: tokens, tags, roles, and the update of the package alone.
+//! Tests creations and updates: tokens, tags, roles, and updates of the package alone.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::cloud::{Call, Cloud, Script, at};
 use super::run::provisioner;
 use super::{UPDATE, code_change, standing};
 
-/// What a test changes in a script.
+/// A change that a test makes in a script.
 type Change = fn(&mut Script);
 
 /// The key-value pairs of a request, for example its parameters or tags.
@@ -152,7 +152,7 @@ async fn a_creation_whose_reply_was_lost_is_followed() {
 
 #[tokio::test]
 async fn an_accepted_operation_that_never_begins_is_an_error() {
-    // The reply is fine, but the stack stays as it was: no running status, no event with the token.
+    // The request succeeds, but the stack does not change: no status in progress, no event with the token.
     let cloud = Cloud::start(code_change().on("ExecuteChangeSet", Vec::new())).await;
     let run = provisioner(&cloud, &UPDATE).await;
     run.ended(5);

@@ -1,4 +1,4 @@
-//! Replies of the query protocol, as AWS writes them.
+//! Writes replies of the query protocol in the form that AWS uses.
 
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -72,7 +72,7 @@ pub(crate) fn stack_event(event: &Value) -> String {
     )
 }
 
-/// An event as `DescribeEvents` gives it: its fields by their own names.
+/// An event in the form of `DescribeEvents`.
 pub(crate) fn operation_event(event: &Value) -> String {
     let fields: String = event.as_object().into_iter().flatten().map(|(name, value)| tag(name, value)).collect();
     format!("<member>{fields}</member>")
@@ -122,14 +122,14 @@ pub(crate) fn change_set(script: &Script) -> (u16, String) {
     ok("DescribeChangeSet", &reply)
 }
 
-/// A list of a bucket with one version of each key.
+/// The list of a bucket's objects, with one version of each key.
 pub(crate) fn objects(list: &str, kind: &str, keys: &[&str]) -> String {
     let object = |key: &&str| element(kind, &format!("<Key>{key}</Key><VersionId>null</VersionId>"));
     let objects: String = keys.iter().map(object).collect();
     element(list, &format!("<IsTruncated>false</IsTruncated>{objects}"))
 }
 
-/// What a hook found.
+/// The result of a hook.
 pub(crate) fn annotations(annotations: &[Value]) -> String {
     let members: String = annotations.iter().map(|annotation| element("member", &nested(annotation))).collect();
     element("Annotations", &members)
@@ -164,7 +164,7 @@ fn time(value: &Value) -> String {
     format!("<Timestamp>{}</Timestamp>", at.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default())
 }
 
-/// An element that holds text.
+/// An element with text.
 pub(crate) fn text(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>", escape(text))
 }

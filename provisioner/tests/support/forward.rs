@@ -1,4 +1,4 @@
-//! Hands a request on to another server: what a test's endpoint before the local cloud does with most of them.
+//! Forwards a request to another server, for tests with a proxy in front of the local cloud.
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
@@ -18,7 +18,7 @@ pub(crate) async fn hand_on(
     tokio::spawn(connection);
     let (mut head, body) = sender.send_request(Request::from_parts(head, Full::new(body))).await?.into_parts();
     let body = body.collect().await?.to_bytes();
-    // These are about the connection behind, not about the reply.
+    // These headers concern the connection to the server, not the reply.
     for name in ["connection", "keep-alive", "transfer-encoding"] {
         head.headers.remove(name);
     }

@@ -1,4 +1,4 @@
-//! A local cloud of a test's own.
+//! A local cloud for one test.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use provisioner::aws::Clients;
 
 use super::{Folder, Run, provisioner, run};
 
-/// The key of MiniStack's root user, and its account.
+/// The access key of MiniStack's root user, which is also its account.
 pub(crate) const ACCOUNT: &str = "000000000000";
 
-/// What a function must be built for that runs as a process of this machine.
+/// The architecture of functions that run as processes on this machine.
 pub(crate) const HERE: &str = if cfg!(target_arch = "aarch64") { "Architecture=arm64" } else { "Architecture=x86_64" };
 
-/// A local cloud in a folder and on a port of its own, stopped with the test.
+/// A local cloud with its own folder and port, stopped when the test ends.
 pub(crate) struct Local {
     pub(crate) home: Folder,
     port: u16,
@@ -22,12 +22,12 @@ pub(crate) struct Local {
 
 impl Local {
     pub(crate) fn new(name: &str) -> Self {
-        // A free port stays free for the moment until the emulator takes it.
+        // The port stays free until the emulator uses it a moment later.
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
         Self { home: Folder::new(name), port }
     }
 
-    /// The program in the checkout, with JSON output and no questions; `--local` is the caller's to add.
+    /// The program in the checkout, with JSON output and without prompts; the caller adds `--local`.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = provisioner(&self.home.0);
         command
@@ -39,7 +39,7 @@ impl Local {
         command
     }
 
-    /// The same for somebody who only knows an endpoint and a key. Behind it, too, this machine runs the function.
+    /// The program with only an endpoint and credentials. The function runs on this machine in this case, too.
     pub(crate) fn remote(&self, endpoint: &str, arguments: &[&str]) -> Command {
         let mut command = self.command(arguments);
         if matches!(arguments.first(), Some(&("up" | "plan"))) && !arguments.contains(&"--plan") {
@@ -66,7 +66,7 @@ impl Local {
         run(self.command(arguments).arg("--local")).expect(code)
     }
 
-    /// What talks to it past the program.
+    /// SDK clients of the local cloud.
     pub(crate) fn clients(&self) -> Clients {
         clients_at(&self.endpoint())
     }
@@ -82,7 +82,7 @@ impl Drop for Local {
     }
 }
 
-/// What talks to a local cloud, or to what stands before one.
+/// SDK clients of a local cloud, or of a proxy in front of it.
 pub(crate) fn clients_at(endpoint: &str) -> Clients {
     Clients::of_local_cloud(endpoint, "us-east-1", (ACCOUNT, "test"))
 }

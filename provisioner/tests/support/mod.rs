@@ -1,4 +1,4 @@
-//! Runs the real program as a user would, cut off from this machine's own settings.
+//! Runs the real program as users do, isolated from the settings of this machine.
 
 pub(crate) mod forward;
 pub(crate) mod local;
@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// A folder of a test's own, removed with it.
+/// A folder for one test, deleted when the test ends.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
@@ -34,7 +34,7 @@ impl Drop for Folder {
     }
 }
 
-/// What a run said.
+/// The output of a run.
 pub(crate) struct Run {
     pub(crate) code: i32,
     pub(crate) stdout: String,
@@ -61,7 +61,7 @@ impl Run {
         self
     }
 
-    /// Checks that a failed run says what, why and how on.
+    /// Checks that these parts are in the messages of a failed run.
     #[track_caller]
     pub(crate) fn says(&self, parts: &[&str]) {
         for part in parts {
@@ -70,7 +70,7 @@ impl Run {
     }
 }
 
-/// The program with nothing of this machine's AWS settings: no profile, no credentials, no metadata service.
+/// The program without this machine's AWS settings: no profiles, no credentials, no metadata service.
 pub(crate) fn provisioner(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_provisioner"));
     isolate(&mut command, home);
@@ -78,7 +78,7 @@ pub(crate) fn provisioner(home: &Path) -> Command {
     command
 }
 
-/// Takes this machine's settings out of a command's environment.
+/// Removes this machine's settings from the environment of a command.
 pub(crate) fn isolate(command: &mut Command, home: &Path) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -106,7 +106,8 @@ pub(crate) fn run(command: &mut Command) -> Run {
     }
 }
 
-/// The first bytes of a Linux executable for a machine (183 = arm64, 62 = x86-64): enough for everything but running it.
+/// The header of a Linux executable for a processor (183 = arm64, 62 = x86-64), enough for everything except running
+/// it.
 pub(crate) fn elf(machine: u16) -> Vec<u8> {
     let mut bytes = b"\x7fELF".to_vec();
     bytes.resize(18, 0);

@@ -1,20 +1,20 @@
-//! A server on 127.0.0.1 that plays as much of STS and CloudFormation as it takes to see who asks.
+//! A server on 127.0.0.1 with the parts of STS and CloudFormation that show whose credentials sign a request.
 //!
-//! Invariant: it records the access key that signed each request, and checks nothing.
+//! Invariant: it records the access key of each request and does not verify signatures.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// A request that came in.
+/// A received request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// The access key in the request's `Credential=`; empty if it is not signed.
     pub(crate) key: String,
-    /// The region and the service in the same place.
+    /// The region and the service in `Credential=`.
     pub(crate) region: String,
     pub(crate) service: String,
-    /// The `Action` of a query, or else method and path.
+    /// The `Action` of a query, otherwise method and path.
     pub(crate) action: String,
     pub(crate) body: String,
 }
@@ -26,14 +26,14 @@ impl Asked {
     }
 }
 
-/// A running server; it ends with the test.
+/// A running server, which ends with the test.
 pub(crate) struct Service {
     pub(crate) endpoint: String,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Service {
-    /// Starts it with an answer of its own for some requests.
+    /// Starts the server with special answers to some requests.
     pub(crate) fn start(answer: impl Fn(&Asked) -> Option<(u16, String)> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
@@ -52,7 +52,7 @@ impl Service {
         self.asked.lock().expect("no panic").clone()
     }
 
-    /// The keys that asked a service, in order and without repetition.
+    /// The keys of the requests to a service, in order and without repetition.
     pub(crate) fn keys(&self, service: &str) -> Vec<String> {
         let mut keys: Vec<_> =
             self.asked().into_iter().filter(|asked| asked.service == service).map(|asked| asked.key).collect();
@@ -132,7 +132,7 @@ fn usual(asked: &Asked, head: &str) -> (u16, String) {
             (200, ok(&asked.action, &reply))
         }
         "DescribeStacks" => (400, refusal("ValidationError", "Stack with id x does not exist")),
-        _ => (400, refusal("InvalidAction", &format!("nobody plays {head}"))),
+        _ => (400, refusal("InvalidAction", &format!("{head} is not supported"))),
     }
 }
 

@@ -1,6 +1,7 @@
-//! Copies of the function: the real executable as processes of this machine, each behind a Runtime API of its own.
+//! Execution environments of the function: processes with the real executable, each with its own Runtime API.
 //!
-//! Invariant: a copy works on one event at a time, sees only the environment that Lambda would give it, and ends with its handle.
+//! Invariant: an environment processes one event at a time, has only the variables that Lambda sets, and ends with its
+//! handle.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -20,26 +21,26 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-/// What a copy is made of.
+/// The function's executable and configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
-    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) variables: Vec<(String, String)>,
     pub(crate) arn: String,
-    /// After so long an invocation is stopped, and the copy with it.
+    /// The time after which an invocation and its environment are stopped.
     pub(crate) timeout: Duration,
 }
 
-/// The document with which an invocation ended.
+/// The result of an invocation.
 #[derive(Clone, Debug)]
 pub(crate) enum Said {
     Response,
     Error(Value),
 }
 
-/// One copy, free or at work.
+/// An execution environment, free or busy.
 #[derive(Debug)]
-pub(crate) struct Copy {
+pub(crate) struct Environment {
     child: Child,
     work: mpsc::Sender<Work>,
     alive: bool,
@@ -53,7 +54,7 @@ struct Work {
     answer: oneshot::Sender<Said>,
 }
 
-impl Copy {
+impl Environment {
     pub(crate) async fn start(program: &Program) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
@@ -63,15 +64,15 @@ impl Copy {
         Self { child: spawn(program, address), work, alive: true }
     }
 
-    /// Lets the copy handle one event, and stops it at its deadline as Lambda does.
+    /// Lets the environment process an event, and stops it at the deadline, as Lambda does.
     pub(crate) async fn invoke(&mut self, id: &str, event: &str, timeout: Duration) -> Said {
         let (answer, said) = oneshot::channel();
         let work = Work { id: id.to_owned(), event: event.to_owned(), deadline: SystemTime::now() + timeout, answer };
-        self.work.send(work).await.expect("the Runtime API runs as long as its copy");
+        self.work.send(work).await.expect("the Runtime API runs as long as its environment");
         let (kind, words) = tokio::select! {
             Ok(said) = said => return said,
             () = tokio::time::sleep(timeout) => {
-                self.child.start_kill().expect("a process of ours can be stopped");
+                self.child.start_kill().expect("the process can be stopped");
                 ("Sandbox.Timedout", format!("Task timed out after {} seconds", timeout.as_secs()))
             }
             ended = self.child.wait() => ("Runtime.ExitError", format!("Runtime exited: {ended:?}")),
@@ -80,7 +81,7 @@ impl Copy {
         Said::Error(json!({ "errorType": kind, "errorMessage": words }))
     }
 
-    /// Whether it can handle another event.
+    /// Whether the environment can process another event.
     pub(crate) fn is_alive(&self) -> bool {
         self.alive
     }
@@ -95,7 +96,7 @@ fn spawn(program: &Program, api: SocketAddr) -> Child {
         .env("AWS_LAMBDA_LOG_GROUP_NAME", "group")
         .env("AWS_LAMBDA_LOG_STREAM_NAME", "stream")
         .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
-        .envs(program.environment.iter().map(|(name, value)| (name, value)))
+        .envs(program.variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -116,7 +117,7 @@ async fn listen(listener: TcpListener, api: Arc<Api>) {
     let (stream, _) = listener.accept().await.expect("a connection");
     drop(listener);
     let service = service_fn(|request| answer(Arc::clone(&api), request));
-    // A process that is stopped breaks its connection.
+    // The connection breaks when the process is stopped.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -126,7 +127,7 @@ async fn answer(api: Arc<Api>, request: Request<Incoming>) -> Result<Response<Fu
     Ok(match head.uri.path().rsplit('/').next() {
         Some("next") => {
             let Some(work) = api.queue.lock().await.recv().await else {
-                // The handle is gone, and the process about to be.
+                // The handle was dropped, so the process is about to end.
                 return Ok(reply.status(410).body(Full::default()).expect("a plain reply"));
             };
             *api.answer.lock().await = Some(work.answer);
@@ -146,7 +147,7 @@ async fn answer(api: Arc<Api>, request: Request<Incoming>) -> Result<Response<Fu
                 _ => Said::Error(serde_json::from_slice(&body).unwrap_or_default()),
             };
             if let Some(answer) = api.answer.lock().await.take() {
-                // Nobody listens once the time is over.
+                // After the time-out, nobody receives the answer.
                 let _ = answer.send(said);
             }
             reply.status(202).body(Full::from(r#"{"status":"OK"}"#)).expect("a plain reply")
