@@ -35,6 +35,8 @@ pub(crate) const SERVICES: [Service; 3] = [Service::S3, Service::Rekognition, Se
 /// How the server treats one request.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
+    /// Serves the request.
+    Serve,
     /// Replies with an error in AWS's format, with this status and code.
     Error(u16, &'static str),
     /// Replies with an error in the format of S3, with this status, code, and message.
@@ -324,7 +326,7 @@ async fn serve(mut stream: BufReader<impl AsyncRead + AsyncWrite + Unpin>, state
         };
         let usual = |state: &mut State| reply(state, service, &operation, header("if-match"), &json);
         let whole = match act.clone() {
-            None | Some(Act::Half | Act::Stall | Act::ServeThenCut) => usual(&mut state.lock().unwrap()),
+            None | Some(Act::Serve | Act::Half | Act::Stall | Act::ServeThenCut) => usual(&mut state.lock().unwrap()),
             Some(Act::Overwrite(etag)) => {
                 let mut state = state.lock().unwrap();
                 state.etag = Some(etag);
