@@ -55,6 +55,11 @@ fn function_has_no_dependency_cycles() {
 }
 
 #[test]
+fn provisioner_has_no_dependency_cycles() {
+    assert_no_cycles("provisioner");
+}
+
+#[test]
 fn dependencies_follow_the_layers_that_the_documentation_draws() {
     let sources = sources("provisioner");
     let found = layers::disagreements(&Graph::of("provisioner", &sources), &layers::parse(&sources["lib.rs"]));

@@ -1,5 +1,5 @@
-//! Installs `MiniStack` from `PyPI` into the user's cache. Invariant: a folder under its final name is complete; only
-//! wheels whose SHA-256 is pinned get into it.
+//! Installs `MiniStack` from `PyPI` into the user's cache. Invariant: a folder with its final name is complete, and contains
+//! only wheels with pinned SHA-256 hashes.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,19 +11,19 @@ use std::time::Instant;
 use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
-use super::error::TAIL;
+use super::error::{Error, TAIL};
 use super::paths::{Paths, create_private};
-use super::{Error, Progress};
+use super::progress::Progress;
 use crate::core::text::last_lines;
 
 /// The pinned emulator.
 pub const MINISTACK_VERSION: &str = "1.5.33";
 const REQUIREMENTS: &str = include_str!("requirements.txt");
-/// `MiniStack` needs it.
+/// The oldest version that `MiniStack` supports.
 const OLDEST_PYTHON: (u32, u32) = (3, 10);
-/// Names tried in this order; the plain one first, since it is the one that the user chose.
+/// Names in the order in which they are tried. The plain name is first, because it is the user's choice.
 const PYTHONS: [&str; 7] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
-/// Settings of the user's shell that would put the packages elsewhere than into the new folder.
+/// Environment variables that would redirect the installation to another folder.
 const MISLEADING: [&str; 8] = [
     "PYTHONHOME",
     "PYTHONPATH",
@@ -35,8 +35,8 @@ const MISLEADING: [&str; 8] = [
     "UV_PROJECT_ENVIRONMENT",
 ];
 
-/// The interpreter of the installation, which is made when it is not there. The caller holds the lock of one local
-/// cloud; two clouds that install at once make two folders, and the first to finish is kept.
+/// Returns the interpreter of the installation and installs it first if it is missing. The caller holds the lock of its own
+/// local cloud; if two local clouds install at the same time, the first installation to finish is kept.
 pub(super) async fn ensure(paths: &Paths, progress: &(dyn Fn(Progress) + Sync)) -> Result<PathBuf, Error> {
     let home = paths.cache.join(folder_name());
     let python = python_of(&home);
@@ -55,7 +55,7 @@ pub(super) async fn ensure(paths: &Paths, progress: &(dyn Fn(Progress) + Sync)) 
     Ok(python)
 }
 
-/// Changes with the pins, so that a new release of this program never runs on an old installation.
+/// Depends on the pinned versions, so that a new release of this program never uses an old installation.
 fn folder_name() -> String {
     let digest = Sha256::digest(REQUIREMENTS);
     let tag = digest.iter().take(4).fold(String::new(), |mut tag, byte| {
@@ -70,7 +70,7 @@ fn python_of(home: &Path) -> PathBuf {
     home.join("bin/python")
 }
 
-/// A folder that is removed unless it is put in its place.
+/// A folder that is removed unless it is moved to its final name.
 struct Draft {
     path: PathBuf,
 }
@@ -86,7 +86,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Nothing depends on it: its name is never looked for.
+        // Nothing ever looks for this folder, so a failure does no harm.
         let _ = fs::remove_dir_all(&self.path);
     }
 }
@@ -96,7 +96,7 @@ fn put_in_place(draft: &Draft, home: &Path) -> Result<(), Error> {
         Ok(()) => Ok(()),
         // Another local cloud was faster, and its installation works.
         Err(_) if python_of(home).exists() => Ok(()),
-        // An installation whose interpreter is gone.
+        // The existing installation has lost its interpreter.
         Err(_) => {
             remove(home)?;
             fs::rename(&draft.path, home).map_err(Error::file("complete", home))
@@ -111,11 +111,11 @@ fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// What makes the virtual environment and fills it.
+/// The tool that creates the virtual environment and installs the packages.
 enum Tool {
-    /// Brings its own resolver and, if need be, a Python.
+    /// Has its own resolver and can install Python.
     Uv,
-    /// The interpreter with its `venv` and `pip`.
+    /// The Python interpreter with `venv` and `pip`.
     Python(&'static str),
 }
 
@@ -202,7 +202,7 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// The installers keep the user's environment: proxies and package mirrors are set there.
+/// Runs an installer in the user's environment, because proxies and package mirrors are configured there.
 async fn run(command: &mut Command) -> io::Result<Output> {
     for name in MISLEADING {
         command.env_remove(name);
@@ -218,27 +218,6 @@ async fn succeed(tool: &'static str, command: &mut Command) -> Result<(), Error>
     }
     let said = [output.stdout, output.stderr].concat();
     Err(Error::Install { version: MINISTACK_VERSION, tool, tail: last_lines(&String::from_utf8_lossy(&said), TAIL) })
-}
-
-/// Whether a new installation would be needed, for `doctor`.
-#[must_use]
-pub fn is_installed(paths: &Paths) -> bool {
-    python_of(&paths.cache.join(folder_name())).exists()
-}
-
-/// Removes every installation of this user; the next start makes a new one.
-pub fn uninstall(paths: &Paths) -> Result<(), Error> {
-    let entries = match fs::read_dir(&paths.cache) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(Error::file("read", &paths.cache))?,
-    };
-    for entry in entries {
-        let entry = entry.map_err(Error::file("read", &paths.cache))?;
-        if entry.file_name().to_string_lossy().starts_with("ministack-") {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,29 +1,30 @@
-//! One command at a time works on a local cloud. Invariant: whoever holds [`Lock`] holds the lock file that is on disk
-//! now, not one that was removed.
+//! Ensures that only one command at a time changes a local cloud. Invariant: a [`Lock`] is always on the file that is
+//! currently on disk, never on a file that was removed.
 
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::error::Error;
 use super::paths::{Paths, create_private};
-use super::{Error, Progress};
+use super::progress::Progress;
 
-/// Released when dropped, also by the system when the process dies. Children do not inherit it: std opens files
-/// close-on-exec.
+/// A lock that is released when it is dropped, or by the system when the process ends. Child processes do not inherit it,
+/// because the standard library opens files with close-on-exec.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Waits for any other command; says so once.
+    /// Takes the lock. If another command holds it, reports that once and waits.
     pub(super) async fn take(paths: &Paths, progress: &(dyn Fn(Progress) + Sync)) -> Result<Self, Error> {
         let path = paths.lock_file();
         loop {
             create_private(&paths.state)?;
             let file = match open(&path) {
-                // The holder has just removed the folder as its last act.
+                // The command that held the lock has just removed the folder.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened.map_err(Error::file("open", &path))?,
             };
@@ -52,7 +53,7 @@ async fn wait(file: File, path: PathBuf) -> Result<File, Error> {
     locked.map_err(Error::file("lock", path))
 }
 
-/// The last holder may have removed the file while we waited on it: then somebody else can lock a new one beside us.
+/// The previous holder may have removed the file while this command waited, so another command may hold a new file.
 fn is_current(file: &File, path: &Path) -> bool {
     match (file.metadata(), path.metadata()) {
         (Ok(ours), Ok(on_disk)) => ours.ino() == on_disk.ino() && ours.dev() == on_disk.dev(),

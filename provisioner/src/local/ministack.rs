@@ -1,5 +1,5 @@
-//! Starts the emulator. Invariant: it and the functions that it runs know no variable of the user's but `PATH`, so no
-//! call of theirs can find real credentials.
+//! Starts the emulator. Invariant: the emulator and the functions in it get none of the user's environment variables except
+//! `PATH`, so they cannot find real credentials.
 
 use std::ffi::OsString;
 use std::fs;
@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, interval};
 
-use super::error::TAIL;
+use super::credentials::credentials;
+use super::error::{Error, TAIL};
 use super::paths::create_private;
+use super::probe;
 use super::process::{Process, Spawned};
-use super::{CREDENTIALS, Error, probe};
 use crate::core::text::last_lines;
 
-/// What errors call it.
+/// Its name in errors.
 pub(super) const PART: &str = "MiniStack";
-/// A start takes about a second; a cold disk on a busy machine many times that.
+/// A start takes about a second, but much longer with a cold disk on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(50);
 const READY: &str = "/_ministack/ready";
@@ -27,7 +28,7 @@ const READY: &str = "/_ministack/ready";
 pub(super) struct Launch<'a> {
     /// The interpreter of the installation.
     pub(super) python: &'a Path,
-    /// The folder for everything that it writes.
+    /// The folder for all of its files.
     pub(super) run: &'a Path,
     pub(super) log: &'a Path,
     pub(super) port: u16,
@@ -35,7 +36,7 @@ pub(super) struct Launch<'a> {
     pub(super) rekognition_url: &'a str,
 }
 
-/// Starts it; [`until_ready`] tells when it answers.
+/// Starts the emulator; [`until_ready`] waits until it responds.
 pub(super) fn spawn(launch: Launch<'_>) -> Result<Spawned, Error> {
     for folder in ["home", "tmp", "state", "s3"] {
         create_private(&launch.run.join(folder))?;
@@ -46,7 +47,7 @@ pub(super) fn spawn(launch: Launch<'_>) -> Result<Spawned, Error> {
     Process::spawn(&mut command, launch.log)
 }
 
-/// Whether the emulator on `port` answers.
+/// Whether the emulator on `port` responds.
 pub(super) async fn is_ready(port: u16) -> bool {
     probe::answers(port, READY).await
 }
@@ -55,7 +56,7 @@ pub(super) fn url(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-/// Returns once it answers, or with the reason why it never will.
+/// Waits until the emulator responds, or returns the reason why it never will.
 pub(super) async fn until_ready(spawned: &mut Spawned, port: u16, log: &Path) -> Result<(), Error> {
     let end = Instant::now() + PATIENCE;
     let mut tick = interval(POLL);
@@ -74,7 +75,7 @@ pub(super) async fn until_ready(spawned: &mut Spawned, port: u16, log: &Path) ->
     }
 }
 
-/// All that the emulator is told, and through it every function: it hands its own environment on to them.
+/// The complete environment of the emulator, which passes it on to every function.
 fn environment(launch: Launch<'_>, path: Option<OsString>) -> Vec<(&'static str, OsString)> {
     let under = |name: &str| launch.run.join(name).into_os_string();
     vec![
@@ -84,19 +85,19 @@ fn environment(launch: Launch<'_>, path: Option<OsString>) -> Vec<(&'static str,
         ("BIND_HOST", "127.0.0.1".into()),
         ("GATEWAY_PORT", launch.port.to_string().into()),
         ("LOG_LEVEL", "INFO".into()),
-        // IAM policies are enforced, as far as the emulator can.
+        // The emulator enforces IAM policies as far as it supports them.
         ("AUTH", "true".into()),
-        ("MINISTACK_ACCOUNT_ID", CREDENTIALS.account_id.into()),
+        ("MINISTACK_ACCOUNT_ID", credentials().account_id.into()),
         ("MINISTACK_REGION", launch.region.into()),
-        // What the functions call. Without the first they would call the real AWS.
+        // The endpoints that functions use. Without the first one, they would call AWS.
         ("AWS_ENDPOINT_URL", url(launch.port).into()),
         ("AWS_ENDPOINT_URL_REKOGNITION", launch.rekognition_url.into()),
         ("AWS_EC2_METADATA_DISABLED", "true".into()),
-        // Functions are processes on this machine. It looks for a Docker daemon all the same, so it is shown where
-        // there is none.
+        // Functions run as processes on this machine. The emulator still looks for a Docker daemon, so it gets the
+        // address of one that does not exist.
         ("LAMBDA_EXECUTOR", "local".into()),
         ("DOCKER_HOST", prefixed("unix://", under("no-docker.sock"))),
-        // Nothing outlives a stop, but whatever it writes belongs here and not into the system's /tmp.
+        // Nothing outlives a stop, but its files belong here and not in the system's /tmp.
         ("PERSIST_STATE", "0".into()),
         ("STATE_DIR", under("state")),
         ("S3_DATA_DIR", under("s3")),
@@ -130,7 +131,8 @@ mod tests {
         assert_eq!(get("AWS_ENDPOINT_URL"), Some("http://127.0.0.1:4566"));
         assert_eq!(get("AWS_ENDPOINT_URL_REKOGNITION"), Some("http://127.0.0.1:9999"));
         assert_eq!(get("DOCKER_HOST"), Some("unix:///state/run/no-docker.sock"));
-        // Root's key is recognised by its shape; a key set here would become a second root and reach the functions.
+        // The emulator recognizes the root user's key by its form. A key in the environment would become a second root key
+        // and would reach the functions.
         for credential in
             ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION"]
         {

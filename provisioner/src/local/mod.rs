@@ -1,13 +1,14 @@
-//! The local cloud: an emulator of AWS and a Rekognition server of ours, both on 127.0.0.1, started once and shared by
-//! all commands until stopped.
+//! The local cloud: an emulator of AWS and our own Rekognition server, both on 127.0.0.1, started once and shared by all
+//! commands until they are stopped.
 //!
-//! Invariant: no AWS account can be reached from here. This module names no crate of the AWS SDK, reads no profile and
-//! no credential, binds and connects to 127.0.0.1 only, and starts its processes with an emptied environment.
-//! (Installing the emulator is the one thing that uses the network, through the user's own `uv` or `pip`.)
+//! Invariant: no AWS account can be reached from here. This module does not use the AWS SDK, reads no profile and no
+//! credentials, uses only 127.0.0.1, and starts its processes with an empty environment. Only the installation of the
+//! emulator uses the network, with the user's own `uv` or `pip`.
 //!
-//! What is created in it lives as long as its processes: it survives from command to command, and [`stop`] removes it
-//! with everything that was written, so that nothing is left but the installed emulator in the user's cache.
+//! Its contents live as long as its processes, so they survive from command to command. [`stop`] removes everything
+//! except the installed emulator in the user's cache.
 
+mod credentials;
 mod error;
 mod install;
 mod lock;
@@ -15,152 +16,75 @@ mod ministack;
 mod paths;
 mod probe;
 mod process;
+mod progress;
 pub mod rekognition;
 mod state;
 
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
-use std::time::Duration;
 
+pub use credentials::credentials;
 pub use error::Error;
-pub use install::{MINISTACK_VERSION, is_installed, uninstall};
+pub use install::MINISTACK_VERSION;
 pub use paths::Paths;
-pub use process::Process;
+pub use progress::Progress;
 pub use state::State;
 
 use lock::Lock;
 use rekognition::ServeArgs;
 
-/// `LocalStack`'s port, which tools for emulators try first.
+/// The default port: `LocalStack`'s, which many tools expect.
 pub const DEFAULT_PORT: u16 = 4566;
-/// Where nothing else was asked for.
+/// The default region.
 pub const DEFAULT_REGION: &str = "us-east-1";
-
-/// A key pair that every local cloud accepts as its root user, and real AWS can never have issued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Credentials {
-    /// Twelve digits: the emulator takes such a key as the root of the account of that number.
-    pub access_key_id: &'static str,
-    /// Not a secret.
-    pub secret_access_key: &'static str,
-    /// What STS `GetCallerIdentity` answers.
-    pub account_id: &'static str,
-}
-
-impl Credentials {
-    /// Access key and secret.
-    #[must_use]
-    pub const fn key_pair(self) -> (&'static str, &'static str) {
-        (self.access_key_id, self.secret_access_key)
-    }
-}
-
-pub(crate) const CREDENTIALS: Credentials =
-    Credentials { access_key_id: "000000000000", secret_access_key: "test", account_id: "000000000000" };
-
-/// The credentials of every local cloud.
-#[must_use]
-pub const fn credentials() -> Credentials {
-    CREDENTIALS
-}
 
 /// How to start a local cloud.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Its folders.
+    /// The folders.
     pub paths: Paths,
-    /// The port; `None` takes [`DEFAULT_PORT`], or whatever one that runs already has; `Some(0)` any free one.
+    /// The port; `None` means [`DEFAULT_PORT`], or the port of a local cloud that is running; `Some(0)` means any free port.
     pub port: Option<u16>,
-    /// The region of requests that name none.
+    /// The region of requests that do not name one.
     pub region: String,
-    /// The quota that the Rekognition server plays; `None` takes whatever one that runs already plays, else none.
+    /// The Rekognition quota to imitate; `None` means that of a local cloud that is running, otherwise none.
     pub max_requests_per_second: Option<u32>,
 }
 
 impl Options {
-    /// The usual ones, with folders from the environment.
+    /// The defaults, with the folders that the environment names.
     pub fn from_env() -> Result<Self, Error> {
         Ok(Self { paths: Paths::from_env()?, port: None, region: DEFAULT_REGION.into(), max_requests_per_second: None })
     }
 }
 
-/// What [`start`] and [`stop`] are doing, for whoever shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Progress {
-    /// Another command works on this local cloud.
-    WaitingForOther {
-        /// What it holds.
-        lock: PathBuf,
-    },
-    /// The emulator is being downloaded and installed, once for this user.
-    Installing {
-        /// Its version.
-        version: &'static str,
-        /// `uv` or `pip`.
-        with: &'static str,
-        /// The folder.
-        into: PathBuf,
-    },
-    /// It is installed.
-    Installed {
-        /// The time that it took.
-        took: Duration,
-    },
-    /// A local cloud of which only a part still ran is being replaced; what was in it is lost.
-    Replacing {
-        /// The part that had ended.
-        ended: &'static str,
-    },
-    /// The processes are being started.
-    Starting {
-        /// The emulator's port.
-        port: u16,
-    },
-    /// Both answer.
-    Ready {
-        /// The emulator.
-        endpoint_url: String,
-        /// The Rekognition server.
-        rekognition_url: String,
-        /// The time from the start of the processes.
-        took: Duration,
-    },
-    /// One that ran already is used.
-    Joined {
-        /// The emulator.
-        endpoint_url: String,
-    },
-}
-
-/// How [`stop`] found things.
+/// The result of [`stop`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stopped {
-    /// Its processes are ended and its files removed.
+    /// The processes were stopped and their files removed.
     Stopped(Box<State>),
-    /// There was none.
+    /// No local cloud was running.
     NotRunning,
 }
 
-/// How a local cloud is.
+/// The status of the local cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
-    /// There is none.
+    /// No local cloud is running.
     NotRunning,
-    /// Both processes answer.
+    /// Both servers respond.
     Running(Box<State>),
-    /// A part of it has ended or does not answer.
+    /// A part of it has ended or does not respond.
     Broken {
-        /// What was started.
+        /// The local cloud as it was started.
         state: Box<State>,
         /// `MiniStack` or the Rekognition server.
         part: &'static str,
     },
 }
 
-/// Starts a local cloud, or joins the one that runs. A failed start leaves no process behind, only the logs.
+/// Starts a local cloud, or joins the one that is running. A failed start leaves only logs, not processes.
 pub async fn start(options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> Result<State, Error> {
     let paths = &options.paths;
     let _lock = Lock::take(paths, progress).await?;
@@ -190,7 +114,7 @@ pub async fn start(options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> R
     Ok(state)
 }
 
-/// Ends the local cloud and removes what it wrote. The installed emulator stays in the cache.
+/// Stops the local cloud and removes its files. The installed emulator stays in the cache.
 pub async fn stop(paths: &Paths, progress: &(dyn Fn(Progress) + Sync)) -> Result<Stopped, Error> {
     if !paths.state.exists() {
         return Ok(Stopped::NotRunning);
@@ -201,14 +125,14 @@ pub async fn stop(paths: &Paths, progress: &(dyn Fn(Progress) + Sync)) -> Result
         end(state).await?;
     }
     clear(paths)?;
-    // The lock goes last, and the folder with it; whoever waits for the lock makes both anew.
+    // The lock is removed last, together with the folder. A command that waits for the lock creates both again.
     remove_file(&paths.lock_file())?;
-    // Not ours to remove if the user keeps other things in it.
+    // This fails, as it should, if the user keeps other files in the folder.
     let _ = fs::remove_dir(&paths.state);
     Ok(state.map_or(Stopped::NotRunning, |state| Stopped::Stopped(Box::new(state))))
 }
 
-/// Looks, and changes nothing; does not wait for a command that works on it.
+/// Checks the status without changing anything or waiting for another command.
 pub async fn status(paths: &Paths) -> Result<Status, Error> {
     let Some(state) = State::load(paths)? else {
         return Ok(Status::NotRunning);
@@ -223,7 +147,7 @@ pub async fn status(paths: &Paths) -> Result<Status, Error> {
     Ok(Status::Running(state))
 }
 
-/// The region is not compared: an emulator serves them all.
+/// Checks the options against a local cloud that is running. The region does not matter: the emulator serves all of them.
 fn fits(state: &State, options: &Options) -> Result<(), Error> {
     let differ = |running, asked| Err(Error::RunningOtherwise { running, asked });
     if let Some(port) = options.port.filter(|port| *port != 0 && *port != state.port) {
@@ -232,17 +156,17 @@ fn fits(state: &State, options: &Options) -> Result<(), Error> {
     if let Some(limit) = options.max_requests_per_second
         && state.max_requests_per_second != Some(limit)
     {
-        let quota = |limit: u32| format!("{limit} Rekognition requests a second");
+        let quota = |limit: u32| format!("{limit} Rekognition requests per second");
         return differ(state.max_requests_per_second.map_or("no Rekognition quota".into(), quota), quota(limit));
     }
     Ok(())
 }
 
-/// The Rekognition server comes first, since the emulator is told its address. The state is saved before the emulator
-/// is ready: should this command be killed while it waits, the next one finds the processes.
+/// Starts the Rekognition server first, because the emulator needs its address. The state is saved before the emulator is
+/// ready, so that the next command finds the processes even if this one is killed.
 async fn launch(options: &Options, port: u16, python: &std::path::Path) -> Result<State, Error> {
     let run = options.paths.run();
-    // What an earlier start left when it failed.
+    // An earlier start that failed may have left files.
     remove_folder(&run)?;
     paths::create_private(&run)?;
     let endpoint_url = ministack::url(port);
@@ -291,8 +215,8 @@ async fn end(state: &State) -> Result<(), Error> {
     state.rekognition.stop(rekognition::PART).await
 }
 
-/// Asks by connecting as well as by binding: macOS lets one bind 127.0.0.1 beside a program that has the port on all
-/// addresses.
+/// Checks by connecting and by binding, because macOS allows binding to 127.0.0.1 even if another program uses the port on
+/// all addresses.
 async fn free_port(port: u16) -> Result<u16, Error> {
     if port != 0 && probe::is_listening(port).await {
         return Err(Error::PortTaken { port });
@@ -304,7 +228,7 @@ async fn free_port(port: u16) -> Result<u16, Error> {
     }
 }
 
-/// Only what is ours: `PROVISIONER_LOCAL_DIR` may point at a folder that holds other things too.
+/// Removes only this program's files: `PROVISIONER_LOCAL_DIR` may name a folder with other files in it.
 fn clear(paths: &Paths) -> Result<(), Error> {
     remove_folder(&paths.run())?;
     remove_file(&paths.state_file())

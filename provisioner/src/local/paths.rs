@@ -1,4 +1,4 @@
-//! Where the local cloud keeps its things. Invariant: reads `PROVISIONER_LOCAL_DIR`, XDG variables and `HOME`, never an
+//! The folders of the local cloud. Invariant: this module reads `PROVISIONER_LOCAL_DIR`, XDG variables and `HOME`, never an
 //! AWS variable or file.
 
 use std::env;
@@ -7,20 +7,20 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use super::Error;
+use super::error::Error;
 
-/// The folders of one local cloud. Two with different `state` folders run side by side (on different ports).
+/// The folders of one local cloud. Local clouds with different `state` folders can run at the same time, on different ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    /// Holds what a running local cloud needs; [`super::stop`] empties it.
+    /// The files of a running local cloud; `stop` removes them.
     pub state: PathBuf,
-    /// Holds the installed emulator, shared by every local cloud of this user and kept between runs.
+    /// The installed emulator, shared by all local clouds of this user and kept between runs.
     pub cache: PathBuf,
 }
 
 impl Paths {
-    /// The state folder is `PROVISIONER_LOCAL_DIR`, else `provisioner/local` under the XDG state folder; the cache is
-    /// `provisioner` under the XDG cache folder.
+    /// The state folder is `PROVISIONER_LOCAL_DIR`, or `provisioner/local` in the XDG state folder. The cache is `provisioner`
+    /// in the XDG cache folder.
     pub fn from_env() -> Result<Self, Error> {
         Self::resolve(|name| env::var_os(name).filter(|value| !value.is_empty()))
     }
@@ -30,7 +30,7 @@ impl Paths {
             Some(home) => Ok(Path::new(&home).join(relative)),
             None => Err(Error::NoHome { purpose }),
         };
-        // The XDG specification: a relative path is to be ignored.
+        // The XDG specification requires that relative paths be ignored.
         let absolute = |name| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let state = match (var("PROVISIONER_LOCAL_DIR"), absolute("XDG_STATE_HOME")) {
             (Some(given), _) => std::path::absolute(&given).map_err(Error::file("resolve", given))?,
@@ -53,13 +53,13 @@ impl Paths {
         self.state.join("lock")
     }
 
-    /// Everything that the running processes write: home, temporary files, logs.
+    /// The folder for the files of the running processes: home, temporary files and logs.
     pub(super) fn run(&self) -> PathBuf {
         self.state.join("run")
     }
 }
 
-/// Makes a folder and its parents, readable by nobody else: the emulator's logs show what is uploaded to it.
+/// Creates a folder and its parents, readable only by this user, because the emulator's logs show what is uploaded to it.
 pub(super) fn create_private(path: &Path) -> Result<(), Error> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::file("create", path))
 }
@@ -72,7 +72,7 @@ mod tests {
     fn folders_follow_the_environment() {
         let check = |vars: &[(&str, &str)], state: &str, cache: &str| {
             let lookup = |name: &str| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
-            let paths = Paths::resolve(lookup).expect("these variables suffice");
+            let paths = Paths::resolve(lookup).expect("these variables are enough");
             assert_eq!(paths.state, Path::new(state), "{vars:?}");
             if !cfg!(target_os = "macos") {
                 assert_eq!(paths.cache, Path::new(cache), "{vars:?}");

@@ -1,4 +1,4 @@
-//! Asks a server on this machine whether it is there. Invariant: connects to 127.0.0.1 only.
+//! Checks whether a server on this machine responds. Invariant: it connects to 127.0.0.1 only.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -7,15 +7,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// A server on this machine that takes longer than this to say that it is ready is not.
+/// A server on this machine that takes longer than this to respond is not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whether anybody listens on the port.
+/// Whether a server listens on the port.
 pub(super) async fn is_listening(port: u16) -> bool {
     matches!(timeout(PATIENCE, connect(port)).await, Ok(Ok(_)))
 }
 
-/// Whether GET of `path` answers with status 200.
+/// Whether a GET request for `path` is answered with status 200.
 pub(super) async fn answers(port: u16, path: &str) -> bool {
     matches!(timeout(PATIENCE, status(port, path)).await, Ok(Ok(200)))
 }
@@ -24,7 +24,7 @@ async fn connect(port: u16) -> std::io::Result<TcpStream> {
     TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
 }
 
-/// HTTP in its simplest form: one request, an answer whose first line is all we want.
+/// The simplest form of HTTP: one request, and only the first line of the response is read.
 async fn status(port: u16, path: &str) -> std::io::Result<u16> {
     let mut stream = connect(port).await?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");

@@ -1,5 +1,5 @@
-//! Processes that outlive the command that starts them. Invariant: a signal goes only to a process whose id *and* start
-//! time are those that were noted.
+//! Processes that outlive the command that starts them. Invariant: a signal is sent only to a process whose id *and* start
+//! time match the recorded ones.
 
 use std::fs::File;
 use std::io;
@@ -13,24 +13,24 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, interval};
 
-use super::Error;
+use super::error::Error;
 
-/// How long a process may take to end by itself before it is killed.
+/// How long a process may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(25);
 
-/// One process, told apart from a later one that was given the same id.
+/// A process, distinguished from a later process with the same id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// The process id, which is also the id of its process group.
     pub pid: u32,
-    /// When it started, in the system's own words (on Linux: clock ticks since boot). Only ever compared.
+    /// The start time in the system's format (on Linux: clock ticks since boot). It is only compared.
     pub started: String,
 }
 
 impl Process {
-    /// Starts `command` in a process group of its own, so that Ctrl-C in this terminal does not reach it, with its
-    /// output going to `log`.
+    /// Starts `command` in its own process group, so that Ctrl-C in this terminal does not reach it, and writes its output to
+    /// `log`.
     pub(super) fn spawn(command: &mut Command, log: &Path) -> Result<Spawned, Error> {
         let out = File::create(log).map_err(Error::file("create", log))?;
         let err = out.try_clone().map_err(Error::file("open", log))?;
@@ -38,18 +38,18 @@ impl Process {
         let started = command.process_group(0).stdin(Stdio::null()).stdout(out).stderr(err).spawn();
         let child = started.map_err(|source| Error::Run { program, source })?;
         let pid = child.id();
-        // A child of ours keeps its id until we have waited for it, so this start time is its own.
+        // A child process keeps its id until its parent has waited for it, so this start time is its own.
         let started = start_time(pid).unwrap_or_default();
         Ok(Spawned { child, kept: false, process: Self { pid, started } })
     }
 
-    /// Whether it still runs. A zombie does not.
+    /// Whether the process is running. A zombie is not.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         !self.started.is_empty() && start_time(self.pid).as_deref() == Some(&self.started)
     }
 
-    /// Ends the process and its group; that it has ended already is fine.
+    /// Stops the process and its group, if they are still running.
     pub(super) async fn stop(&self, part: &'static str) -> Result<(), Error> {
         let error = |source| Error::Stop { part, pid: self.pid, source };
         if !self.is_alive() {
@@ -57,7 +57,7 @@ impl Process {
         }
         self.signal(Signal::TERM).map_err(error)?;
         let ended = self.wait(GRACE).await;
-        // Once more to the whole group: what the leader left behind, or the leader itself.
+        // The group may contain processes that the leader left behind, or the leader itself.
         self.signal(Signal::KILL).map_err(error)?;
         if ended || self.wait(GRACE).await { Ok(()) } else { Err(error(io::ErrorKind::TimedOut.into())) }
     }
@@ -79,7 +79,7 @@ impl Process {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         match kill_process_group(group, signal) {
-            // Nobody left; macOS says so with EPERM where only a zombie remains.
+            // No process is left. macOS reports EPERM if only a zombie remains.
             Ok(()) | Err(Errno::SRCH) => Ok(()),
             Err(Errno::PERM) if !self.is_alive() => Ok(()),
             Err(errno) => Err(errno.into()),
@@ -87,8 +87,8 @@ impl Process {
     }
 }
 
-/// A process that this command started and still watches. Killed with its group when dropped, so that a failed or
-/// cancelled start leaves none behind.
+/// A process that this command has started. It is killed with its group when it is dropped, so that a failed or cancelled
+/// start leaves no process behind.
 #[derive(Debug)]
 pub(super) struct Spawned {
     child: Child,
@@ -97,12 +97,12 @@ pub(super) struct Spawned {
 }
 
 impl Spawned {
-    /// Its exit status in words, once it has ended.
+    /// The exit status in words, if the process has ended.
     pub(super) fn ended(&mut self) -> Option<String> {
         self.child.try_wait().ok().flatten().map(|status| status.to_string())
     }
 
-    /// Lets it outlive this command.
+    /// Lets the process outlive this command.
     pub(super) fn keep(mut self) -> Process {
         self.kept = true;
         self.process.clone()
@@ -112,22 +112,22 @@ impl Spawned {
 impl Drop for Spawned {
     fn drop(&mut self) {
         if !self.kept && self.process.is_alive() {
-            // Nobody is left to hear of a failure; a killed process is gone within milliseconds, so the wait is short.
+            // A failure cannot be reported here. A killed process ends within milliseconds, so the wait is short.
             let _ = self.process.signal(Signal::KILL);
             let _ = self.child.wait();
         }
     }
 }
 
-/// Changes with every process that is given this id; `None` when there is no such process or only a zombie.
+/// The start time of the process with this id; `None` if there is no such process or only a zombie.
 #[cfg(target_os = "linux")]
 fn start_time(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     parse_stat(&stat)
 }
 
-/// The second field is the program's name in parentheses and may itself hold spaces and parentheses, so fields are
-/// counted from the last one.
+/// The second field is the program's name in parentheses, which may itself contain spaces and parentheses, so the fields are
+/// counted from the last parenthesis.
 #[cfg(target_os = "linux")]
 fn parse_stat(stat: &str) -> Option<String> {
     let (_, fields) = stat.rsplit_once(')')?;
@@ -137,7 +137,7 @@ fn parse_stat(stat: &str) -> Option<String> {
     fields.nth(18).filter(|_| alive).map(str::to_owned)
 }
 
-/// Changes with every process that is given this id; `None` when there is no such process or only a zombie.
+/// The start time of the process with this id; `None` if there is no such process or only a zombie.
 #[cfg(not(target_os = "linux"))]
 fn start_time(pid: u32) -> Option<String> {
     let output =
@@ -166,14 +166,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_is_stopped_and_known_to_be_gone() {
+    async fn a_stopped_process_is_gone() {
         let folder = super::super::tests::folder("stop");
         let spawned = sleeper(&folder.join("log"));
         let process = spawned.process.clone();
         assert!(process.is_alive());
         process.stop("sleep").await.expect("it can be stopped");
         assert!(!process.is_alive());
-        process.stop("sleep").await.expect("stopping it again is nothing");
+        process.stop("sleep").await.expect("stopping it again does nothing");
     }
 
     #[tokio::test]
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_that_is_given_up_leaves_no_process() {
+    fn an_abandoned_start_leaves_no_process() {
         let folder = super::super::tests::folder("dropped");
         let spawned = sleeper(&folder.join("log"));
         let process = spawned.process.clone();

@@ -1,5 +1,5 @@
-//! What a running local cloud is, and its file. Invariant: the file is replaced whole, so a reader sees an old state or
-//! a new one, never half.
+//! The state of a running local cloud, and its file. Invariant: the file is replaced as a whole, so a reader sees the old state
+//! or the new one, never a part.
 
 use std::fs;
 use std::io;
@@ -7,50 +7,51 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::credentials::credentials;
+use super::error::Error;
 use super::paths::Paths;
 use super::process::Process;
-use super::{CREDENTIALS, Error};
 
-/// A local cloud: where it answers and which processes it is made of.
+/// The endpoints and processes of a local cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct State {
-    /// The emulator of every service but Rekognition, such as `http://127.0.0.1:4566`.
+    /// The emulator of all services except Rekognition, for example `http://127.0.0.1:4566`.
     pub endpoint_url: String,
     /// Our Rekognition server.
     pub rekognition_url: String,
     /// The emulator's port.
     pub port: u16,
-    /// The region of requests that name none; every other region works too.
+    /// The region of requests that do not name one; all other regions work, too.
     pub region: String,
     /// `MiniStack`'s version.
     pub ministack_version: String,
     /// The version of the provisioner that started it.
     pub provisioner_version: String,
-    /// The quota that the Rekognition server plays, in requests a second.
+    /// The Rekognition quota that is imitated, in requests per second.
     pub max_requests_per_second: Option<u32>,
     /// The emulator; the functions are its children and in its process group.
     pub ministack: Process,
     /// The Rekognition server.
     pub rekognition: Process,
-    /// What the emulator and, through it, the functions said.
+    /// The log of the emulator and of the functions in it.
     pub ministack_log: PathBuf,
-    /// What the Rekognition server said.
+    /// The log of the Rekognition server.
     pub rekognition_log: PathBuf,
 }
 
 impl State {
-    /// The variables that point the AWS CLI or any SDK at this local cloud and at nothing else: no profile, no config
-    /// file, no instance metadata.
+    /// The variables that make the AWS CLI or any SDK use this local cloud and nothing else: no profile, no configuration file,
+    /// no instance metadata.
     #[must_use]
     pub fn env(&self) -> Vec<(&'static str, String)> {
         vec![
             ("AWS_ENDPOINT_URL", self.endpoint_url.clone()),
             ("AWS_ENDPOINT_URL_REKOGNITION", self.rekognition_url.clone()),
-            ("AWS_ACCESS_KEY_ID", CREDENTIALS.access_key_id.into()),
-            ("AWS_SECRET_ACCESS_KEY", CREDENTIALS.secret_access_key.into()),
-            // Set, though empty: a token left over from a real session would be sent along, and refused.
+            ("AWS_ACCESS_KEY_ID", credentials().access_key_id.into()),
+            ("AWS_SECRET_ACCESS_KEY", credentials().secret_access_key.into()),
+            // Empty on purpose: a token left over from a real session would be sent and refused.
             ("AWS_SESSION_TOKEN", String::new()),
             ("AWS_REGION", self.region.clone()),
             ("AWS_DEFAULT_REGION", self.region.clone()),
@@ -77,7 +78,7 @@ impl State {
     }
 }
 
-/// Writes beside the file, then renames, so that nobody reads half of it.
+/// Writes another file and renames it, so that nobody reads an incomplete file.
 pub(super) fn write_whole(path: &std::path::Path, bytes: &[u8]) -> Result<(), Error> {
     let beside = path.with_extension("new");
     fs::write(&beside, bytes).map_err(Error::file("write", &beside))?;

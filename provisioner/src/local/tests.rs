@@ -1,5 +1,8 @@
 //! The local cloud's own rules, without starting an emulator; the end-to-end test of the whole command does that.
 
+use std::path::PathBuf;
+
+use super::process::Process;
 use super::*;
 
 /// A fresh folder for one test, removed at its end.

@@ -12,10 +12,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, interval};
 
-use super::super::error::TAIL;
+use super::super::error::{Error, TAIL};
+use super::super::probe;
 use super::super::process::{Process, Spawned};
 use super::super::state::write_whole;
-use super::super::{Error, probe};
 use super::fetch::Fetch;
 use super::server::{HEALTH, ServeOptions, serve};
 use crate::core::text::last_lines;
