@@ -166,7 +166,7 @@ pub async fn open(global: &Global, events: &Events, start_local: bool) -> Result
         if global.region.is_empty() { vec![None] } else { global.region.iter().map(Some).collect() };
     let mut contexts = Vec::new();
     for region in regions {
-        let clients = connection.clients(region.map(String::as_str))?;
+        let clients = Clients::new(&connection, region.map(String::as_str))?;
         check_region_name(&clients.region)?;
         let events = events.in_region(&clients.region, several);
         contexts.push(Context { global: global.clone(), clients, events, local: None });

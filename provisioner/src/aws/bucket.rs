@@ -13,19 +13,11 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::error::{code, explain, is_missing, message};
+pub use super::owned_bucket::Bucket;
 use super::pace::Pace;
 use super::versions::{Versions, decoded, fits_xml};
 use crate::core::hint::Hint;
 use crate::error::{Error, Exit, Result};
-
-/// A bucket of an account.
-#[derive(Clone, Debug)]
-pub struct Bucket {
-    /// The bucket's name.
-    pub name: String,
-    /// The account that must own the bucket.
-    pub owner: String,
-}
 
 /// A stored object.
 #[derive(Clone, Debug)]

@@ -3,26 +3,21 @@
 //! Invariant: a connection to the local cloud is made of its own endpoint and dummy credentials; no profile, no environment
 //! variable and no metadata service is consulted for it, so that a local run cannot touch a real account.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_async::time::SystemTimeSource;
 
-use super::Clients;
 use super::credentials::{AskForCode, Supplier};
 use super::https::{self, Https};
 use super::settings::{Request, Settings, is_on};
 use crate::core::event::Certificates;
 use crate::core::identity::CredentialSource;
 use crate::core::setting::{Setting, Source};
-use crate::error::{Error, Exit, Result};
+use crate::error::Result;
 
 /// A credential process or a person with an MFA device may take a while.
 const LONGEST_SIGN_IN: Duration = Duration::from_mins(10);
@@ -31,7 +26,7 @@ const LONGEST_SIGN_IN: Duration = Duration::from_mins(10);
 #[derive(Debug)]
 pub struct Connection {
     pub(super) settings: Settings,
-    config: SdkConfig,
+    pub(super) config: SdkConfig,
     supplier: Supplier,
     certificates: Certificates,
 }
@@ -76,21 +71,6 @@ impl Connection {
         Ok(Self { settings, config, supplier, certificates: trusted })
     }
 
-    /// The clients for a region, or for the configured one.
-    ///
-    /// # Errors
-    /// No region is configured.
-    pub fn clients(self: &Arc<Self>, region: Option<&str>) -> Result<Clients> {
-        let configured = self.settings.region.as_ref().map(|setting| setting.value.as_str());
-        let Some(region) = region.or(configured) else {
-            return Err(Error::new("no region is configured")
-                .exit(Exit::Usage)
-                .hint("name one with `--region eu-west-1`, `AWS_REGION`, or `aws configure set region eu-west-1`"));
-        };
-        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
-        Ok(Clients::new(&config, region, Some(Arc::clone(self))))
-    }
-
     /// Where the credentials come from.
     #[must_use]
     pub fn source(&self) -> &CredentialSource {
@@ -110,34 +90,7 @@ impl Connection {
     }
 }
 
-impl Clients {
-    /// Where the credentials come from.
-    #[must_use]
-    pub fn credential_source(&self) -> CredentialSource {
-        self.connection.as_ref().map_or(CredentialSource::LocalCloud, |connection| connection.source().clone())
-    }
-
-    /// The clients for the local cloud at an endpoint, with the dummy key and secret that it knows.
-    #[must_use]
-    pub fn of_local_cloud(endpoint: &str, region: &str, (key, secret): (&str, &str)) -> Self {
-        let credentials = Credentials::new(key, secret, None, None, "local-cloud");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .region(Region::new(region.to_owned()))
-            .endpoint_url(endpoint)
-            .http_client(https::plain())
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .time_source(SystemTimeSource::new())
-            .app_name(app_name())
-            .retry_config(RetryConfig::standard())
-            .timeout_config(https::timeouts())
-            .build();
-        Self::new(&config, region, None)
-    }
-}
-
-fn app_name() -> AppName {
+pub(super) fn app_name() -> AppName {
     AppName::new(concat!("provisioner-", env!("CARGO_PKG_VERSION")))
         .expect("letters, digits, hyphens and dots are allowed")
 }

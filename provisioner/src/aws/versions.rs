@@ -8,8 +8,8 @@ use aws_sdk_s3::operation::list_object_versions::builders::ListObjectVersionsFlu
 use aws_sdk_s3::types::{EncodingType, ObjectIdentifier};
 use percent_encoding::percent_decode_str;
 
-use super::bucket::Bucket;
 use super::error::{explain, is_missing};
+use super::owned_bucket::Bucket;
 use crate::error::Result;
 
 /// A version of an object, not a delete marker.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
+use crate::aws::Clients;
 use crate::aws::quotas;
 use crate::context::{self, Global};
 use crate::core::event::{Event, RegionRow, RegionSource};
@@ -67,8 +68,8 @@ async fn ask(global: &Global, events: &Events) -> Result<Answers> {
     let connection = context::connect(global, events).await?;
     // If no region is configured, any region will do, because this command asks all of them.
     let clients = match global.region.first() {
-        Some(named) => connection.clients(Some(named))?,
-        None => connection.clients(None).or_else(|_| connection.clients(Some("us-east-1")))?,
+        Some(named) => Clients::new(&connection, Some(named))?,
+        None => Clients::new(&connection, None).or_else(|_| Clients::new(&connection, Some("us-east-1")))?,
     };
     let partition = regions::partition_of(&clients.region);
     let asked = regions::all()

@@ -6,15 +6,16 @@
 
 pub mod bucket;
 pub mod lifecycle;
+mod property;
 pub mod table;
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 
 use serde_json::{Map, Value as Json, json};
 
 use super::plan::{Effect, Property};
-use super::render::{Resource, Scope, scalar};
+use super::render::{Resource, Scope};
+use property::path;
 
 /// The type of a bucket.
 pub const BUCKET: &str = "AWS::S3::Bucket";
@@ -178,41 +179,6 @@ pub fn adoption(scope: &Scope<'_>, existing: &[Existing]) -> Adoption {
     }
     adoption.body = document.to_string();
     adoption
-}
-
-fn path(property: &str) -> String {
-    format!("/Properties/{property}")
-}
-
-fn change(
-    property: &str,
-    before: Option<impl Display>,
-    after: Option<impl Display>,
-    effect: Option<Effect>,
-) -> Property {
-    Property {
-        path: path(property),
-        before: before.map(|value| value.to_string()),
-        after: after.map(|value| value.to_string()),
-        recreates: false,
-        effect,
-    }
-}
-
-fn items(list: &Json) -> impl Iterator<Item = &Json> {
-    list.as_array().into_iter().flatten()
-}
-
-fn number(value: &Json) -> Option<i64> {
-    scalar(value)?.parse().ok()
-}
-
-/// A value as text: what could not be evaluated as its expression, nothing as an empty text.
-fn text(value: &Json) -> String {
-    match value {
-        Json::Null => String::new(),
-        value => scalar(value).unwrap_or_else(|| value.to_string()),
-    }
 }
 
 #[cfg(test)]

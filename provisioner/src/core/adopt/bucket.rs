@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 use serde_json::{Map, Value as Json};
 
 use super::lifecycle::Rule;
-use super::{change, items, text};
+use super::property::{change, items, text};
 use crate::core::plan::{Effect, Property};
 
 /// Settings of a bucket: those that S3 reports, or those that a template declares. If it declares none of a kind, there is `None`.
@@ -251,7 +251,7 @@ pub fn filter_rule(name: &str, value: &str) -> String {
 
 fn cors(rule: &Json) -> String {
     let list = |name: &str| items(&rule[name]).map(text).collect::<Vec<_>>();
-    let age = super::number(&rule["MaxAge"]);
+    let age = super::property::number(&rule["MaxAge"]);
     cors_rule(&list("AllowedMethods"), &list("AllowedOrigins"), &list("AllowedHeaders"), &list("ExposedHeaders"), age)
 }
 

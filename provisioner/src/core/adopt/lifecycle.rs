@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
-use super::{items, number, text};
+use super::property::{items, number, text};
 
 /// A lifecycle rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

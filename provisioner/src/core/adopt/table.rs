@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{change, items, number, text};
+use super::property::{change, items, number, text};
 use crate::core::plan::{Effect, Property};
 
 /// The days that continuous backups go back unless a template says otherwise.

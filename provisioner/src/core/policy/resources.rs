@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Holder, Scope};
+use super::scope::{Holder, Scope};
 
 /// What a statement is about.
 #[derive(Clone, Copy, PartialEq, Eq)]

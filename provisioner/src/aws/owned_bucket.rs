@@ -1,0 +1,10 @@
+//! A bucket together with the account that must own it.
+
+/// A bucket of an account.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// The bucket's name.
+    pub name: String,
+    /// The account that must own the bucket.
+    pub owner: String,
+}
