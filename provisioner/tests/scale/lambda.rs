@@ -40,7 +40,7 @@ pub(crate) struct Rules {
 }
 
 /// The counts of a run.
-#[derive(Clone, Environment, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) taken: u64,
     pub(crate) invocations: u64,
@@ -76,7 +76,7 @@ struct Environments {
 }
 
 /// The reason for a record in the failure queue.
-#[derive(Clone, Environment, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Condition {
     RetriesExhausted,
     EventAgeExceeded,
