@@ -62,8 +62,8 @@ test-ring: ## The function's tests with ring in place of graviola
 fuzz: ## The function's properties on 100,000 cases each (5,000 for orders of deliveries); CASES sets another number
 	PROPTEST_CASES=$(CASES) $(CARGO_TEST) --test properties
 
-# Lambda's waits take a tenth of the real time; SCALE_HURRY=1 makes them real. SCALE_COPIES (200) applies to the run without a reservation;
-# each copy needs a few connections, hence the higher limit.
+# Lambda's waits take a tenth of the real time; SCALE_HURRY=1 makes them real. SCALE_CONCURRENCY (200) applies to the run without a reservation;
+# each execution environment needs a few connections, hence the higher limit.
 scale: export SCALE_UPLOADS ?= 1000
 scale: export SCALE_QUOTA ?= 5
 scale: ## 1,000 uploads at once with a Rekognition quota of 5 per second; takes ten minutes

@@ -145,10 +145,10 @@ async fn report(record: Record, services: &Services, settings: &Settings, end: I
             let progress = Progress::new();
             let cx = Context { services, settings, progress: &progress, step: Step::Event };
             // `timeout_at` polls the work before it checks the time, so it would send a request after the deadline.
-            let result = if start < end {
-                tokio::time::timeout_at(end.into(), process::process(cx, &notification)).await.ok()
-            } else {
+            let result = if end.saturating_duration_since(start).is_zero() {
                 None
+            } else {
+                tokio::time::timeout_at(end.into(), process::process(cx, &notification)).await.ok()
             };
             let outcome = result.unwrap_or_else(|| Outcome::Failed(progress.out_of_time()));
             report.outcome = redact(outcome, &notification, settings);

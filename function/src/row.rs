@@ -352,6 +352,12 @@ mod tests {
         let mut reversed = faces;
         reversed.reverse();
         assert_eq!(ranked(&reversed)[..4], [0.1, 0.4, 0.2, 0.5]);
+        // Neither the sum nor the ratio of the sides is the area.
+        let (narrow, square) = (face((0.1, 0.0, 0.9, 0.1)), face((0.2, 0.5, 0.35, 0.35)));
+        assert_eq!(ranked(&[narrow.clone(), square.clone()]), [0.2, 0.1]);
+        assert_eq!(ranked(&[square, narrow]), [0.2, 0.1]);
+        let sure = |confidence| FaceDetail::builder().confidence(confidence).build();
+        assert_eq!(largest_first(&sure(99.0), &sure(98.0)), Ordering::Less);
     }
 
     #[test]

@@ -95,12 +95,33 @@ async fn the_item_is_named_by_what_s3_says_if_the_event_does_not() {
         let mut record = record("a.jpg");
         record["s3"]["object"]["eTag"] = Value::Null;
         let first = cloud.handle(&event(std::slice::from_ref(&record)), TIME).await;
+        {
+            let state = cloud.state();
+            let detected = &state.calls.iter().find(|(service, ..)| *service == Service::Rekognition).unwrap().2;
+            let named = version.filter(|version| *version != "null");
+            assert_eq!(detected["Image"]["S3Object"]["Version"].as_str(), named);
+            // Without a version, the entity tag that S3 gave must not change.
+            let heads = state.calls.iter().filter(|(_, operation, _)| operation.starts_with("HEAD")).count();
+            assert_eq!(heads, 1 + usize::from(named.is_none()));
+        }
         assert_eq!(item(&cloud)["Content"], json!({ "S": content }));
         assert_eq!(item(&cloud)["FaceID"], json!({ "S": first.records[0].id }));
         let second = cloud.handle(&event(&[record]), TIME).await;
         assert_eq!(second.records[0].outcome, Outcome::Skipped { code: "AlreadyProcessed" });
         assert_eq!((second.records[0].id.clone(), cloud.calls(Service::Rekognition)), (first.records[0].id.clone(), 1));
     }
+}
+
+/// The entity tag that S3 gives is required afterwards as if the event had named it.
+#[tokio::test]
+async fn an_event_that_names_nothing_is_about_what_s3_held_first() {
+    let cloud = Cloud::with_pictures().await;
+    let mut record = record("a.jpg");
+    record["s3"]["object"]["eTag"] = Value::Null;
+    cloud.next(Service::Rekognition, [Act::Overwrite("second")]);
+    let report = cloud.handle(&event(&[record]), TIME).await;
+    assert_eq!(report.records[0].outcome, Outcome::Skipped { code: "Replaced" });
+    assert!(cloud.state().tables.rows.is_empty());
 }
 
 #[tokio::test]

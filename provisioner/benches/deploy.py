@@ -1,8 +1,8 @@
-"""Measures deployments side by side: provisioner, the AWS CLI and SAM, on a local cloud with the manners of the real one.
+"""Compares the deployments of provisioner, the AWS CLI and SAM, on a local cloud with the delays of the real one.
 
-The local cloud answers in milliseconds and finishes a stack at once. So a proxy stands before it that adds a round trip to each
-request, keeps a stack in progress for a set time, a change set for a shorter one, and counts what is asked. What a tool needs
-beyond the stack's own time is its own doing, and that is what is reported. Nothing leaves 127.0.0.1.
+The local cloud replies within milliseconds and finishes a stack at once. A proxy in front of it adds a round trip to each
+request, keeps a stack in progress for a fixed time and a change set for a shorter one, and counts the requests. The report
+shows the time that each tool needs in addition to the stack's own time. All requests stay on 127.0.0.1.
 """
 
 import argparse
@@ -34,7 +34,7 @@ ACTIONS = ("create", "no change", "code update", "delete")
 
 
 class Proxy(http.server.ThreadingHTTPServer):
-    """Stands before the local cloud and gives it the pace of AWS."""
+    """A proxy in front of the local cloud that adds the delays of AWS."""
 
     daemon_threads = True
 
@@ -51,7 +51,7 @@ class Proxy(http.server.ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def reset(self, stack_seconds, change_set_seconds):
-        """Begins a measurement."""
+        """Starts a measurement."""
         with self.lock:
             self.calls, self.polls, self.connections, self.started = Counter(), 0, 0, False
             self.stack_seconds, self.change_set_seconds = stack_seconds, change_set_seconds
@@ -77,7 +77,7 @@ class Proxy(http.server.ThreadingHTTPServer):
             connection.close()
 
     def answer(self, name, fields, request):
-        """Passes a request on, and bends the answer to what AWS would say at this time."""
+        """Forwards a request, and changes the reply to what AWS would reply at this time."""
         stack = stack_name(fields.get("StackName", ""))
         if name == "DeleteStack":
             return self.delete_later(stack, request)
@@ -108,7 +108,7 @@ class Proxy(http.server.ThreadingHTTPServer):
         return status, headers, body
 
     def delete_later(self, stack, request):
-        """A stack that is being deleted can still be described, so the local cloud learns of it when its time is over."""
+        """Forwards a deletion after the stack's own time, because a stack can be described until its deletion has ended."""
 
         def delete():
             self.forward(*request)
@@ -123,7 +123,7 @@ class Proxy(http.server.ThreadingHTTPServer):
         return 200, [("Content-Type", "text/xml")], body
 
 
-HOP = {"transfer-encoding", "content-length", "expect", "connection"}  # Belong to one connection; the proxy has two.
+HOP = {"transfer-encoding", "content-length", "expect", "connection"}  # Headers that concern only one connection.
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -172,7 +172,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def stack_name(text):
-    """The name in a stack's name or ARN."""
+    """Returns the name of a stack, given its name or ARN."""
     return text.split("/")[1] if text.startswith("arn:") else text
 
 
@@ -185,7 +185,7 @@ def replace(body, name, value):
 
 
 def withhold(body, progress, began):
-    """Leaves out the events of the operation that is played, but the one that says that it began."""
+    """Removes the events of the running operation, except the first one."""
 
     def keep(match):
         event = match.group(0).decode()
@@ -197,7 +197,7 @@ def withhold(body, progress, began):
 
 
 def operation(method, path, headers, fields):
-    """The name by which AWS calls a request."""
+    """Returns the name of the operation of a request."""
     if "Action" in fields:
         return fields["Action"]
     if target := headers.get("X-Amz-Target"):
@@ -216,7 +216,7 @@ def operation(method, path, headers, fields):
 
 
 class Provisioner:
-    """provisioner up and down, without the smoke test, which the peers do not have."""
+    """provisioner up and down, without the smoke test, which the other tools do not have."""
 
     name = "provisioner"
 
@@ -232,7 +232,7 @@ class Provisioner:
 
 
 class Peer:
-    """What the two peers share: the same template, with the package as a file beside it, which is how they upload it."""
+    """The common part of the other tools: the same template, which refers to the package as a local file to upload."""
 
     def __init__(self, program, work, stack, values):
         self.program, self.work, self.stack = program, work, stack
@@ -242,14 +242,14 @@ class Peer:
     def template(self, package):
         code = "      Code:\n        S3Bucket: !Ref CodeBucket\n        S3Key: !Ref CodeKey\n"
         text = TEMPLATE.read_text()
-        assert text.count(code) == 1, "the template names the code in another way than this bench expects"
+        assert text.count(code) == 1, "the template does not refer to the package as this benchmark expects"
         path = self.work / f"{self.stack}.yaml"
         path.write_text(text.replace(code, f"      Code: {package}\n"))
         return path
 
 
 class AwsCli(Peer):
-    """aws cloudformation package and deploy; delete-stack and the waiter."""
+    """aws cloudformation package, deploy, delete-stack and wait."""
 
     name = "AWS CLI"
 
@@ -267,7 +267,7 @@ class AwsCli(Peer):
 
 
 class Sam(Peer):
-    """sam deploy, which packs as well; sam delete."""
+    """sam deploy, which also uploads the package, and sam delete."""
 
     name = "SAM"
 
@@ -302,7 +302,7 @@ def measure_all(options, work, exported):
     env = {
         "PATH": os.environ["PATH"], "HOME": str(work / "home"), "LANG": "C.UTF-8", **exported,
         "AWS_ENDPOINT_URL": proxy.url, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "", "SAM_CLI_TELEMETRY": "0",
-        # SAM would ask for a newer version of itself: nothing is to leave this machine.
+        # Otherwise, SAM would look for a newer version of itself, but no request may leave this machine.
         "HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1",
     }  # fmt: skip
     first, second, architecture = packages(options.bootstrap, work)
@@ -310,7 +310,7 @@ def measure_all(options, work, exported):
     if options.peers:
         tools += [(AwsCli, options.peers / "aws"), (Sam, options.peers / "sam")]
     put(proxy, exported, "/bench-artefacts")
-    # The bucket for packages is made once a region and shared, so for provisioner as well it is there, with another stack's package.
+    # provisioner creates its bucket for packages once per region, so it exists, too, with the package of another stack.
     shared = f"/provisioner-artefacts-{exported['AWS_ACCESS_KEY_ID']}-{REGION}-an"
     put(proxy, exported, shared)
     put(proxy, exported, f"{shared}/another-stack/package.zip")
@@ -318,7 +318,8 @@ def measure_all(options, work, exported):
     warm_up(proxy, Provisioner(options.program, work, "bench-warm-up", {**values, "TableName": "bench-warm-up"}), first, env)
     results = {}
     for number in range(options.rounds):
-        # The stack's time ends in another fraction of a second each round, so that no tool's pace happens to fit; the same for each tool.
+        # In each round, the stack's time ends with a different fraction of a second, so that it does not match the polling interval of a tool
+        # by chance.
         times = options.stack_seconds + number / options.rounds, options.change_set_seconds
         for kind, program in tools:
             stack = f"bench-{kind.__name__.lower()}-{number}"
@@ -337,13 +338,13 @@ def measure_all(options, work, exported):
 
 
 def warm_up(proxy, tool, package, env):
-    """The local cloud loads each service when it is first asked for it."""
+    """Uses each service once, because the local cloud loads a service at its first request."""
     for commands in (tool.deploy(package), tool.delete()):
         measure(proxy, commands, env, (0, 0), runs_stack=True)
 
 
 def put(proxy, exported, path):
-    """Makes a bucket or an empty object, unmeasured; the local cloud's dummy credentials need no real signature."""
+    """Creates a bucket or an empty object without measuring it. The local cloud does not verify the signature."""
     scope = f"{exported['AWS_ACCESS_KEY_ID']}/20260101/{REGION}/s3/aws4_request"
     authorization = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
     status, _, body = proxy.forward("PUT", path, [("Host", "127.0.0.1"), ("Authorization", authorization), ("Content-Length", "0")], b"")
@@ -363,7 +364,7 @@ def measure(proxy, commands, env, times, runs_stack):
 def run(command, env):
     done = subprocess.run([str(word) for word in command], env=env, cwd=env.get("HOME"), capture_output=True, text=True)
     if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        sys.exit(f"{' '.join(map(str, command))} failed with exit code {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
 def start_up(program, env):
@@ -377,8 +378,8 @@ def start_up(program, env):
 
 
 def report(options, names, results):
-    print(f"A round trip of {options.round_trip * 1000:.0f} ms, a stack that takes {options.stack_seconds:g} s, a change set that takes")
-    print(f"{options.change_set_seconds:g} s; median of {options.rounds}.\n")
+    print(f"Round trip {options.round_trip * 1000:.0f} ms, stack's own time {options.stack_seconds:g} s, change set's own time")
+    print(f"{options.change_set_seconds:g} s, median of {options.rounds} rounds.\n")
     print("| | tool | total s | over the stack's own time, s | ratio | calls | polls | connections |\n|---|---|--:|--:|--:|--:|--:|--:|")
     for action in ACTIONS:
         for name in names:
@@ -390,7 +391,7 @@ def report(options, names, results):
                 f"| {action} | {name} | {middle['total']:.2f} | {middle['overhead']:.2f} | {middle['overhead'] / base:.1f} | {calls:g} "
                 f"| {middle['polls']:g} | {middle['connections']:g} |"
             )
-    print("\n| | tool | calls beside polls |\n|---|---|---|")
+    print("\n| | tool | calls other than polls |\n|---|---|---|")
     for action in ACTIONS:
         for name in names:
             calls = results[name, action][-1]["calls"]
@@ -398,7 +399,7 @@ def report(options, names, results):
 
 
 def packages(given, work):
-    """Two zips that differ in the executable's last bytes, and the architecture that both are for."""
+    """Returns two packages that differ in the last bytes of the executable, and their architecture."""
     data = given.read_bytes()
     if zipfile.is_zipfile(given):
         with zipfile.ZipFile(given) as archive:
@@ -415,13 +416,13 @@ def packages(given, work):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--program", type=lambda text: pathlib.Path(text).absolute(), required=True, help="the provisioner to measure")
-    parser.add_argument("--bootstrap", type=lambda text: pathlib.Path(text).absolute(), required=True, help="the function: an executable, or a zip that holds one")
-    parser.add_argument("--peers", type=lambda text: pathlib.Path(text).absolute(), help="folder with the programs aws and sam; without it provisioner is measured alone")
-    parser.add_argument("--rounds", type=int, default=3, help="how often; the median counts [3]")
-    parser.add_argument("--stack-seconds", type=float, default=20, help="the stack's own time [20]")
-    parser.add_argument("--change-set-seconds", type=float, default=3, help="the change set's own time [3]")
-    parser.add_argument("--round-trip", type=float, default=0.04, help="seconds that each request takes longer [0.04]")
+    parser.add_argument("--program", type=lambda text: pathlib.Path(text).absolute(), required=True, help="the provisioner program to measure")
+    parser.add_argument("--bootstrap", type=lambda text: pathlib.Path(text).absolute(), required=True, help="the function: an executable, or a zip file with an executable")
+    parser.add_argument("--peers", type=lambda text: pathlib.Path(text).absolute(), help="folder with the programs aws and sam; without it, only provisioner is measured")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds, of which the median is reported [3]")
+    parser.add_argument("--stack-seconds", type=float, default=20, help="the stack's own time in seconds [20]")
+    parser.add_argument("--change-set-seconds", type=float, default=3, help="the change set's own time in seconds [3]")
+    parser.add_argument("--round-trip", type=float, default=0.04, help="delay of each request in seconds [0.04]")
     return parser.parse_args()
 
 

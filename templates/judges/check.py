@@ -1,18 +1,20 @@
-"""Judges the template, the policies of its deployers, and the program's list of regions, without an AWS account.
+"""Judges the template, the policies of its deployers, the program's list of regions, and its choice of credentials,
+without an AWS account.
 
     python -m venv venv
     venv/bin/pip install --require-hashes -r templates/judges/requirements.txt
     venv/bin/python templates/judges/check.py target/debug/provisioner
 
 There are three outside authorities: cfn-lint (the schemas that CloudFormation publishes for each region), parliament
-(AWS's own list of actions, resources, and condition keys), and botocore (where Rekognition is). They cannot know what
-this system intends. The judges therefore contain that in full and compare it. At the end, template and policies are
-damaged on purpose, once for every promise, and each damage must be noticed.
+(AWS's own list of actions, resources, and condition keys), and botocore (where Rekognition is, and whose credentials
+apply). They cannot know what this system intends. The judges therefore contain that in full and compare it. At the
+end, template and policies are damaged on purpose, once for every promise, and each damage must be noticed.
 """
 
 import sys
 from pathlib import Path
 
+import judge_credentials
 import judge_regions
 import judge_settings
 import judge_stack
@@ -64,8 +66,9 @@ def main():
         report(f"updates_in_place notices {damage}", [] if noticed else ["it did not"])
     for judge, damage, do in POLICY_DAMAGES:
         report(f"{judge.__name__} notices {damage}", [] if judge(do(policies), template) else ["it did not"])
-    for sentence, problems in judge_regions.judge(sys.argv[1]):
-        report(sentence, problems)
+    for judge in (judge_regions.judge, judge_credentials.judge):
+        for sentence, problems in judge(sys.argv[1]):
+            report(sentence, problems)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -18,11 +18,11 @@ use crate::steps::preflight;
 
 /// Write all rows to a file, as CSV or as JSON lines
 ///
-/// The whole table is read, in parallel. The file is complete or not there at all. Cells that a spreadsheet would take for a formula begin
-/// with an apostrophe.
+/// Reads the whole table in parallel. If the export fails, no file is written. Cells that a spreadsheet could interpret
+/// as a formula begin with an apostrophe.
 #[derive(Debug, clap::Args)]
 pub struct Export {
-    /// The file to write: `NAME.csv` or `NAME.jsonl`; with several regions, one `NAME-REGION.csv` per region
+    /// File to write: `NAME.csv` or `NAME.jsonl`; with several regions, one `NAME-REGION.csv` per region
     #[arg(value_name = "FILE", value_parser = format)]
     pub file: Target,
     /// Replace an existing file
@@ -53,10 +53,10 @@ fn format(text: &str) -> std::result::Result<Target, String> {
     Ok(Target { path, format })
 }
 
-/// Parts of the table that are read at the same time.
+/// Number of segments of the table that are read in parallel.
 const SEGMENTS: i32 = 8;
 
-/// Pages that wait to be written. More would only use memory.
+/// Maximum number of pages that wait to be written. More would only use memory.
 const WAITING_PAGES: usize = 16;
 
 /// Runs the command in one region.
@@ -64,7 +64,7 @@ pub async fn run(args: &Export, cx: &Context) -> Result<Exit> {
     let started = Instant::now();
     let path = cx.own_file(&args.file.path);
     if !args.overwrite && path.exists() {
-        return Err(Error::new(format!("`{}` exists already", path.display()))
+        return Err(Error::new(format!("`{}` already exists", path.display()))
             .exit(Exit::Refused)
             .hint("add `--overwrite` to replace it"));
     }
@@ -96,7 +96,7 @@ pub async fn run(args: &Export, cx: &Context) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Writes rows to a temporary file that gets its name only at the end.
+/// Writes rows to a temporary file that is renamed at the end.
 enum Writer {
     Csv(Box<csv::Writer<NamedTempFile>>),
     JsonLines(BufWriter<NamedTempFile>),

@@ -13,15 +13,16 @@ use crate::error::{Error, Exit, Result};
 use crate::steps::picture::{self, Deployment};
 use crate::steps::preflight;
 
-/// Show the rows of pictures, or find rows by emotion, age or time
+/// Show the rows of pictures, or find rows by emotion, age, or time
 ///
-/// With pictures, their rows are read by key. Without, the whole table is read, which costs one read unit for every 8 KB in it.
+/// If pictures are named, their rows are read by key. Otherwise, the whole table is read, which costs one read unit per
+/// 8 KB.
 #[derive(Debug, clap::Args)]
 pub struct Faces {
     /// Pictures, for example `s3://BUCKET/photo.jpg`
     #[arg(value_name = "s3://BUCKET/KEY")]
     pub pictures: Vec<String>,
-    /// Only pictures whose key begins with this
+    /// Only pictures whose key begins with this prefix
     #[arg(long, value_name = "PREFIX", conflicts_with = "pictures")]
     pub prefix: Option<String>,
     /// Only faces with this emotion, for example `happy`
@@ -68,7 +69,9 @@ pub async fn run(args: &Faces, cx: &Context) -> Result<Exit> {
 fn key_of<'a>(url: &'a str, deployment: &Deployment) -> Result<&'a str> {
     let bucket = &deployment.bucket.name;
     let wrong = |message: String| {
-        Error::new(message).exit(Exit::Usage).hint(format!("a picture of this system is s3://{bucket}/KEY"))
+        Error::new(message)
+            .exit(Exit::Usage)
+            .hint(format!("pictures of this system have URLs like `s3://{bucket}/KEY`"))
     };
     let parts = url.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).filter(|(_, key)| !key.is_empty());
     match parts {

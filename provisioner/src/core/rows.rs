@@ -1,4 +1,4 @@
-//! Rows: which ones are wanted, and how they look in a file.
+//! Filters rows, and formats them for export files.
 //!
 //! Pure.
 
@@ -8,10 +8,10 @@ use serde_json::{Map, Number, Value};
 
 use super::smoke::{Attribute, Row};
 
-/// Which rows are wanted.
+/// A filter for rows.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// The key begins with this.
+    /// The prefix of the key.
     pub prefix: Option<String>,
     /// The emotion, in upper case as Rekognition writes it.
     pub emotion: Option<String>,
@@ -24,7 +24,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether a row is wanted. A row without the attribute that a filter is about is not.
+    /// Whether a row matches the filter. A row without the attribute of a condition does not match.
     #[must_use]
     pub fn matches(&self, row: &Row) -> bool {
         let text = |name: &str| match row.get(name) {
@@ -44,7 +44,7 @@ impl Filter {
     }
 }
 
-/// The columns of a CSV file, in order; the last one holds every other attribute as JSON.
+/// The columns of a CSV file, in order; the last one has all other attributes as JSON.
 pub const COLUMNS: [&str; 17] = [
     "FaceID",
     "Bucket",
@@ -87,7 +87,7 @@ pub fn cells(row: &Row) -> Vec<String> {
     cells
 }
 
-/// Text that no spreadsheet takes for a formula: an apostrophe goes before the characters that begin one
+/// Prevents spreadsheets from interpreting text as a formula, by an apostrophe before the characters that begin one
 /// (OWASP, "CSV Injection").
 fn harmless(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text.to_owned() }
@@ -102,7 +102,7 @@ pub fn object(row: &Row) -> Value {
 fn json(attribute: &Attribute) -> Value {
     match attribute {
         Attribute::Text(text) => Value::from(text.as_str()),
-        // DynamoDB keeps 38 digits; a number that JSON cannot hold exactly is still its nearest one.
+        // DynamoDB keeps 38 digits; JSON gets the nearest number.
         Attribute::Number(digits) => {
             digits.parse::<Number>().map_or_else(|_| Value::from(digits.as_str()), Value::Number)
         }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn filters() {
+    fn a_row_must_match_all_conditions() {
         let row = row(&[
             ("Key", text("party/a.jpg")),
             ("Emotion", text("HAPPY")),

@@ -1,7 +1,7 @@
-//! Pictures on this machine: which files are meant, and their bytes.
+//! Finds and reads pictures on this machine.
 //!
-//! Invariant: nothing larger than Rekognition takes is read, and nothing that is not a regular file is opened, except
-//! the pipe that the user names with `-`.
+//! Invariant: only regular files of at most the size that Rekognition accepts are read, and standard input if the user
+//! requests it with `-`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::core::names::sha256;
 use crate::error::{Error, Exit, Result};
 
-/// Rekognition takes objects of at most 15 MB (Rekognition Developer Guide, "Guidelines and quotas").
+/// Rekognition accepts objects of at most 15 MB (Rekognition Developer Guide, "Guidelines and quotas").
 const MAX_BYTES: u64 = 15 * 1024 * 1024;
 
 /// The extensions of the pictures in a folder.
@@ -22,17 +22,13 @@ const EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
 /// A picture to upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalPicture {
-    /// Its file; `-` for standard input.
+    /// The path of the file; `-` for standard input.
     pub path: PathBuf,
-    /// Its name below the prefix in the bucket, for a file.
+    /// For a file, the key without the prefix.
     pub name: String,
 }
 
-/// The pictures that these arguments mean: files, the pictures in folders and their subfolders, and `-` for standard
-/// input.
-///
-/// # Errors
-/// A folder cannot be read or has no pictures, a name is not UTF-8, or two pictures would have the same key.
+/// Finds the pictures that the arguments name: files, folders with their subfolders, and `-` for standard input.
 pub fn find(arguments: &[PathBuf]) -> Result<Vec<LocalPicture>> {
     let mut found = Vec::new();
     for argument in arguments {
@@ -42,7 +38,7 @@ pub fn find(arguments: &[PathBuf]) -> Result<Vec<LocalPicture>> {
             if found.len() == before {
                 return Err(Error::new(format!("folder `{}` has no pictures", argument.display()))
                     .exit(Exit::Usage)
-                    .hint(format!("a picture's name ends in .{}", EXTENSIONS.join(", ."))));
+                    .hint(format!("the name of a picture must end with .{}", EXTENSIONS.join(", ."))));
             }
         } else {
             let name = argument.file_name().unwrap_or(argument.as_os_str());
@@ -87,7 +83,7 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<LocalPicture>) -> Result<()>
     Ok(())
 }
 
-/// A key is UTF-8; two names that are not could become the same key.
+/// Converts a name to UTF-8, which keys must be. A lossy conversion could give two files the same key.
 fn utf8(name: &Path, path: &Path) -> Result<String> {
     name.to_str().map(ToOwned::to_owned).ok_or_else(|| {
         Error::new(format!("the name of `{}` is not UTF-8, so it cannot be a key", path.display()))
@@ -97,10 +93,7 @@ fn utf8(name: &Path, path: &Path) -> Result<String> {
 }
 
 impl LocalPicture {
-    /// Its name in the bucket and its bytes. A picture from standard input is named after its contents.
-    ///
-    /// # Errors
-    /// It is not a regular file, is too large or empty, or cannot be read.
+    /// Returns the key without the prefix, and the contents. A picture from standard input is named after its contents.
     pub fn read(&self) -> Result<(String, Bytes)> {
         if self.path.as_os_str() == "-" {
             let bytes = self.limited(std::io::stdin().lock())?;
@@ -109,7 +102,7 @@ impl LocalPicture {
         let failed = |error: &std::io::Error| {
             Error::new(format!("cannot read `{}`", self.path.display())).because(error).exit(Exit::Usage)
         };
-        // Asked before it is opened: to open a pipe would wait for a writer.
+        // Checked before the file is opened, because opening a pipe would wait for a writer.
         let metadata = std::fs::metadata(&self.path).map_err(|error| failed(&error))?;
         if !metadata.is_file() {
             return Err(Error::new(format!("`{}` is not a regular file", self.path.display()))
@@ -139,7 +132,7 @@ impl LocalPicture {
     }
 
     fn too_large(&self) -> Error {
-        Error::new(format!("`{}` is larger than 15 MB, the most that Rekognition takes", self.path.display()))
+        Error::new(format!("`{}` is larger than 15 MB, the maximum that Rekognition accepts", self.path.display()))
             .exit(Exit::Usage)
             .hint("scale the picture down")
     }

@@ -174,7 +174,7 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
             )
         }
         Event::Identity { account, arn, partition, credentials } => done(format_args!(
-            "account {account}{}{}\n  credentials: {credentials}",
+            "account {account}{}{}{NL}  credentials: {credentials}",
             arn.as_ref().map(|arn| format!(" as {arn}")).unwrap_or_default(),
             if partition == "aws" { String::new() } else { format!(" in partition {partition}") }
         )),
