@@ -155,7 +155,7 @@ async fn account(
     connection: &Arc<Connection>,
     region: Option<&str>,
 ) {
-    let clients = match Clients::new(&connection, region) {
+    let clients = match Clients::new(connection, region) {
         Ok(clients) => clients,
         Err(error) => return findings.problem("region", &error),
     };

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::plan::{Effect, Property};
+use super::plan::Property;
 use super::render::{Resource, Scope};
 use property::path;
 

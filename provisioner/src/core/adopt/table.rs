@@ -175,7 +175,7 @@ impl Settings {
             ("DeletionProtectionEnabled", self.is_protected.then(|| json!(true))),
         ] {
             let Some(expression) = declared.get(name) else { continue };
-            let is_changed = changed.contains(&super::path(name));
+            let is_changed = changed.contains(&super::property::path(name));
             put(name, if is_changed { existing } else { Some(expression.clone()) });
         }
         import

@@ -3,6 +3,7 @@
 use super::bucket::{Access, Encryption, Notification, Notifications};
 use super::lifecycle::{Action, Objects, Rule, When};
 use super::*;
+use crate::core::plan::Effect;
 use crate::core::render::Target;
 use crate::core::template::{self, BUILT_IN, Template};
 
