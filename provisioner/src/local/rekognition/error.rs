@@ -1,9 +1,10 @@
-//! Rekognition's errors, in its words and in its shape. Invariant: the code, not the HTTP status, says what happened,
-//! as with the real service.
+//! Rekognition's errors, with the service's own text and structure.
+//!
+//! Invariant: as with the real service, the error code identifies the error, not the HTTP status.
 
 use serde_json::{Value, json};
 
-/// An error as a client sees it.
+/// An error as a client receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiError {
     pub(super) status: u16,
@@ -26,7 +27,7 @@ impl ApiError {
         Self::new("InvalidImageFormatException", "Request has invalid image format")
     }
 
-    /// Also what the service says of a picture below 80 pixels a side.
+    /// The service also returns this for a picture with a side shorter than 80 pixels.
     pub(super) fn invalid_parameter() -> Self {
         Self::new("InvalidParameterException", "Request has invalid parameters")
     }

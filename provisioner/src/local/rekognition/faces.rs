@@ -1,13 +1,15 @@
-//! Finds faces. Invariant: what it says of where a face is comes from the picture alone.
+//! Detects faces.
+//!
+//! Invariant: a face's position depends only on the picture.
 
 use std::sync::LazyLock;
 
 use image::GrayImage;
 use rustface::{FaceInfo, ImageData, Model};
 
-/// The service gives the hundred largest faces.
+/// The service returns the hundred largest faces.
 const MAX_FACES: usize = 100;
-/// The sizes and steps that the authors of `SeetaFace` use in their own example, but smaller faces.
+/// The sizes and steps of the example by the authors of `SeetaFace`, except that smaller faces are detected.
 const MIN_FACE_PIXELS: u32 = 20;
 const SCORE_THRESHOLD: f64 = 2.0;
 const PYRAMID_FACTOR: f32 = 0.8;
@@ -15,10 +17,10 @@ const WINDOW_STEP: u32 = 4;
 
 static MODEL: LazyLock<Model> = LazyLock::new(|| {
     rustface::read_model(&include_bytes!("model/seeta_fd_frontal_v1.0.bin")[..])
-        .expect("the embedded model is whole: a test reads it")
+        .expect("the embedded model is complete: a test reads it")
 });
 
-/// A face, in parts of the picture's width and height. May lie partly outside, as with the service.
+/// A face, as fractions of the picture's width and height. As with the service, a part of it may lie outside.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Face {
     pub(super) left: f32,
@@ -27,7 +29,7 @@ pub(super) struct Face {
     pub(super) height: f32,
     /// In percent.
     pub(super) confidence: f32,
-    /// The mean, in percent of white.
+    /// The mean brightness, as a percentage of white.
     pub(super) brightness: f32,
 }
 
@@ -37,7 +39,7 @@ impl Face {
     }
 }
 
-/// The faces in a picture, largest first. Takes about a tenth of a second for 512 × 512 pixels when optimised.
+/// The faces in a picture, largest first. An optimized build takes about 0.1 s for 512 × 512 pixels.
 pub(super) fn find(grey: &GrayImage) -> Vec<Face> {
     let mut detector = rustface::create_detector_with_model(MODEL.clone());
     detector.set_min_face_size(MIN_FACE_PIXELS);
@@ -66,7 +68,7 @@ fn describe(info: &FaceInfo, grey: &GrayImage) -> Face {
     }
 }
 
-/// The detector's score has no upper end: the threshold becomes 90 %, and more comes ever closer to 100 %.
+/// The detector's score has no upper limit: the threshold maps to 90 %, and higher scores approach 100 %.
 fn confidence(score: f64) -> f64 {
     100.0 - 10.0 / (score - SCORE_THRESHOLD + 1.0).max(1.0)
 }
@@ -85,7 +87,7 @@ fn brightness(grey: &GrayImage, x: i32, y: i32, width: u32, height: u32) -> f32 
     if count == 0 { 0.0 } else { sum as f32 / count as f32 / 2.55 }
 }
 
-/// The part of a stretch that lies within a side of the picture.
+/// The part of an interval that lies within the picture.
 fn inside(start: i32, length: u32, side: u32) -> std::ops::Range<u32> {
     let from = u32::try_from(start.max(0)).unwrap_or(0).min(side);
     let end = i64::from(start) + i64::from(length);

@@ -1,18 +1,19 @@
-//! Makes up what cannot be found out: age and emotions. Invariant: the same picture and face give the same answer, on
-//! any machine, and it means nothing.
+//! Invents the attributes that the detector cannot determine: age and emotions.
+//!
+//! Invariant: the same picture and face have the same attributes on every machine. The values mean nothing.
 
 use sha2::{Digest as _, Sha256};
 
 /// The service's eight emotions.
 pub(super) const EMOTIONS: [&str; 8] = ["HAPPY", "SAD", "ANGRY", "CONFUSED", "DISGUSTED", "SURPRISED", "CALM", "FEAR"];
 
-/// What is made up about one face.
+/// The invented attributes of a face.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Invented {
     pub(super) age_low: u8,
     pub(super) age_high: u8,
-    /// Percentages of a sum of about 100, in no useful order; the largest is never first, so that nobody takes the
-    /// first for it.
+    /// Percentages that add up to about 100, in no useful order. The largest is never the first, so that code that takes
+    /// the first for the largest fails.
     pub(super) emotions: [(&'static str, f32); 8],
 }
 
@@ -21,7 +22,7 @@ pub(super) fn seed(picture: &[u8]) -> [u8; 32] {
     Sha256::digest(picture).into()
 }
 
-/// Makes up the face of this rank.
+/// Invents the attributes of the face at this rank.
 pub(super) fn about(seed: &[u8; 32], rank: usize) -> Invented {
     let dice: [u8; 32] = Sha256::new().chain_update(seed).chain_update(rank.to_be_bytes()).finalize().into();
     let age_low = 4 + dice[0] % 60;

@@ -1,5 +1,6 @@
-//! Runs the server as a process of its own that outlives the command. Invariant: the child says where it listens only
-//! once it does.
+//! Runs the server as a separate process that continues after the command ends.
+//!
+//! Invariant: the child process reports its address only after it has started to listen.
 
 use std::ffi::OsString;
 use std::fs;
@@ -20,7 +21,7 @@ use super::fetch::Fetch;
 use super::server::{HEALTH, ServeOptions, serve};
 use crate::core::text::last_lines;
 
-/// What errors call it.
+/// The server's name in errors.
 pub(in super::super) const PART: &str = "the local Rekognition server";
 const PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);
@@ -28,18 +29,18 @@ const POLL: Duration = Duration::from_millis(10);
 /// The arguments of the hidden command `local serve-rekognition`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeArgs {
-    /// `--s3-endpoint`: where the fetcher finds the buckets.
+    /// `--s3-endpoint`: the endpoint of the buckets.
     pub s3_endpoint: String,
-    /// `--region`: what the fetcher signs for.
+    /// `--region`: the region of the requests to the buckets.
     pub region: String,
-    /// `--ready-file`: gets the server's address, such as `http://127.0.0.1:40123`, once it listens.
+    /// `--ready-file`: the file that receives the server's address, for example `http://127.0.0.1:40123`, when it listens.
     pub ready_file: PathBuf,
-    /// `--max-requests-per-second`, where there is a quota.
+    /// `--max-requests-per-second`: the quota; `None` for no quota.
     pub max_requests_per_second: Option<u32>,
 }
 
 impl ServeArgs {
-    /// The command line after the program's name.
+    /// The arguments after the program's name.
     #[must_use]
     pub fn to_args(&self) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec!["local".into(), "serve-rekognition".into()];
@@ -53,8 +54,7 @@ impl ServeArgs {
     }
 }
 
-/// The hidden command: listens on a free port of 127.0.0.1, says which, and serves until it is told to end (SIGTERM or
-/// SIGINT).
+/// The hidden command: listens on a free port of 127.0.0.1, reports the address, and serves until SIGTERM or SIGINT.
 pub async fn run<F: Fetch>(args: &ServeArgs, fetch: F) -> Result<(), Error> {
     let failed = |source| Error::Port { port: 0, source };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
@@ -70,11 +70,11 @@ pub async fn run<F: Fetch>(args: &ServeArgs, fetch: F) -> Result<(), Error> {
     Ok(())
 }
 
-/// Starts this very program again as the server and returns once it answers, with its address.
+/// Starts the running program again as the server, and returns its address when it answers.
 pub(in super::super) async fn spawn(args: &ServeArgs, log: &Path) -> Result<(Spawned, String), Error> {
     let program = std::env::current_exe().map_err(Error::file("find", "the running program"))?;
     let mut command = Command::new(program);
-    // Emptied, so that no variable of the user's can point the fetcher elsewhere or give it credentials.
+    // The environment is empty, so that no variable of the user can redirect the fetcher or give it credentials.
     command.args(args.to_args()).env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
     start(&mut command, args, log).await
 }
@@ -100,7 +100,7 @@ async fn start(command: &mut Command, args: &ServeArgs, log: &Path) -> Result<(S
     }
 }
 
-/// Whether the server at `url` answers.
+/// Whether the server at a URL answers.
 pub(in super::super) async fn is_ready(url: &str) -> bool {
     match url.strip_prefix("http://127.0.0.1:").and_then(|port| port.parse().ok()) {
         Some(port) => probe::answers(port, HEALTH).await,

@@ -1,8 +1,8 @@
-//! A stand-in for Amazon Rekognition's `DetectFaces`: real faces in real pictures, found by `rustface`; ages and
-//! emotions made up.
+//! A local substitute for `DetectFaces` of Amazon Rekognition. `rustface` detects the faces in the picture; ages and
+//! emotions are invented.
 //!
-//! Invariant: it opens no connection itself, and listens on 127.0.0.1 only; pictures in a bucket come through the
-//! [`Fetch`] that it is given.
+//! Invariant: the server opens no connection itself, and listens on 127.0.0.1 only. It reads pictures in buckets through
+//! the given [`Fetch`].
 
 mod error;
 mod faces;

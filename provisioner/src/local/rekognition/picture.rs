@@ -1,5 +1,6 @@
-//! Turns the bytes of a JPEG or PNG into the grey picture that the detector takes, the right way up. Invariant: any
-//! bytes give a picture or an error, never a panic that ends the server.
+//! Decodes a JPEG or PNG into the upright grayscale picture that the detector needs.
+//!
+//! Invariant: any bytes result in a picture or an error, never in a panic that ends the server.
 
 use std::io::Cursor;
 
@@ -10,15 +11,15 @@ use image::{DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader};
 use super::error::ApiError;
 use super::fetch::MAX_OBJECT_BYTES;
 
-/// The service's minimum, on either side.
+/// The service's minimum for the width and the height.
 const MIN_SIDE: u32 = 80;
-/// The detector's time grows with the area, and faces that a quota counts are larger than this loses.
+/// The detector's time grows with the area, and the faces that matter survive this reduction.
 const DETECTION_SIDE: u32 = 1024;
 
-/// A picture, ready for detection.
+/// A picture that is ready for detection.
 #[derive(Debug)]
 pub(super) struct Picture {
-    /// No larger than the detector needs; boxes are ratios, so nobody needs to know.
+    /// Reduced to the size that the detector needs; bounding boxes are ratios, so the reduction does not matter.
     pub(super) grey: GrayImage,
 }
 
@@ -47,7 +48,7 @@ impl Picture {
     }
 }
 
-/// The pixel limits of the `image` crate keep a small file from asking for gigabytes.
+/// The limits of the `image` crate prevent a small file from allocating gigabytes.
 fn refusal(error: &ImageError) -> ApiError {
     match error {
         ImageError::Limits(_) => ApiError::image_too_large(),
@@ -55,7 +56,7 @@ fn refusal(error: &ImageError) -> ApiError {
     }
 }
 
-/// Whether a JPEG's image data ends with its end marker; the decoder fills up a picture that was cut short with grey.
+/// Whether a JPEG's image data ends with the end marker; the decoder fills the rest of a truncated picture with gray.
 fn has_end(jpeg: &[u8]) -> bool {
     const END: [u8; 2] = [0xff, 0xd9];
     // In the data itself a byte 0xff is always followed by zero or a restart marker. What follows the end is nobody's
@@ -63,8 +64,8 @@ fn has_end(jpeg: &[u8]) -> bool {
     scan(jpeg).is_some_and(|data| data.windows(2).any(|pair| pair == END))
 }
 
-/// What follows the first start of scan, found from segment to segment, since a segment may hold a thumbnail with
-/// markers of its own.
+/// The data after the first start-of-scan marker. The search goes from segment to segment, because a segment may contain
+/// a thumbnail with its own markers.
 fn scan(jpeg: &[u8]) -> Option<&[u8]> {
     const START_OF_SCAN: u8 = 0xda;
     let mut rest = jpeg.get(2..)?;

@@ -1,5 +1,6 @@
-//! Writes what was found as `DetectFaces` writes it. Invariant: positions are found, everything that a detector of
-//! boxes cannot know is made up or typical.
+//! Writes the reply of `DetectFaces`.
+//!
+//! Invariant: positions are detected; whatever the detector cannot determine is invented or typical.
 
 use serde_json::{Value, json};
 
@@ -7,7 +8,7 @@ use super::faces::Face;
 use super::invent::{self, Invented};
 use super::request::Attributes;
 
-/// Where the eyes, mouth and nose of a frontal face lie in its box, in parts of its width and height.
+/// The positions of the eyes, mouth and nose of a frontal face, as fractions of the width and height of its box.
 const LANDMARKS: [(&str, f32, f32); 5] = [
     ("eyeLeft", 0.32, 0.38),
     ("eyeRight", 0.68, 0.38),
@@ -18,7 +19,7 @@ const LANDMARKS: [(&str, f32, f32); 5] = [
 /// Not measured.
 const SHARPNESS: f32 = 90.0;
 
-/// The reply for a picture's faces, given in the order of their size.
+/// The reply for the faces of a picture, which are in order of size.
 pub(super) fn write(faces: &[Face], picture: &[u8], attributes: Attributes) -> Value {
     let seed = invent::seed(picture);
     let details: Vec<Value> =

@@ -1,5 +1,7 @@
-//! Reads a `DetectFaces` request. Invariant: what the real service refuses before it looks at the picture is refused
-//! here, in the same order: credentials, operation, shape, values.
+//! Reads a `DetectFaces` request.
+//!
+//! Invariant: requests that the real service rejects before it reads the picture are rejected here, and the checks have
+//! the same order: credentials, operation, structure, values.
 
 use bytes::Bytes;
 use hyper::HeaderMap;
@@ -8,12 +10,12 @@ use serde::Deserialize;
 use super::error::ApiError;
 use super::fetch::S3Object;
 
-/// Of the picture itself; in the request it is a third longer for being in base64.
+/// The size of the picture itself; Base64 makes it a third longer in the request.
 const MAX_INLINE_BYTES: usize = 5 << 20;
-/// A request with the largest picture, and room for the rest of it.
+/// The size of a request with the largest picture and the other members.
 pub(super) const MAX_REQUEST_BYTES: usize = 8 << 20;
 const TARGET: &str = "RekognitionService.DetectFaces";
-/// Every attribute of the service's model; only two of them are played here.
+/// All attributes in the service's model; only two of them are emulated.
 const ATTRIBUTES: [&str; 14] = [
     "DEFAULT",
     "ALL",
@@ -31,7 +33,7 @@ const ATTRIBUTES: [&str; 14] = [
     "SUNGLASSES",
 ];
 
-/// A request that may be carried out.
+/// A valid request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DetectFaces {
     pub(super) image: Image,
@@ -45,7 +47,7 @@ pub(super) enum Image {
     Stored(S3Object),
 }
 
-/// What is wanted beside the attributes that always come.
+/// The requested attributes besides those that are always returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Attributes {
     pub(super) age_range: bool,
@@ -82,8 +84,8 @@ impl DetectFaces {
     }
 }
 
-/// Looks only at whether a request is signed for this service; the signature itself is not checked, since no secret is
-/// known here.
+/// Checks that a request is signed for this service, but not the signature itself, because the server does not know the
+/// secret.
 pub(super) fn check_headers(headers: &HeaderMap) -> Result<(), ApiError> {
     let get = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let authorization = get("authorization").ok_or_else(ApiError::missing_authentication)?;

@@ -1,5 +1,6 @@
-//! Speaks Rekognition's protocol, JSON 1.1 over HTTP. Invariant: every request gets an answer in AWS's shape, also when
-//! the work behind it panics.
+//! Implements Rekognition's protocol, JSON 1.1 over HTTP.
+//!
+//! Invariant: every request gets a reply in AWS's format, even if its handler panics.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -29,20 +30,20 @@ use super::request::{DetectFaces, Image, MAX_REQUEST_BYTES, check_headers};
 use super::throttle::Throttle;
 use super::{faces, reply};
 
-/// Answers that all is well; the real service has no such path.
+/// The path of the health check; the real service does not have it.
 pub(super) const HEALTH: &str = "/health";
 const AFTER_REFUSAL: Duration = Duration::from_millis(20);
 
-/// How to serve.
+/// The options of the server.
 #[derive(Debug, Clone, Default)]
 pub struct ServeOptions {
-    /// The quota: requests beyond it are answered with `ProvisionedThroughputExceededException`. `None`: no quota.
+    /// The quota; further requests get `ProvisionedThroughputExceededException`. `None` for no quota.
     pub max_requests_per_second: Option<u32>,
-    /// Pictures worked on at the same time, the others wait; `None`: as many as there are processors.
+    /// Maximum number of pictures processed at the same time; the others wait. `None` for the number of processors.
     pub concurrency: Option<NonZeroUsize>,
 }
 
-/// Answers requests on `listener` until `shutdown` is done; requests under way are then dropped.
+/// Answers requests on `listener` until `shutdown` completes; requests in progress are then dropped.
 pub async fn serve<F: Fetch>(
     listener: TcpListener,
     fetch: F,
@@ -129,7 +130,7 @@ impl<F: Fetch> Server<F> {
     }
 }
 
-/// The service does not tell a missing object from a forbidden one.
+/// The service does not distinguish between a missing object and a forbidden one.
 fn refusal(error: &FetchError) -> ApiError {
     match error {
         FetchError::NotFound | FetchError::AccessDenied => ApiError::invalid_s3_object(),

@@ -1,10 +1,11 @@
-//! Plays an account's quota of requests a second. Invariant: a bucket of tokens, never more than one second's worth, so
-//! a burst is cut as the service cuts it.
+//! Emulates an account's quota of requests per second.
+//!
+//! Invariant: the token bucket never holds more than one second's tokens, so bursts are limited as the service limits them.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// Lets through so many requests a second.
+/// Allows a number of requests per second.
 #[derive(Debug)]
 pub(super) struct Throttle {
     per_second: f64,
