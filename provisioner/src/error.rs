@@ -115,13 +115,14 @@ pub fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
 
 /// Whether a cause only names the layer that passes another one on.
 fn says_nothing(cause: &str) -> bool {
-    const LAYERS: [&str; 12] = [
+    const LAYERS: [&str; 13] = [
         "",
         "dispatch failure",
         "other",
         "io error",
         "service error",
         "response error",
+        "dns error",
         "failed to construct request",
         "unhandled error",
         "client error (Connect)",

@@ -339,3 +339,52 @@ sys.stdout.write(said.decode())
     let run = run(&mut python).expect(0);
     run.stdout.replace("\r\n", "\n")
 }
+
+/// What `aws login` leaves behind. The name of the file is the SHA-256 of the session's ARN, and the key is a sample.
+fn login(home: &Folder, end: &str) {
+    let token = serde_json::json!({
+        "accessToken": {
+            "accessKeyId": "LOGIN", "secretAccessKey": "s", "sessionToken": "t", "accountId": "123456789012", "expiresAt": end,
+        },
+        "tokenType": "aws_sigv4",
+        "refreshToken": "r",
+        "clientId": "arn:aws:signin:::devtools/same-device",
+        "dpopKey": "-----BEGIN EC PRIVATE KEY-----\n\
+            MHcCAQEEIFDZHUzOG1Pzq+6F0mjMlOSp1syN9LRPBuHMoCFXTcXhoAoGCCqGSM49\n\
+            AwEHoUQDQgAE9qhj+KtcdHj1kVgwxWWWw++tqoh7H7UHs7oXh8jBbgF47rrYGC+t\n\
+            djiIaHK3dBvvdE7MGj5HsepzLm3Kj91bqA==\n-----END EC PRIVATE KEY-----\n",
+    });
+    home.write(
+        ".aws/login/cache/420568f589bc20e39cdb190b21ad1c5957b37978d392ae62e6d8b86e5e5f2456.json",
+        token.to_string(),
+    );
+}
+
+#[test]
+fn a_session_of_the_console_supplies_credentials() {
+    const CONFIG: &str = "[profile console]\nlogin_session = arn:aws:iam::123456789012:user/bob\n";
+    let setup = Setup::new("login", CONFIG, "");
+    let renewed = "`aws login --profile console` opens a new one";
+    setup.run("", "--profile console").expect(1).says(&["the `aws login` session of profile `console`", renewed]);
+    login(&setup.home, "2099-01-01T00:00:00Z");
+    assert_eq!(setup.key(ENVIRONMENT, "--profile console"), "LOGIN");
+
+    // What has expired is renewed by the sign-in service, or else by a person.
+    let service = Service::start(|asked| {
+        let reply = serde_json::json!({
+            "accessToken": {"accessKeyId": "RENEWED", "secretAccessKey": "s", "sessionToken": "t"},
+            "tokenType": "aws_sigv4", "expiresIn": 900, "refreshToken": "r2",
+        });
+        asked.action.starts_with("POST /v1/token").then(|| (200, reply.to_string()))
+    });
+    let setup = Setup::with("login-renewed", CONFIG, "", service);
+    login(&setup.home, "2001-01-01T00:00:00Z");
+    assert_eq!(setup.key("", "--profile console"), "RENEWED");
+
+    let refusal = r#"{"__type":"AccessDeniedException","error":"TOKEN_EXPIRED","message":"expired"}"#;
+    let service =
+        Service::start(move |asked| asked.action.starts_with("POST /v1/token").then(|| (401, refusal.into())));
+    let setup = Setup::with("login-ended", CONFIG, "", service);
+    login(&setup.home, "2001-01-01T00:00:00Z");
+    setup.run("", "--profile console").expect(1).says(&["has expired", renewed]);
+}

@@ -117,7 +117,7 @@ fn explain_connection(base: Error, error: &(dyn StdError + 'static)) -> Error {
     }
     let base = base.because(error);
     if is_unreachable(error) {
-        let no_host = base.causes.iter().any(|cause| cause.contains("dns error") || cause.contains("lookup address"));
+        let no_host = base.causes.iter().any(|cause| cause.contains("failed to lookup address"));
         let problem = if no_host { Problem::NoSuchHost } else { Problem::Unreachable };
         return Error { problem: Some(problem), ..base }.hint(
             "the endpoint does not answer: check the network, `--region`, `--endpoint-url` and the proxy settings",

@@ -132,14 +132,18 @@ impl Kind {
 /// What a credential process wrote to its standard error, or what is wrong with its output.
 fn process(profile: &str, found: &[String]) -> Error {
     let said = found.last().map(String::as_str).unwrap_or_default();
-    let said = said.split_once("external process exited with code ").map_or_else(
-        || said.strip_prefix("Error retrieving credentials from external process: ").unwrap_or(said).to_owned(),
-        |(_, rest)| match rest.split_once(". Stderr: ") {
-            Some((code, stderr)) if !stderr.trim().is_empty() => format!("{code}: {}", stderr.trim()),
-            Some((code, _)) => format!("{code}, and it printed no error"),
+    let said = match said.split_once("external process exited with code ") {
+        Some((_, rest)) => match rest.split_once(". Stderr:").map(|(code, stderr)| (code, stderr.trim())) {
+            Some((code, "")) => format!("{code}, and it printed no error"),
+            Some((code, stderr)) => format!("{code}: {stderr}"),
             None => rest.to_owned(),
         },
-    );
+        None => said
+            .strip_prefix("Error retrieving credentials from external process")
+            .unwrap_or(said)
+            .trim_start_matches([',', ':', ' '])
+            .to_owned(),
+    };
     Error::new(format!("the credential process of profile `{profile}` failed")).cause(said).hint(format!(
         "run the command in `credential_process` of profile `{profile}` by itself, and correct what it reports"
     ))
