@@ -141,7 +141,7 @@ fn the_local_cloud_refuses_unsupported_options() {
     let port = taken.local_addr().expect("an address").port().to_string();
     run(&mut local(&["local", "start", "--port", &port]))
         .expect(1)
-        .says(&[&format!("port {port} on 127.0.0.1 is taken"), "--port"]);
+        .says(&[&format!("port {port} on 127.0.0.1 is used by another program"), "--port"]);
     run(&mut local(&["up", "--local", "--region", "eu-west-1,eu-west-2", "--yes"]))
         .expect(2)
         .says(&["one region at a time"]);
