@@ -1,4 +1,4 @@
-"""The outside authorities, asked in one place: where Rekognition is (botocore), and what a policy means (parliament)."""
+"""The outside authorities: where Rekognition is (botocore), and what a policy means (parliament)."""
 
 import json
 import re

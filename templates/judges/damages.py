@@ -27,7 +27,6 @@ from judge_stack import (
     uses_what_it_declares,
     writes_policies_that_work,
 )
-from judge_update import updates_in_place
 
 # The judge that must notice the damage, what the damage is, the text to find, and the text to put in its place.
 DAMAGES = [
@@ -115,7 +114,7 @@ DAMAGES = [
     (
         grants_the_least,
         "a queue that may only be used once it exists",
-        "                  - !Sub arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-Queue-*\n",
+        "                  - !Sub arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-Queue-*",
         "",
     ),
     (

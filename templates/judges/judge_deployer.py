@@ -16,7 +16,7 @@ SERVICE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/cloudformation"
 # A managed policy has at most this many characters, and an identity at most this many managed policies (by default).
 CHARACTERS, DOCUMENTS = 6144, 10
 
-# Permissions that CloudFormation lists for a resource type but that this stack never needs, by the feature that would need them.
+# Permissions that CloudFormation lists for a resource type, but that this stack never needs: by the feature.
 NOT_NEEDED = {
     "AWS::S3::Bucket": [
         "s3tables:*",
@@ -196,7 +196,7 @@ def allows(document, action, arns):
 
 
 def policies_work(policies, _):
-    """parliament finds no fault in any document or in their union; botocore knows the actions that parliament does not."""
+    """parliament finds no fault in any document or in their union; botocore knows what parliament does not."""
     problems = [f"{name}: {finding}" for name, document in each(policies) for finding in findings(document)]
     for variant, documents in policies.items():
         problems += [f"{variant}, the union: {finding}" for finding in findings(union(documents.values()))]
@@ -207,7 +207,7 @@ def policies_work(policies, _):
 
 
 def policies_are_least(policies, _):
-    """Each document fits into a managed policy, and all of them fit one identity; nothing is open that can be narrowed."""
+    """Each document fits into a managed policy, all of them fit one identity, and nothing is wider than it must be."""
     problems = []
     for variant, documents in policies.items():
         if len(documents) > DOCUMENTS:
@@ -265,7 +265,7 @@ def arns_of(template, parameters):
 
 
 def policies_suffice(policies, template):
-    """What CloudFormation needs for a resource, by its own schemas, is granted on that resource, except for unused features."""
+    """What CloudFormation needs for a resource is granted on that resource, except for features that are not used."""
     problems = []
     plain = list(arns_of(template, {"Alarms": "yes", "FailureQueue": "yes"}))
     extras = [
@@ -308,7 +308,7 @@ def missing(document, resources, handlers, name):
                 continue
             if action == "iam:PutRolePermissionsBoundary" and not name.startswith("bounded"):
                 continue
-            # An action of another service is about another resource: the role that is passed, the package that is fetched.
+            # An action of another service is about another resource, for example the role that is passed.
             on = [*arns, "*"] if action.split(":")[0] == service else None
             granted = (
                 allows(document, action, on) if on else any(fnmatchcase(action, it) for it in actions_of(document))
@@ -319,7 +319,7 @@ def missing(document, resources, handlers, name):
 
 
 def service_role_does_the_rest(policies, _):
-    """With a service role the deployer changes nothing that CloudFormation manages, and passes that role to CloudFormation only."""
+    """With a service role, the deployer changes nothing that CloudFormation manages, and passes the role only to it."""
     problems = []
     for purpose, document in policies["deployer"].items():
         problems += [

@@ -1,4 +1,4 @@
-"""The judges of what each setting does. Each takes the template and returns what is wrong with it, as a list of sentences."""
+"""The judges of what each setting does. Each takes the template and returns a list of what is wrong with it."""
 
 from states import ACCOUNT, deployed, differences
 

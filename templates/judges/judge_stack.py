@@ -1,4 +1,4 @@
-"""The judges of the template. Each takes the template and returns what is wrong with it, as a list of sentences."""
+"""The judges of the template. Each takes the template and returns a list of what is wrong with it."""
 
 import json
 import re
@@ -111,7 +111,7 @@ def refuses_a_backfill_that_loses(template):
 
 
 def uses_what_it_declares(template):
-    """Every parameter and condition is used, every parameter is explained, and the interface shows each of them once."""
+    """Every parameter and condition is used, and every parameter is explained and shown once in the interface."""
     body, used = template.body, names_in(template.body)
     conditions = json.dumps(body)
     problems = [f"nothing uses the parameter {name}" for name in body["Parameters"] if name not in used]
@@ -281,7 +281,7 @@ def keeps_the_data(template):
 
 
 def comes_up_in_order(template):
-    """Nothing is created before what it needs: the notification after the permission, the function after log and role."""
+    """Everything is created after what it needs: the notification after the permission, the function after its role."""
     needs = template.dependencies()
     wanted = {
         "Bucket": {"InvokePermission", "Function"},

@@ -103,7 +103,7 @@ mod tests {
             ("Attributes", "SMILE,EYES_OPEN", None),
             ("Attributes", "ALL", None),
             ("Attributes", "smile", Some("must be empty or names of Rekognition's face attributes")),
-            ("Attributes", "SMILE,", Some("must be empty or names of Rekognition's face attributes")),
+            ("Attributes", "SMILEALL", Some("must be empty or names of Rekognition's face attributes")),
             ("Extensions", "jpg,jpeg,tar.gz", None),
             ("Extensions", "*.jpg", Some("must be empty or at most 32 extensions")),
             ("PictureKeys", "", None),
