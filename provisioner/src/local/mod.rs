@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::Error;
-pub use install::{MINISTACK_VERSION, is_installed, uninstall};
+pub use install::{MINISTACK_VERSION, installer, is_installed, uninstall};
 pub use paths::Paths;
 pub use process::Process;
 pub use state::State;
