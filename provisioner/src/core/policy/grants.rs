@@ -386,7 +386,9 @@ pub(super) const GRANTS: &[Grant] = &[
         sid: "Account",
         service: "",
         actions: &[
-            (UP, Stack, &["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"]),
+            // `up` also asks whether there is a log group already that would be in the way.
+            (UP, Both, &["logs:DescribeLogGroups"]),
+            (UP, Stack, &["logs:DescribeIndexPolicies", "logs:DescribeResourcePolicies"]),
             (DATA, Both, &["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"]),
             (DOWN, Both, &["logs:DescribeLogGroups"]),
             (
