@@ -6,6 +6,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use function::Outcome;
+use support::model::{Model, Versioning};
 use support::{Act, Cloud, SERVICES, Service, event, record};
 
 /// The faults of a service, each with the code that the failure has if the fault persists.
@@ -139,10 +140,12 @@ async fn a_permanent_error_is_not_retried() {
     }
 }
 
+/// The model serves a request at once, before anything else can look at the time.
 #[tokio::test]
 async fn no_request_is_sent_after_the_deadline() {
-    let cloud = Cloud::start().await;
-    let report = cloud.handle(&event(&[record("a.jpg")]), Duration::ZERO).await;
+    let model = Model::new(Versioning::Off);
+    let created = model.world().put(1);
+    let report = model.handle_within(&created, None, Duration::ZERO).await;
     assert_eq!(report.error_type(), Some("RetryableFailure"));
-    assert!(cloud.state().calls.is_empty());
+    assert!(model.world().requests.is_empty());
 }

@@ -92,7 +92,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// The root of the checkout around the current folder, if there is one.
-fn checkout() -> Option<PathBuf> {
+pub(crate) fn checkout() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
     here.ancestors()
         .find(|folder| folder.join("function/Cargo.toml").is_file() && folder.join("templates/stack.yaml").is_file())

@@ -342,7 +342,7 @@ async fn the_emulator_lacks_drift_detection_and_redrive_needs_a_queue() {
     let up = local.run(&["up", "--no-smoke", "-P", "FailureQueue=no"], 0);
     let function = up.of_type("outputs")[0]["outputs"]["FunctionName"].as_str().expect("a name").to_owned();
     let no_queue = local.run(&["redrive"], 1);
-    assert!(no_queue.of_type("error")[0]["hints"].to_string().contains("--parameter 'FailureQueue=yes'"));
+    assert!(no_queue.of_type("error")[0]["hints"].to_string().contains("--parameter FailureQueue=yes"));
 
     assert!(local.run(&["status", "--drift"], 0).of_type("drift")[0]["drifted"].as_array().is_some_and(Vec::is_empty));
     let clients = local.clients();

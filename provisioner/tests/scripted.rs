@@ -16,6 +16,8 @@ mod drift;
 mod failed_creation;
 #[path = "scripted/hooks.rs"]
 mod hooks;
+#[path = "scripted/identity.rs"]
+mod identity;
 #[path = "scripted/interrupts.rs"]
 mod interrupts;
 #[path = "scripted/outcomes.rs"]

@@ -128,6 +128,8 @@ PROGRAM_WRITES = [
     "dynamodb:DeleteItem",
     "dynamodb:DeleteTable",
     "dynamodb:UpdateItem",
+    # The access control list of a bucket that joins the stack; CloudFormation imports it, but does not reset its list.
+    "s3:PutBucketAcl",
     # The flag of attached buckets, the failure queue and the backfill queue.
     "s3:PutBucketNotification",
     "sqs:SendMessage",

@@ -196,7 +196,11 @@ impl Model {
 
     /// Handles an event. Its requests wait for the gate if there is one.
     pub(crate) async fn handle(&self, event: &Value, gate: Option<Arc<Gate>>) -> Report {
-        let deadline = SystemTime::now() + Duration::from_mins(1);
+        self.handle_within(event, gate, Duration::from_mins(1)).await
+    }
+
+    pub(crate) async fn handle_within(&self, event: &Value, gate: Option<Arc<Gate>>, time: Duration) -> Report {
+        let deadline = SystemTime::now() + time;
         let invocation = Invocation { request_id: "request".to_owned(), deadline };
         let services = SERVICES.get_or_init(|| services(&self.settings));
         let handle = function::handle(event, services, &self.settings, &invocation);

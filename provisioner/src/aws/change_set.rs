@@ -160,11 +160,7 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
             Some(diagnosis) => {
                 let failed = failed
                     .cause(format!("{} ({}): {}", diagnosis.logical_id, diagnosis.resource_type, diagnosis.reason));
-                let statement = diagnosis
-                    .denied
-                    .map(|d| Hint::from(format!("this IAM statement would allow it: {}", d.statement())));
-                let failed = statement.into_iter().fold(failed, Error::hint);
-                diagnosis.kind.remedy().into_iter().fold(failed, Error::hint)
+                diagnosis.remedies().into_iter().fold(failed, Error::hint)
             }
             None => failed,
         });

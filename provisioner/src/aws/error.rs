@@ -8,7 +8,7 @@ use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
-use crate::core::diagnosis::denied;
+use crate::core::denial::denied;
 use crate::core::hint::Hint;
 use crate::error::{Error, Problem};
 
@@ -102,9 +102,8 @@ fn explain_service(base: Error, code: &str, message: &str) -> Error {
         "OperationAborted" => base.hint("S3 is still busy with an earlier request about this bucket: run the same command again in a few minutes"),
         _ if throttles(code) => base.hint("AWS is throttling this account: run the same command again in a minute"),
         _ if code.contains("AccessDenied") || code == "UnauthorizedOperation" || code == "Forbidden" => {
-            let statement = denied(message).map(|denied| Hint::from(format!("this statement would allow it: {}", denied.statement())));
-            let base = statement.into_iter().fold(base, Error::hint);
-            base.hint(Hint::command("policy").then(" prints all permissions that a deployer needs"))
+            let every = || vec![Hint::command("policy").then(" prints all permissions that a deployer needs")];
+            denied(message).map_or_else(every, |denied| denied.remedies()).into_iter().fold(base, Error::hint)
         }
         _ => base,
     }

@@ -10,9 +10,13 @@ use crate::error::Result;
 
 /// Whether a resource is gone; `None` for an unknown type and for a type that the emulator does not support.
 pub async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bool>> {
-    let name = resource.physical_id.as_str();
-    let attempt = || format!("cannot check whether {} `{name}` is gone", resource.resource_type);
-    Ok(Some(match resource.resource_type.as_str() {
+    is_free(clients, &resource.resource_type, &resource.physical_id).await
+}
+
+/// Whether nothing of this type has this name; `None` as above.
+pub async fn is_free(clients: &Clients, resource_type: &str, name: &str) -> Result<Option<bool>> {
+    let attempt = || format!("cannot check whether {resource_type} `{name}` exists");
+    Ok(Some(match resource_type {
         "AWS::S3::Bucket" => !bucket::exists(&clients.s3, name).await?,
         "AWS::DynamoDB::Table" => !table::exists(&clients.dynamodb, name).await?,
         "AWS::CloudFormation::Stack" => stack::describe(&clients.cloudformation, name).await?.is_none(),

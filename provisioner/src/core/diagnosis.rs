@@ -1,11 +1,10 @@
-//! Finds out why a stack operation failed: the earliest cause and, for a denied action, the IAM statement that would
-//! allow it.
+//! Finds out why a stack operation failed: the earliest cause, and what helps.
 //!
 //! Pure: the input is a history of events, the output is one diagnosis.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
+use super::denial::{Denied, denied};
 use super::hint::Hint;
 use super::status::ResourceStatus;
 
@@ -80,6 +79,12 @@ pub struct Diagnosis {
 pub enum Kind {
     /// The deployer lacks a permission.
     Denied,
+    /// A policy denies it, whatever the deployer's own policies allow.
+    Forbidden,
+    /// A tag is missing, or has a value that the organization does not accept.
+    Tag,
+    /// S3 is still busy with an earlier request about the same bucket.
+    Conflict,
     /// A resource with this name already exists.
     NameTaken,
     /// The account has reached a quota.
@@ -106,6 +111,12 @@ impl Kind {
             Self::Hook
         } else if event.status.is_validation() {
             Self::Validation
+        } else if denied(reason).is_some_and(|denied| denied.by.is_some()) {
+            Self::Forbidden
+        } else if has(&["tag policy", "Tag policy", "TagPolic", "tag policies"]) {
+            Self::Tag
+        } else if has(&["conflicting conditional operation", "OperationAborted"]) {
+            Self::Conflict
         } else if has(&["not authorized to perform", "AccessDenied", "Access Denied", "UnauthorizedOperation"]) {
             Self::Denied
         } else if has(&["not empty", "BucketNotEmpty"]) {
@@ -125,13 +136,21 @@ impl Kind {
     }
 
     /// The remedy, if there is one beyond what the reason says.
-    #[must_use]
-    pub fn remedy(self) -> Option<Hint> {
+    fn remedy(self, resource_type: &str) -> Option<Hint> {
         Some(match self {
             Self::Denied => Hint::command("policy").then(" prints all permissions that a deployer needs"),
-            Self::NameTaken => Hint::from(
-                "`--adopt` imports an existing table or bucket into the stack; `--stack NAME` creates another system beside it",
+            Self::Forbidden => Hint::from("ask whoever manages the policy that denies it"),
+            Self::Tag => Hint::from("add the tag that your organization requires: ").then_command("up --tag KEY=VALUE"),
+            Self::Conflict => Hint::from(
+                "S3 is still busy with a bucket of this name, for example with its deletion: wait some minutes, then run the same command again",
             ),
+            Self::NameTaken => match resource_type {
+                "AWS::Logs::LogGroup" => Hint::from("delete the log group if nobody needs it, or use `--stack NAME`"),
+                "AWS::S3::Bucket" | "AWS::DynamoDB::Table" => Hint::from(
+                    "`--adopt` imports an existing table or bucket into the stack; `--stack NAME` creates another system beside it",
+                ),
+                _ => Hint::from("`--stack NAME` creates another system beside it"),
+            },
             Self::Quota => Hint::from("request a higher quota in Service Quotas, or reduce the parameter's value"),
             Self::InvalidProperty | Self::Validation => {
                 Hint::from("change the parameter or the template that sets this property")
@@ -146,20 +165,14 @@ impl Kind {
     }
 }
 
-/// A denied action.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Denied {
-    /// For example `iam:CreateRole`.
-    pub action: String,
-    /// The ARN of the resource that it was attempted on, or `*`.
-    pub resource: String,
-}
-
-impl Denied {
-    /// The IAM statement that would allow it.
+impl Diagnosis {
+    /// What helps, most likely first.
     #[must_use]
-    pub fn statement(&self) -> Value {
-        json!({"Effect": "Allow", "Action": self.action, "Resource": self.resource})
+    pub fn remedies(&self) -> Vec<Hint> {
+        match (&self.denied, self.kind) {
+            (Some(denied), Kind::Denied | Kind::Forbidden) => denied.remedies(),
+            (_, kind) => kind.remedy(&self.resource_type).into_iter().collect(),
+        }
     }
 }
 
@@ -218,28 +231,10 @@ pub fn console(stack_id: &str, region: &str) -> String {
     format!("https://{region}.{host}/cloudformation/home?region={region}#/stacks/events?stackId={id}")
 }
 
-/// Extracts the denied action from a service's message, in the forms that IAM uses.
-#[must_use]
-pub fn denied(reason: &str) -> Option<Denied> {
-    let after = reason.split_once("not authorized to perform").map(|(_, rest)| rest.trim_start_matches([':', ' ']))?;
-    let action = first_word(after).filter(|word| word.contains(':'))?;
-    let resource = after
-        .split_once("on resource")
-        .and_then(|(_, rest)| first_word(rest.trim_start_matches([':', ' '])))
-        .filter(|arn| arn.starts_with("arn:") || *arn == "*")
-        .unwrap_or("*");
-    Some(Denied { action: action.to_owned(), resource: resource.to_owned() })
-}
-
-fn first_word(text: &str) -> Option<&str> {
-    text.split([' ', ',', ')', '(', '"', '\'', ';'])
-        .find(|word| !word.is_empty())
-        .map(|word| word.trim_end_matches('.'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::invocation::Invocation;
 
     fn event(at: i64, logical_id: &str, status: &str, reason: Option<&str>) -> StackEvent {
         let resource_type = if logical_id == "face-recognition" { "AWS::CloudFormation::Stack" } else { "AWS::X::Y" };
@@ -298,22 +293,53 @@ mod tests {
     }
 
     #[test]
-    fn the_denied_action_is_extracted_from_the_message() {
-        for (reason, expected) in [
+    fn kinds_and_their_remedies() {
+        let says = |resource_type: &str, reason: &str| {
+            let mut failed = event(1, "Resource", "CREATE_FAILED", Some(reason));
+            failed.resource_type = resource_type.into();
+            let diagnosis = diagnose(&[failed]).expect("a cause");
+            let hints: Vec<String> =
+                diagnosis.remedies().iter().map(|hint| hint.complete(&Invocation::default())).collect();
+            (diagnosis.kind, hints.join("\n"))
+        };
+        for (resource_type, reason, kind, remedy) in [
             (
-                "Resource handler returned message: \"User: arn:aws:iam::123456789012:user/dev is not authorized to perform: iam:CreateRole on resource: arn:aws:iam::123456789012:role/x-Role-1 because no identity-based policy allows the iam:CreateRole action (Service: Iam, Status Code: 403)\"",
-                Some(("iam:CreateRole", "arn:aws:iam::123456789012:role/x-Role-1")),
+                "AWS::IAM::Role",
+                "User: u is not authorized to perform: iam:CreateRole on resource: arn:aws:iam::1:role/x because no identity-based policy allows the iam:CreateRole action",
+                Kind::Denied,
+                r#""Action":"iam:CreateRole""#,
             ),
-            ("API: s3:CreateBucket Access Denied", None),
             (
-                "User: u is not authorized to perform: cloudformation:CreateStack",
-                Some(("cloudformation:CreateStack", "*")),
+                "AWS::IAM::Role",
+                "User: u is not authorized to perform: iam:CreateRole on resource: arn:aws:iam::1:role/x with an explicit deny in a service control policy",
+                Kind::Forbidden,
+                "ask the organization's administrator",
             ),
-            ("is not authorized to perform lambda:TagResource, on resource *", Some(("lambda:TagResource", "*"))),
-            ("not authorized to perform", None),
+            (
+                "AWS::S3::Bucket",
+                "A conflicting conditional operation is currently in progress against this resource. Please try again. (Service: S3, Status Code: 409)",
+                Kind::Conflict,
+                "wait some minutes",
+            ),
+            (
+                "AWS::DynamoDB::Table",
+                "Tag policy violation: The tag policy does not allow the specified value for the following tag key: 'CostCenter'.",
+                Kind::Tag,
+                "up --tag KEY=VALUE",
+            ),
+            ("AWS::DynamoDB::Table", "FaceData already exists", Kind::NameTaken, "--adopt"),
+            (
+                "AWS::Logs::LogGroup",
+                "Resource of type 'AWS::Logs::LogGroup' with identifier '/aws/lambda/x' already exists.",
+                Kind::NameTaken,
+                "delete the log group",
+            ),
+            ("AWS::Lambda::Function", "Function x already exists", Kind::NameTaken, "--stack NAME"),
         ] {
-            let found = denied(reason);
-            assert_eq!(found.as_ref().map(|d| (d.action.as_str(), d.resource.as_str())), expected, "{reason}");
+            let (found, hints) = says(resource_type, reason);
+            assert_eq!(found, kind, "{reason}");
+            assert!(hints.contains(remedy), "{hints}");
+            assert_eq!(hints.contains("\"Allow\""), kind == Kind::Denied, "{hints}");
         }
     }
 }

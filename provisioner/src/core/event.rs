@@ -12,6 +12,7 @@ use super::identity::CredentialSource;
 use super::invocation_record::NotARecord;
 use super::operation::Kind;
 use super::plan::{Plan, Property};
+use super::setting::Setting;
 use super::smoke::Row;
 use super::status::StackStatus;
 
@@ -42,6 +43,8 @@ pub enum Event {
     PackageWritten { file: String, executable_bytes: usize, zip_bytes: usize, sha256: String },
     /// The account, its partition, the caller's ARN if AWS told it, and the source of the credentials.
     Identity { account: String, arn: Option<String>, partition: String, credentials: CredentialSource },
+    /// Every setting of the connection that is not the default, with its source.
+    Settings { settings: Vec<Setting> },
     /// The certificates that servers are checked against.
     CertificatesChosen { certificates: Certificates },
     /// The maximum number of concurrent executions, and the quota of `DetectFaces` that it was computed from.

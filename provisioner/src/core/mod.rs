@@ -5,6 +5,7 @@
 pub mod adopt;
 pub mod arns;
 pub mod concurrency;
+pub mod denial;
 pub mod diagnosis;
 pub mod event;
 pub mod first_step;

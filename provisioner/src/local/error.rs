@@ -35,6 +35,12 @@ pub enum Error {
         /// Why not.
         source: serde_json::Error,
     },
+    /// The interpreter cannot create a virtual environment.
+    #[error("cannot install MiniStack: `{python}` has no venv module")]
+    NoVenv {
+        /// The interpreter.
+        python: &'static str,
+    },
     /// There is no Python that can run `MiniStack`.
     #[error("cannot install MiniStack: there is no Python 3.10 or newer{}", in_parentheses(found.as_deref()))]
     NoPython {
@@ -135,6 +141,7 @@ impl Error {
                 let path = path.display();
                 format!("another version may have written it; stop the local cloud with that version, or delete `{path}`")
             }
+            Self::NoVenv { .. } => "install the package `python3-venv`, or `uv`, and try again".into(),
             Self::NoPython { .. } => "install `uv`, or Python 3.10 or newer (package `python3`), and try again".into(),
             Self::Run { program, .. } => format!("check that `{program}` is installed and executable"),
             Self::Install { tail, .. } if looks_offline(tail) => {

@@ -220,6 +220,25 @@ async fn succeed(tool: &'static str, command: &mut Command) -> Result<(), Error>
     Err(Error::Install { version: MINISTACK_VERSION, tool, tail: last_lines(&String::from_utf8_lossy(&said), TAIL) })
 }
 
+/// The name of the program that would install the emulator.
+pub async fn installer() -> Result<&'static str, Error> {
+    match Tool::find().await? {
+        Tool::Uv => Ok("uv"),
+        Tool::Python(name) => {
+            // Debian's Python has no `ensurepip` without the package `python3-venv`.
+            let test = run(Command::new(name).args(["-c", "import ensurepip, venv"])).await;
+            let has_venv = test.is_ok_and(|output| output.status.success());
+            if has_venv { Ok(name) } else { Err(Error::NoVenv { python: name }) }
+        }
+    }
+}
+
+/// Whether the emulator is installed.
+#[must_use]
+pub fn is_installed(paths: &Paths) -> bool {
+    python_of(&paths.cache.join(folder_name())).exists()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,7 +26,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 pub use credentials::credentials;
 pub use error::Error;
-pub use install::MINISTACK_VERSION;
+pub use install::{MINISTACK_VERSION, installer, is_installed};
 pub use paths::Paths;
 pub use progress::Progress;
 pub use state::State;

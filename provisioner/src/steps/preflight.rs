@@ -1,16 +1,16 @@
 //! Checks that run before anything is built or changed: the region, the account, the stack, and names that are taken.
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 
 use crate::aws::stack::Stack;
-use crate::aws::{bucket, change_set, identity, owner, quotas, stack, table};
+use crate::aws::{bucket, change_set, identity, owner, proof, quotas, stack, table};
 use crate::context::Context;
 use crate::core::adopt::{BUCKET, Declared};
 use crate::core::event::{Event, RegionSource};
 use crate::core::first_step::{Command, Condition, FirstStep};
 use crate::core::hint::Hint;
 use crate::core::regions;
-use crate::core::render::Target;
+use crate::core::render::{Resource, Scope, Target};
 use crate::core::status::StackStatus;
 use crate::error::{Error, Exit, Result};
 use crate::steps::data::Data;
@@ -158,6 +158,54 @@ pub async fn check_clashes(cx: &Context, declared: &[Declared], known: &Data) ->
     let parameter = one.parameter();
     Err(error.exit(Exit::Refused).hint(format!("choose another {kind} with `--parameter {parameter}=NAME`")))
 }
+
+/// Refuses a function or a log group that already has the name of the template's: CloudFormation cannot import it here.
+///
+/// The local cloud takes over existing resources, and a late invocation can re-create its log group.
+pub async fn check_taken(cx: &Context, scope: &Scope<'_>) -> Result<()> {
+    if cx.local.is_some() {
+        return Ok(());
+    }
+    let named = |resource: Resource| {
+        let property = match resource.resource_type.as_str() {
+            FUNCTION => "FunctionName",
+            LOG_GROUP => "LogGroupName",
+            _ => return None,
+        };
+        let name = resource.properties.get(property)?.as_str()?.to_owned();
+        Some((resource.resource_type, name))
+    };
+    let candidates: Vec<(String, String)> = scope.resources().into_iter().filter_map(named).collect();
+    // Without the permission to ask, CloudFormation has the last word.
+    let exists = async |(resource_type, name): &(String, String)| {
+        matches!(proof::is_free(&cx.clients, resource_type, name).await, Ok(Some(false)))
+    };
+    let found = join_all(candidates.iter().map(exists)).await;
+    let Some(((resource_type, name), _)) = candidates.iter().zip(found).find(|(_, exists)| *exists) else {
+        return Ok(());
+    };
+    let stack_option = "use another name with `--stack NAME`";
+    let (kind, delete) = if resource_type == FUNCTION {
+        (
+            "function",
+            Hint::shell(["aws", "lambda", "delete-function", "--function-name", name, "--region", cx.region()]),
+        )
+    } else {
+        (
+            "log group",
+            Hint::shell(["aws", "logs", "delete-log-group", "--log-group-name", name, "--region", cx.region()]),
+        )
+    };
+    let error = Error::new(format!("{kind} `{name}` already exists in {}, outside the stack", cx.region()));
+    let error = match owner::stack_of(&cx.clients, resource_type, name).await.ok().flatten() {
+        Some(stack) => error.cause(format!("it belongs to stack `{stack}`")).hint(stack_option),
+        None => error.hint(stack_option).hint(delete.then(" deletes it, if nobody needs it")),
+    };
+    Err(error.exit(Exit::Refused))
+}
+
+const FUNCTION: &str = "AWS::Lambda::Function";
+const LOG_GROUP: &str = "AWS::Logs::LogGroup";
 
 /// Decides what a command does first with a stack.
 pub fn first_step(stack: &Stack, command: Command) -> Result<FirstStep> {

@@ -155,6 +155,10 @@ async fn plan_create(
         prepared.remains = remains(cx, &named, clash).await?;
         operation = Operation::Recreate;
     }
+    if step == FirstStep::Create && prepared.remains.is_empty() {
+        let scope = prepared.template.scope(&prepared.parameters, prepared.observed.target(cx));
+        preflight::check_taken(cx, &scope).await?;
+    }
     if prepared.adoption.is_some() || purpose == Purpose::Save {
         // Only a change set can import, and only a change set can be saved.
         return prepared::make_change_set(cx, settings, prepared, Operation::Create, purpose).await;

@@ -42,6 +42,7 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::NothingLeft { .. }
         | Event::Drift { .. }
         | Event::Check { .. }
+        | Event::Settings { .. }
         | Event::Redriven { .. }
         | Event::Faces { .. }
         | Event::Exported { .. }
@@ -315,6 +316,7 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::NoStack { stack } => format!("stack {stack} does not exist"),
         Event::Drift { drifted, unchecked, .. } => report::drift(drifted, unchecked),
         Event::DriftUnknown => warning("this endpoint does not support `DetectStackDrift`, so drift is unknown", None),
+        Event::Settings { settings } => report::settings(settings),
         Event::Check { name, state, detail, remedy } => report::check(name, *state, detail, remedy.as_deref()),
         Event::Redriven { queue, sent, kept } => {
             let rest = if *kept > 0 { format!("; messages left in the queue: {kept}") } else { String::new() };
@@ -428,9 +430,6 @@ fn failed(diagnosis: &Diagnosis, console: Option<&str>, invocation: &Invocation)
         diagnosis.resource_type,
         lines(&diagnosis.reason, "  ")
     );
-    if let Some(denied) = &diagnosis.denied {
-        let _ = write!(text, "{NL}  this IAM statement would allow it: {}", denied.statement());
-    }
     for advice in &diagnosis.advice {
         let _ = write!(text, "{NL}  the hook says: {advice}");
     }
@@ -438,7 +437,7 @@ fn failed(diagnosis: &Diagnosis, console: Option<&str>, invocation: &Invocation)
         let others = diagnosis.others;
         let _ = write!(text, "{NL}  {FAINT}{others} more {} followed{FAINT:#}", noun(others, "failure"));
     }
-    if let Some(hint) = diagnosis.kind.remedy() {
+    for hint in diagnosis.remedies() {
         let _ = write!(text, "{NL}  {NOTE}hint:{NOTE:#} {}", hint.complete(invocation));
     }
     if let Some(console) = console {

@@ -116,6 +116,8 @@ pub(crate) struct Script {
     pub(crate) packages: Vec<&'static str>,
     /// The roles that exist.
     pub(crate) roles: Vec<&'static str>,
+    /// The functions and log groups that exist.
+    pub(crate) taken: Vec<&'static str>,
     /// The alarms that exist.
     pub(crate) alarms: Vec<&'static str>,
     /// Whether the tables exist only after `CreateStack`.
@@ -472,8 +474,16 @@ impl Script {
                 self.packages.clear();
                 (200, "<DeleteResult></DeleteResult>".to_owned())
             }
+            "GetFunctionConfiguration"
+                if self.taken.iter().any(|name| path.ends_with(&format!("/{name}/configuration"))) =>
+            {
+                (200, "{}".to_owned())
+            }
             "GetFunctionConfiguration" => (404, r#"{"__type":"ResourceNotFoundException"}"#.to_owned()),
-            "DescribeLogGroups" => (200, r#"{"logGroups":[]}"#.to_owned()),
+            "DescribeLogGroups" => {
+                let groups: Vec<Value> = self.taken.iter().map(|name| json!({"logGroupName": name})).collect();
+                (200, json!({"logGroups": groups}).to_string())
+            }
             "DescribeTable"
                 if self.tables_appear_after_create && !self.calls.iter().any(|call| call.name == "CreateStack") =>
             {

@@ -70,6 +70,8 @@ pub(super) const GRANTS: &[Grant] = &[
                 ],
             ),
             (REMOVE, Program, &["DeleteStack"]),
+            // Finds the stack of an existing resource; if it is another stack, the resource's tags answer instead.
+            (UP | ADOPT, Program, &["DescribeStackResources"]),
             (DATA, Program, &["DescribeStackResourceDrifts", "DetectStackDrift", "DetectStackResourceDrift"]),
         ],
         on: On::Stack,
@@ -100,9 +102,12 @@ pub(super) const GRANTS: &[Grant] = &[
             // Updates, imports and drift detection read every setting that a bucket can have, and fail if they may not.
             (UP, Stack, &["Get*Configuration", "GetBucket*", "ListTagsForResource"]),
             (ADOPT | DATA, Both, &["Get*Configuration", "GetBucket*", "ListTagsForResource"]),
+            // Adoption resets access control lists before it disables them.
+            (ADOPT, Program, &["PutBucketAcl"]),
             (PROVE, Program, &["GetBucketNotification"]),
             (PROVE | DOWN | BACKFILL | DATA, Program, &["ListBucketVersions"]),
-            (DOWN, Program, &["ListBucketMultipartUploads"]),
+            // A locked version cannot be deleted, so `down` looks for one first.
+            (DOWN, Program, &["GetBucketObjectLockConfiguration", "ListBucketMultipartUploads"]),
             (REMOVE, Stack, &["DeleteBucket", "DeleteBucketPolicy"]),
             // `down` removes a bucket that the stack left behind.
             (DOWN, Program, &["DeleteBucket"]),
@@ -115,7 +120,7 @@ pub(super) const GRANTS: &[Grant] = &[
         actions: &[
             (PROVE | DATA, Program, &["GetObject", "PutObject"]),
             (PROVE | DATA | DOWN, Program, &["DeleteObject", "DeleteObjectVersion"]),
-            (DOWN, Program, &["AbortMultipartUpload"]),
+            (DOWN, Program, &["AbortMultipartUpload", "GetObjectLegalHold", "GetObjectRetention"]),
         ],
         on: On::Pictures,
     },
@@ -386,7 +391,9 @@ pub(super) const GRANTS: &[Grant] = &[
         sid: "Account",
         service: "",
         actions: &[
-            (UP, Stack, &["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"]),
+            // `up` also asks whether there is a log group already that would be in the way.
+            (UP, Both, &["logs:DescribeLogGroups"]),
+            (UP, Stack, &["logs:DescribeIndexPolicies", "logs:DescribeResourcePolicies"]),
             (DATA, Both, &["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"]),
             (DOWN, Both, &["logs:DescribeLogGroups"]),
             (

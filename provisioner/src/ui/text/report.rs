@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::plan::value;
 use super::words::{BAD, FAINT, GOOD, NL, NOTE, counted, done, noun};
 use crate::core::event::{CheckState, Drifted, RegionRow, STATUS_COUNTS, StatusReport};
+use crate::core::setting::Setting;
 use crate::core::smoke::{Attribute, Row};
 
 /// Names and values in two columns.
@@ -65,6 +66,13 @@ pub(super) fn check(name: &str, state: CheckState, detail: &str, remedy: Option<
         let _ = write!(text, "{NL}  {NOTE}hint:{NOTE:#} {remedy}");
     }
     text
+}
+
+pub(super) fn settings(settings: &[Setting]) -> String {
+    let line = |setting: &Setting| {
+        format!("{GOOD}✓{GOOD:#} {:<14} {} {FAINT}from {}{FAINT:#}", setting.name, setting.value, setting.source)
+    };
+    settings.iter().map(line).collect::<Vec<_>>().join(&NL.to_string())
 }
 
 pub(super) fn faces(file: &str, key: &str, rows: &[Row], outcome: Option<&str>, reason: Option<&str>) -> String {

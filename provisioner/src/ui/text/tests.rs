@@ -8,13 +8,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::concurrency::NoReservation;
-use crate::core::diagnosis::{Denied, Diagnosis, Kind as FailureKind};
+use crate::core::denial::Denied;
+use crate::core::diagnosis::{Diagnosis, Kind as FailureKind};
 use crate::core::event::{Bundle, CheckState, Drifted, RegionRow, StatusReport};
 use crate::core::identity::{CredentialSource, Method};
 use crate::core::invocation_record::NotARecord;
 use crate::core::operation::Kind;
 use crate::core::plan::{Action, Change, Effect, Operation, Plan, Property};
-use crate::core::setting::Source;
+use crate::core::setting::{Setting, Source};
 use crate::core::smoke::{Attribute, Row};
 
 fn invocation() -> Invocation {
@@ -97,7 +98,7 @@ fn diagnosis() -> Diagnosis {
         resource_type: text("AWS::IAM::Role"),
         reason: text("not authorized to perform: iam:CreateRole"),
         kind: FailureKind::Denied,
-        denied: Some(Denied { action: text("iam:CreateRole"), resource: text("*") }),
+        denied: Some(Denied { action: text("iam:CreateRole"), resource: text("*"), by: None }),
         advice: vec![text("tags: the role must be tagged")],
         hook_result: None,
         others: 2,
@@ -265,6 +266,21 @@ fn every_event() -> Vec<Event> {
             unchecked: Vec::new(),
         },
         Event::DriftUnknown,
+        Event::Settings {
+            settings: vec![
+                Setting::new("profile", "default", Source::Default),
+                Setting::new("region", "eu-west-1", Source::variable("AWS_REGION")),
+                Setting::new(
+                    "endpoint URL",
+                    "http://127.0.0.1:4566",
+                    Source::Profile {
+                        name: text("default"),
+                        key: text("endpoint_url"),
+                        file: text("/home/me/.aws/config"),
+                    },
+                ),
+            ],
+        },
         Event::Check { name: "rust", state: CheckState::Ok, detail: text("rustc 1.95.0"), remedy: None },
         Event::Check {
             name: "region",

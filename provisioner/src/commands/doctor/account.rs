@@ -1,0 +1,69 @@
+//! What the account and the region have: credentials, Rekognition, quotas.
+
+use super::findings::Findings;
+use crate::aws::identity::{self, Identity};
+use crate::aws::{Clients, quotas};
+use crate::core::event::CheckState;
+use crate::core::hint::Hint;
+use crate::core::regions;
+use crate::error::{Error, Problem};
+
+/// Finds out whose credentials these are and where they come from; `None` if that fails, which is reported.
+pub(super) async fn caller(findings: &mut Findings, clients: &Clients) -> Option<Identity> {
+    match identity::caller(&clients.sts).await {
+        Ok(caller) => {
+            let source = clients.credential_source();
+            findings.ok("credentials", format!("account {} as {}, from {source}", caller.account, caller.arn));
+            Some(caller)
+        }
+        Err(error) => {
+            let error = clients.investigate(error).await;
+            findings.problem("credentials", &error);
+            None
+        }
+    }
+}
+
+/// Checks that the region has Rekognition.
+pub(super) async fn rekognition(findings: &mut Findings, clients: &Clients) {
+    let name = &clients.region;
+    if regions::supports_rekognition(name) {
+        return findings.ok("region", format!("{name} has Rekognition"));
+    }
+    match quotas::detect_faces(clients, name).await {
+        Ok(Some(_)) => return findings.ok("region", format!("{name} has Rekognition")),
+        Err(error) if error.problem == Some(Problem::NoSuchHost) => {
+            let error = clients.investigate(error).await;
+            return findings.problem("region", &error);
+        }
+        _ => {}
+    }
+    let near = regions::nearest(name).join("` or `");
+    let remedy = if near.is_empty() {
+        Hint::command("regions").then(" lists the regions that have it")
+    } else {
+        Hint::from(format!("use `{near}`"))
+    };
+    findings.add("region", CheckState::Problem, format!("{name} does not have Rekognition"), Some(remedy));
+}
+
+/// Shows the quotas that decide how fast pictures are processed.
+pub(super) async fn limits(findings: &mut Findings, clients: &Clients) {
+    let (executions, faces) =
+        tokio::join!(quotas::concurrency(clients), quotas::detect_faces(clients, &clients.region));
+    let unread = |error: &Error| format!("could not be read ({})", error.causes.first().unwrap_or(&error.message));
+    match &executions {
+        Ok((all, free)) => findings.ok("concurrency", format!("{all} concurrent executions, {free} not reserved")),
+        Err(error) => findings.note("concurrency", unread(error), None),
+    }
+    match &faces {
+        Ok(Some(rate)) => {
+            let burst = executions.as_ref().is_ok_and(|(_, free)| f64::from(*free) > rate * 4.0);
+            let remedy = burst
+                .then(|| Hint::from("for bursts of uploads: ").then_command("up --parameter ReservedConcurrency=auto"));
+            findings.add("DetectFaces", CheckState::Ok, format!("{rate} requests per second"), remedy);
+        }
+        Ok(None) => findings.note("DetectFaces", "Service Quotas lists no such quota in this region", None),
+        Err(error) => findings.note("DetectFaces", unread(error), None),
+    }
+}
