@@ -102,7 +102,10 @@ pub(super) const GRANTS: &[Grant] = &[
             (ADOPT | DATA, Both, &["Get*Configuration", "GetBucket*", "ListTagsForResource"]),
             (PROVE, Program, &["GetBucketNotification"]),
             (PROVE | DOWN | BACKFILL | DATA, Program, &["ListBucketVersions"]),
-            (DOWN, Program, &["ListBucketMultipartUploads"]),
+            // `down` looks for objects that S3 does not delete yet.
+            (DOWN, Program, &["GetBucketObjectLockConfiguration", "ListBucketMultipartUploads"]),
+            // S3 enforces the owner of a bucket only if its access control list grants nobody else anything.
+            (ADOPT, Program, &["PutBucketAcl"]),
             (REMOVE, Stack, &["DeleteBucket", "DeleteBucketPolicy"]),
             // `down` removes a bucket that the stack left behind.
             (DOWN, Program, &["DeleteBucket"]),
@@ -115,7 +118,7 @@ pub(super) const GRANTS: &[Grant] = &[
         actions: &[
             (PROVE | DATA, Program, &["GetObject", "PutObject"]),
             (PROVE | DATA | DOWN, Program, &["DeleteObject", "DeleteObjectVersion"]),
-            (DOWN, Program, &["AbortMultipartUpload"]),
+            (DOWN, Program, &["AbortMultipartUpload", "GetObjectLegalHold", "GetObjectRetention"]),
         ],
         on: On::Pictures,
     },
@@ -229,7 +232,8 @@ pub(super) const GRANTS: &[Grant] = &[
         actions: &[
             (PROVE | DATA, Program, &["DeleteItem", "GetItem"]),
             (UP | ADOPT | DATA | DOWN, Both, &["DescribeTable"]),
-            (DATA | DOWN, Program, &["Scan"]),
+            // A row tells `--adopt` after how many days it expires.
+            (ADOPT | DATA | DOWN, Program, &["Scan"]),
             (BACKFILL | DATA, Program, &["BatchGetItem", "Query"]),
             (UP, Stack, WRITE_TABLE),
             (UP, Stack, READ_TABLE),
@@ -246,8 +250,8 @@ pub(super) const GRANTS: &[Grant] = &[
         actions: &[
             (BACKFILL, Stack, WRITE_TABLE),
             (BACKFILL, Stack, READ_TABLE),
-            (DATA, Both, READ_TABLE),
-            (BACKFILL | DATA | DOWN, Both, &["DescribeTable"]),
+            (ADOPT | DATA, Both, READ_TABLE),
+            (ADOPT | BACKFILL | DATA | DOWN, Both, &["DescribeTable"]),
             (BACKFILL | DATA | SMOKE, Program, &["BatchGetItem", "GetItem", "Query"]),
             (DATA | DOWN, Program, &["Scan"]),
             (BACKFILL | DATA | SMOKE, Program, &["DeleteItem"]),
@@ -403,6 +407,8 @@ pub(super) const GRANTS: &[Grant] = &[
             (UP | DOWN, Program, &["cloudformation:GetHookResult"]),
             (DOWN, Program, &["cloudformation:ListStacks"]),
             (UP, Program, &["cloudformation:ListHookResults"]),
+            // Any stack may have the resource.
+            (ADOPT, Program, &["cloudformation:DescribeStackResources"]),
             (DATA, Program, &["cloudformation:DescribeStackDriftDetectionStatus"]),
         ],
         on: On::Account,
