@@ -28,6 +28,8 @@ mod parameters;
 mod proof;
 #[path = "scripted/regions.rs"]
 mod regions;
+#[path = "scripted/removable.rs"]
+mod removable;
 #[path = "scripted/run.rs"]
 mod run;
 #[path = "scripted/saved_plans.rs"]
