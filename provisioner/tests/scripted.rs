@@ -22,6 +22,8 @@ mod identity;
 mod interrupts;
 #[path = "scripted/outcomes.rs"]
 mod outcomes;
+#[path = "scripted/owners.rs"]
+mod owners;
 #[path = "scripted/parameters.rs"]
 mod parameters;
 #[path = "scripted/proof.rs"]
