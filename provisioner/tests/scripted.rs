@@ -22,12 +22,16 @@ mod identity;
 mod interrupts;
 #[path = "scripted/outcomes.rs"]
 mod outcomes;
+#[path = "scripted/owners.rs"]
+mod owners;
 #[path = "scripted/parameters.rs"]
 mod parameters;
 #[path = "scripted/proof.rs"]
 mod proof;
 #[path = "scripted/regions.rs"]
 mod regions;
+#[path = "scripted/removable.rs"]
+mod removable;
 #[path = "scripted/run.rs"]
 mod run;
 #[path = "scripted/saved_plans.rs"]

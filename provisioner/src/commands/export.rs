@@ -68,7 +68,7 @@ pub async fn run(args: &Export, cx: &Context) -> Result<Exit> {
             .exit(Exit::Refused)
             .hint("add `--overwrite` to replace it"));
     }
-    let stack = preflight::deployed(cx).await?;
+    let stack = preflight::readable(cx).await?;
     let table = stack.output("TableName")?;
     let failed = |error: std::io::Error| Error::new(format!("cannot write `{}`", path.display())).because(&error);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

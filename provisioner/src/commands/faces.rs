@@ -44,7 +44,7 @@ pub struct Faces {
 
 /// Runs the command in one region.
 pub async fn run(args: &Faces, cx: &Context) -> Result<Exit> {
-    let stack = preflight::deployed(cx).await?;
+    let stack = preflight::readable(cx).await?;
     let deployment = Deployment::of(&stack)?;
     if args.pictures.is_empty() {
         return search(args, cx, &deployment).await;

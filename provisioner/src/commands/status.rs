@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::core::event::{Event, STATUS_COUNTS, StatusReport};
 use crate::core::first_step::Condition;
 use crate::error::{Exit, Result};
+use crate::steps::preflight;
 
 /// Show the stack, its outputs, and the number of pictures and rows; exits with 1 if it does not exist or is broken
 #[derive(Debug, clap::Args)]
@@ -25,6 +26,7 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
         cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });
         return Ok(Exit::Failed);
     };
+    preflight::check_readable(cx, &stack).await?;
     let bucket = stack
         .outputs
         .get("BucketName")

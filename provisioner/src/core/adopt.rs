@@ -13,8 +13,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::parameter;
 use super::plan::Property;
 use super::render::{Resource, Scope};
+use super::template::Template;
 use property::path;
 
 /// The type of a bucket.
@@ -104,25 +106,36 @@ pub struct Adoption {
     pub resets_acl_of: Vec<String>,
 }
 
-/// The parameters that take their values from what exists, unless the user sets them: the parts of a resource that the template would
-/// otherwise switch off.
+/// The parameters that take their values from existing resources, so that the template does not switch off what is on.
+///
+/// A value that the user chooses takes precedence, except that `Versioning=no` means `suspended` for a bucket that has had versions.
 #[must_use]
-pub fn supplied(existing: &[Existing], scope: &Scope<'_>) -> BTreeMap<String, String> {
+pub fn supplied(
+    existing: &[Existing],
+    template: &Template,
+    current: &BTreeMap<String, String>,
+    chosen: &[(String, String)],
+) -> BTreeMap<String, String> {
+    let chosen = |name: &str| chosen.iter().rev().find(|(chosen, _)| chosen == name).map(|(_, value)| value.as_str());
     let mut values = BTreeMap::new();
     let mut supply = |name: &str, value: String| {
-        if !scope.document["Parameters"][name].is_null() {
+        if template.parameters.contains_key(name) && current.get(name) != Some(&value) {
             values.insert(name.to_owned(), value);
         }
     };
     for resource in existing {
         match (&resource.settings, resource.logical_id.as_str()) {
             (Settings::Bucket(bucket, _), "Bucket") => {
-                if let Some(status) = &bucket.versioning {
-                    supply("Versioning", if status == "Enabled" { "yes" } else { "no" }.to_owned());
+                if let (Some(status), Some(declaration)) = (&bucket.versioning, template.declaration("Versioning")) {
+                    let (now, kept) = if status == "Enabled" { ("yes", "yes") } else { ("suspended", "no") };
+                    let wanted = chosen("Versioning").unwrap_or(kept);
+                    supply("Versioning", parameter::versioning(declaration, Some(now), wanted).to_owned());
                 }
                 let key = bucket.encryption.as_ref().and_then(|encryption| encryption.key.as_ref());
-                if let Some(arn) = key.filter(|key| key.starts_with("arn:") && key.contains(":key/")) {
-                    let known = scope.parameters.get("PictureKeys").filter(|known| !known.is_empty());
+                // An alias is not a resource that a role can be allowed to use.
+                let key = key.filter(|key| key.starts_with("arn:") && key.contains(":key/"));
+                if let Some(arn) = key.filter(|_| chosen("PictureKeys").is_none()) {
+                    let known = current.get("PictureKeys").filter(|known| !known.is_empty());
                     match known {
                         Some(known) if known.split(',').any(|one| one.trim() == arn) => {}
                         Some(known) => supply("PictureKeys", format!("{known},{arn}")),
@@ -131,10 +144,11 @@ pub fn supplied(existing: &[Existing], scope: &Scope<'_>) -> BTreeMap<String, St
                 }
             }
             (Settings::Table(table, days), "Table") => {
-                if let Some(days) = days.filter(|_| table.time_to_live.is_some()) {
+                let days = days.filter(|_| table.time_to_live.is_some() && chosen("RetentionDays").is_none());
+                if let Some(days) = days {
                     supply("RetentionDays", days.to_string());
                 }
-                if table.recovery_days.is_some() {
+                if table.recovery_days.is_some() && chosen("PointInTimeRecovery").is_none() {
                     supply("PointInTimeRecovery", "yes".to_owned());
                 }
             }

@@ -65,6 +65,8 @@ pub enum Event {
     ExpressUnavailable { reason: NoExpress },
     /// The endpoint does not support change sets that revert drift, so drift stays.
     DriftRevertUnsupported,
+    /// Hardly any key starts with the value of `KeyPrefix`; the usual form of such a prefix.
+    UnusualKeyPrefix { prefix: String, usual: String },
     /// These parameters take their values from adopted resources.
     ParametersAdopted { parameters: BTreeMap<String, String> },
     /// The plan.

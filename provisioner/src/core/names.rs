@@ -95,6 +95,18 @@ pub fn bucket_prefix(stack: &str) -> String {
     format!("{}-{hash}", head.trim_end_matches('-'))
 }
 
+/// The prefix that was probably meant if hardly any key starts with the given one: keys usually have neither a leading
+/// slash nor empty folder names.
+#[must_use]
+pub fn usual_key_prefix(prefix: &str) -> Option<String> {
+    let folders: Vec<&str> = prefix.split('/').filter(|folder| !folder.is_empty()).collect();
+    let mut usual = folders.join("/");
+    if prefix.ends_with('/') && !usual.is_empty() {
+        usual.push('/');
+    }
+    (usual != prefix).then_some(usual)
+}
+
 /// The name of the bucket for packages, one per account and region, in the account's own namespace.
 #[must_use]
 pub fn package_bucket(account: &str, region: &str) -> String {
@@ -132,6 +144,22 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prefixes_that_hardly_any_key_starts_with() {
+        for (prefix, expected) in [
+            ("", None),
+            ("uploads/", None),
+            ("uploads", None),
+            ("a/b-", None),
+            ("/uploads/", Some("uploads/")),
+            ("/uploads", Some("uploads")),
+            ("a//b/", Some("a/b/")),
+            ("/", Some("")),
+        ] {
+            assert_eq!(usual_key_prefix(prefix).as_deref(), expected, "{prefix}");
+        }
+    }
 
     #[test]
     fn an_update_keeps_the_tags_that_others_set() {

@@ -64,9 +64,7 @@ pub async fn find(
         .exit(Exit::Blocked)
         .hint(Hint::command("down --keep-data").then(", then ").then_command("up --adopt")));
     }
-    let mut supplied = adopt::supplied(&existing, &template.scope(parameters, target));
-    supplied
-        .retain(|name, value| chosen.iter().all(|(chosen, _)| chosen != name) && parameters.get(name) != Some(&*value));
+    let supplied = adopt::supplied(&existing, template, parameters, chosen);
     if !supplied.is_empty() {
         parameters.extend(supplied.clone());
         cx.events.emit(Event::ParametersAdopted { parameters: supplied });
@@ -97,7 +95,11 @@ async fn existing(cx: &Context, scope: &Scope<'_>, account: &str, inside: &[Reso
     let found: Vec<Existing> = found.into_iter().flatten().collect();
     if found.is_empty() && !outside.is_empty() {
         let names: Vec<String> = outside.iter().map(|one| format!("{} `{}`", one.kind(), one.name)).collect();
-        return Err(Error::new(format!("there is nothing to adopt: {} does not exist", names.join(" or ")))
+        let none = match names.as_slice() {
+            [one] => format!("{one} does not exist"),
+            several => format!("neither {} exists", several.join(" nor ")),
+        };
+        return Err(Error::new(format!("there is nothing to adopt: {none}"))
             .exit(Exit::Refused)
             .hint("`--parameter TableName=NAME` and `--parameter BucketName=NAME` select a different table and bucket")
             .hint("without `--adopt`, they are created"));
@@ -126,8 +128,8 @@ async fn look_at_table(cx: &Context, one: &Declared) -> Result<Option<Settings>>
             .hint("choose another name with `--parameter TableName=NAME`; this table was not changed"));
     }
     let days = match &table.time_to_live {
-        Some(_) => table_settings::retention_days(&cx.clients.dynamodb, name).await,
-        None => None,
+        Some(_) if one.logical_id == "Table" => table_settings::retention_days(&cx.clients.dynamodb, name).await,
+        _ => None,
     };
     Ok(Some(Settings::Table(table, days)))
 }

@@ -1,5 +1,7 @@
 //! Checks that run before anything is built or changed: the region, the account, the stack, and names that are taken.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::{join_all, try_join_all};
 
 use crate::aws::stack::Stack;
@@ -9,9 +11,9 @@ use crate::core::adopt::{BUCKET, Declared};
 use crate::core::event::{Event, RegionSource};
 use crate::core::first_step::{Command, Condition, FirstStep};
 use crate::core::hint::Hint;
-use crate::core::regions;
 use crate::core::render::{Resource, Scope, Target};
 use crate::core::status::StackStatus;
+use crate::core::{names, regions, template};
 use crate::error::{Error, Exit, Result};
 use crate::steps::data::Data;
 
@@ -219,11 +221,47 @@ pub fn first_step(stack: &Stack, command: Command) -> Result<FirstStep> {
     })
 }
 
-/// Returns the deployed stack.
+/// Returns the deployed stack for a command that writes to it: only a stack that this program created.
 pub async fn deployed(cx: &Context) -> Result<Stack> {
+    let stack = found(cx).await?;
+    check_owner(cx, &stack).await?;
+    Ok(stack)
+}
+
+/// Returns the deployed stack for a command that only reads: another tool may have deployed it from this program's template.
+pub async fn readable(cx: &Context) -> Result<Stack> {
+    let stack = found(cx).await?;
+    check_readable(cx, &stack).await?;
+    Ok(stack)
+}
+
+async fn found(cx: &Context) -> Result<Stack> {
     let found = stack::describe(&cx.clients.cloudformation, cx.stack()).await?;
     found.filter(|stack| !stack.outputs.is_empty()).ok_or_else(|| {
         Error::new(format!("stack `{}` is not deployed in {}", cx.stack(), cx.region()))
             .hint(Hint::command("up").then(" deploys it"))
     })
+}
+
+/// Refuses to read a stack that has nothing to do with this program.
+pub async fn check_readable(cx: &Context, stack: &Stack) -> Result<()> {
+    // A stack in review has no template yet.
+    if stack.is_ours() || stack.status == StackStatus::ReviewInProgress {
+        return Ok(());
+    }
+    let body = stack::template(&cx.clients.cloudformation, &stack.id).await?;
+    if template::read(&body).is_ok_and(|template| template.is_marked()) {
+        return Ok(());
+    }
+    Err(Error::new(format!("stack `{}` was not created by provisioner, nor from its template", stack.name))
+        .exit(Exit::Refused)
+        .hint("choose another name with `--stack NAME`"))
+}
+
+/// Warns about a prefix that hardly any key starts with.
+pub fn check_key_prefix(cx: &Context, parameters: &BTreeMap<String, String>) {
+    let Some(prefix) = parameters.get("KeyPrefix") else { return };
+    if let Some(usual) = names::usual_key_prefix(prefix) {
+        cx.events.emit(Event::UnusualKeyPrefix { prefix: prefix.clone(), usual });
+    }
 }

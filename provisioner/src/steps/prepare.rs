@@ -47,6 +47,7 @@ pub async fn prepare(cx: &Context, settings: &Settings, purpose: Purpose) -> Res
     } else {
         None
     };
+    preflight::check_key_prefix(cx, &parameters);
     let deployed_tags = observed.stack.as_ref().map(|stack| stack.tags.clone()).unwrap_or_default();
     let mut prepared = Prepared {
         package_bucket: packages::bucket(&observed.account, cx.region()),

@@ -71,6 +71,7 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::ExpressUnavailable { .. }
         | Event::DriftRevertUnsupported
         | Event::ParametersAdopted { .. }
+        | Event::UnusualKeyPrefix { .. }
         | Event::PlanSaved { .. }
         | Event::NoChanges { .. }
         | Event::Joined { .. }
@@ -222,6 +223,14 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::DriftRevertUnsupported => warning(
             "this endpoint does not support change sets that revert drift, so changes made outside CloudFormation stay",
             Some(Hint::command("status --drift").then(" shows them")),
+        ),
+        Event::UnusualKeyPrefix { prefix, usual } => warning(
+            &format!("`KeyPrefix` is `{prefix}`, but keys usually have no leading slash and no empty folder names"),
+            Some(
+                Hint::from("if no picture is processed, run ")
+                    .then_command("up --parameter")
+                    .arg(format!("KeyPrefix={usual}")),
+            ),
         ),
         Event::ParametersAdopted { parameters } => {
             let values: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -167,7 +167,8 @@ async fn one_question_is_asked_for_both_change_sets() {
 async fn what_the_user_sets_goes_before_what_exists() {
     let (run, _) = adopt(with_history(), &["--parameter", "Versioning=no", "--parameter", "RetentionDays=7"]).await;
     run.ended(4);
-    let adopted = json!({ "PictureKeys": KEY, "PointInTimeRecovery": "yes" });
+    // A bucket that has had versions cannot return to the state without versioning.
+    let adopted = json!({ "PictureKeys": KEY, "PointInTimeRecovery": "yes", "Versioning": "suspended" });
     assert_eq!(run.event("parameters_adopted")["parameters"], adopted);
 }
 
@@ -261,7 +262,7 @@ async fn an_adoption_that_finds_nothing_is_refused() {
     let (run, cloud) = adopt(Script::default(), &[]).await;
     run.ended(4);
     assert!(
-        run.error().contains("there is nothing to adopt: bucket `holiday` or table `FaceData` does not exist"),
+        run.error().contains("there is nothing to adopt: neither bucket `holiday` nor table `FaceData` exists"),
         "{}",
         run.error()
     );

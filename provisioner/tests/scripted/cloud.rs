@@ -26,6 +26,11 @@ pub(crate) const STACK_ID: &str = "arn:aws:cloudformation:eu-west-1:123456789012
 /// name.
 pub(crate) const REGION: &str = "(region)";
 
+/// The encoded path, the query and the body of a request, kept with its parameters.
+pub(crate) const PATH: &str = "(path)";
+pub(crate) const QUERY: &str = "(query)";
+pub(crate) const BODY: &str = "(body)";
+
 /// The state after one more `DescribeStacks`: a status and new events.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
@@ -245,6 +250,9 @@ async fn answer(
         .collect();
     // Credential=KEY/DATE/REGION/SERVICE/aws4_request
     let signature = head.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    parameters.insert(PATH.to_owned(), head.uri.path().to_owned());
+    parameters.insert(QUERY.to_owned(), head.uri.query().unwrap_or_default().to_owned());
+    parameters.insert(BODY.to_owned(), text.clone());
     parameters.insert(REGION.to_owned(), signature.split('/').nth(2).unwrap_or_default().to_owned());
     if let Some(acl) = head.headers.get("x-amz-acl").and_then(|value| value.to_str().ok()) {
         parameters.insert("x-amz-acl".to_owned(), acl.to_owned());

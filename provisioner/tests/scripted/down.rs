@@ -6,7 +6,7 @@ use super::cloud::{Cloud, Script, at};
 use super::run::{Run, provisioner};
 
 /// A deployed stack with its bucket and its table.
-fn with_data() -> Script {
+pub(crate) fn with_data() -> Script {
     let mut script = Script { status: Some("CREATE_COMPLETE"), ..Script::default() };
     script.resources = vec![("Bucket", "AWS::S3::Bucket", "pictures"), ("Table", "AWS::DynamoDB::Table", "FaceData")];
     script.buckets.insert("pictures".to_owned());

@@ -11,13 +11,8 @@ const TARGET: Target<'_> = Target { region: "eu-west-1", partition: "aws", accou
 const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/1";
 const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:faces";
 
-/// The built-in template, whose table writes every setting in both states.
 fn built_in() -> Template {
-    let mut document: serde_yaml::Value = serde_yaml::from_str(BUILT_IN).expect("templates/stack.yaml");
-    let both = "{AttributeName: ExpiresAt, Enabled: !If [ExpiresRows, true, false]}";
-    document["Resources"]["Table"]["Properties"]["TimeToLiveSpecification"] =
-        serde_yaml::from_str(both).expect("a specification");
-    template::read(&serde_yaml::to_string(&document).expect("YAML")).expect("a template")
+    template::read(BUILT_IN).expect("templates/stack.yaml")
 }
 
 /// The parameters of a new stack, with some values of the user's.
@@ -356,42 +351,67 @@ fn a_bucket_is_imported_by_its_name_alone() {
     assert_eq!(adoption.resets_acl_of, ["mine"]);
 }
 
-#[test]
-fn what_exists_supplies_the_parameters() {
-    let template = built_in();
-    let parameters = parameters(&template, &[]);
-    let scope = template.scope(&parameters, TARGET);
-    let mut bucket = bucket();
-    bucket.versioning = Some("Enabled".into());
-    let table = table::Settings { time_to_live: Some("ExpiresAt".into()), recovery_days: Some(35), ..table() };
-    let both =
-        [existing(Settings::Bucket(Box::new(bucket), Access::default())), existing(Settings::Table(table, Some(30)))];
-    let expected = [("PointInTimeRecovery", "yes"), ("RetentionDays", "30"), ("Versioning", "yes")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    assert_eq!(supplied(&both, &scope), BTreeMap::from(expected));
+/// The parameters that a bucket and a table supply in place of the defaults of a template.
+fn supplied_by(existing: &[Existing], template: &Template, chosen: &[(&str, &str)]) -> String {
+    let current = parameters(template, chosen);
+    let chosen: Vec<_> = chosen.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let values = supplied(existing, template, &current, &chosen);
+    values.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
-fn a_key_of_the_bucket_is_one_that_the_function_needs() {
-    let text = "
-Parameters: {PictureKeys: {Type: CommaDelimitedList}}
-Resources: {Bucket: {Type: 'AWS::S3::Bucket', Properties: {BucketName: mine}}}
-";
-    let template = template::read(text).expect("a template");
-    for (key, known, expected) in [
-        (Some(KEY), "", Some(KEY.to_owned())),
-        (Some(KEY), "arn:other", Some(format!("arn:other,{KEY}"))),
-        (Some(KEY), KEY, None),
-        // An alias is no resource that a role could be allowed to use.
-        (Some("alias/mine"), "", None),
-        (None, "", None),
+fn existing_resources_supply_parameters() {
+    let template = built_in();
+    let table = table::Settings { time_to_live: Some("ExpiresAt".into()), recovery_days: Some(35), ..table() };
+    let table = existing(Settings::Table(table, Some(30)));
+    let with = |versioning: Option<&str>| {
+        let bucket = bucket::Settings { versioning: versioning.map(ToOwned::to_owned), ..bucket() };
+        existing(Settings::Bucket(Box::new(bucket), Access::default()))
+    };
+    for (versioning, chosen, expected) in [
+        (Some("Enabled"), &[] as &[_], "PointInTimeRecovery=yes RetentionDays=30 Versioning=yes"),
+        (Some("Suspended"), &[], "PointInTimeRecovery=yes RetentionDays=30 Versioning=suspended"),
+        (None, &[], "PointInTimeRecovery=yes RetentionDays=30"),
+        // Only a bucket that has had versions is told to suspend them.
+        (Some("Enabled"), &[("Versioning", "no")], "PointInTimeRecovery=yes RetentionDays=30 Versioning=suspended"),
+        (None, &[("Versioning", "no")], "PointInTimeRecovery=yes RetentionDays=30"),
+        (Some("Suspended"), &[("Versioning", "yes")], "PointInTimeRecovery=yes RetentionDays=30"),
+        (Some("Enabled"), &[("RetentionDays", "0"), ("PointInTimeRecovery", "no")], "Versioning=yes"),
     ] {
-        let parameters = BTreeMap::from([("PictureKeys".to_owned(), known.to_owned())]);
-        let mut bucket = bucket();
-        bucket.encryption = Some(Encryption::new("aws:kms".into(), key.map(ToOwned::to_owned), false));
+        assert_eq!(
+            supplied_by(&[with(versioning), table.clone()], &template, chosen),
+            expected,
+            "{versioning:?} {chosen:?}"
+        );
+    }
+}
+
+#[test]
+fn the_function_needs_the_key_of_the_bucket() {
+    let template = built_in();
+    let added = format!("PictureKeys={KEY}");
+    let both = format!("PictureKeys={KEY}2,{KEY}");
+    for (key, deployed, chosen, expected) in [
+        (Some(KEY), "", &[] as &[_], added.as_str()),
+        (Some(KEY), &format!("{KEY}2"), &[], &both),
+        (Some(KEY), KEY, &[], ""),
+        (Some(KEY), "", &[("PictureKeys", "arn:other")], ""),
+        // An alias is not a resource that a role can be allowed to use.
+        (Some("alias/mine"), "", &[], ""),
+        (None, "", &[], ""),
+    ] {
+        let mut current = parameters(&template, chosen);
+        if chosen.is_empty() {
+            current.insert("PictureKeys".into(), deployed.to_owned());
+        }
+        let chosen: Vec<_> =
+            chosen.iter().map(|(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let encryption = Some(Encryption::new("aws:kms".into(), key.map(ToOwned::to_owned), false));
+        let bucket = bucket::Settings { encryption, ..bucket() };
         let adopted = [existing(Settings::Bucket(Box::new(bucket), Access::default()))];
-        let supplied = supplied(&adopted, &template.scope(&parameters, TARGET));
-        assert_eq!(supplied.get("PictureKeys"), expected.as_ref(), "{key:?} beside {known}");
+        let values = supplied(&adopted, &template, &current, &chosen);
+        let found: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(found.concat(), expected, "{key:?} with {deployed}");
     }
 }
 

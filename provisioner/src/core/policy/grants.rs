@@ -71,7 +71,7 @@ pub(super) const GRANTS: &[Grant] = &[
             ),
             (REMOVE, Program, &["DeleteStack"]),
             // Finds the stack of an existing resource; if it is another stack, the resource's tags answer instead.
-            (UP | ADOPT, Program, &["DescribeStackResources"]),
+            (UP, Program, &["DescribeStackResources"]),
             (DATA, Program, &["DescribeStackResourceDrifts", "DetectStackDrift", "DetectStackResourceDrift"]),
         ],
         on: On::Stack,
@@ -234,7 +234,8 @@ pub(super) const GRANTS: &[Grant] = &[
         actions: &[
             (PROVE | DATA, Program, &["DeleteItem", "GetItem"]),
             (UP | ADOPT | DATA | DOWN, Both, &["DescribeTable"]),
-            (DATA | DOWN, Program, &["Scan"]),
+            // A row tells `--adopt` after how many days it expires.
+            (ADOPT | DATA | DOWN, Program, &["Scan"]),
             (BACKFILL | DATA, Program, &["BatchGetItem", "Query"]),
             (UP, Stack, WRITE_TABLE),
             (UP, Stack, READ_TABLE),
@@ -251,8 +252,8 @@ pub(super) const GRANTS: &[Grant] = &[
         actions: &[
             (BACKFILL, Stack, WRITE_TABLE),
             (BACKFILL, Stack, READ_TABLE),
-            (DATA, Both, READ_TABLE),
-            (BACKFILL | DATA | DOWN, Both, &["DescribeTable"]),
+            (ADOPT | DATA, Both, READ_TABLE),
+            (ADOPT | BACKFILL | DATA | DOWN, Both, &["DescribeTable"]),
             (BACKFILL | DATA | SMOKE, Program, &["BatchGetItem", "GetItem", "Query"]),
             (DATA | DOWN, Program, &["Scan"]),
             (BACKFILL | DATA | SMOKE, Program, &["DeleteItem"]),
@@ -408,6 +409,8 @@ pub(super) const GRANTS: &[Grant] = &[
             (UP | DOWN, Program, &["cloudformation:GetHookResult"]),
             (DOWN, Program, &["cloudformation:ListStacks"]),
             (UP, Program, &["cloudformation:ListHookResults"]),
+            // Any stack may have the resource.
+            (ADOPT, Program, &["cloudformation:DescribeStackResources"]),
             (DATA, Program, &["cloudformation:DescribeStackDriftDetectionStatus"]),
         ],
         on: On::Account,

@@ -179,6 +179,7 @@ fn every_event() -> Vec<Event> {
         Event::ExpressUnavailable { reason: NoExpress::NewStack },
         Event::ExpressUnavailable { reason: NoExpress::Replacement },
         Event::DriftRevertUnsupported,
+        Event::UnusualKeyPrefix { prefix: text("/uploads/"), usual: text("uploads/") },
         Event::ParametersAdopted { parameters: pairs_of(&[("RetentionDays", "30"), ("Versioning", "yes")]) },
         Event::Planned { plan: plan() },
         Event::Planned { plan: Plan::new(Operation::None, Vec::new()) },
