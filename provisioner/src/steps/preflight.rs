@@ -153,7 +153,8 @@ pub async fn check_clashes(cx: &Context, declared: &[Declared], known: &Data) ->
     let Some((one, _)) = declared.iter().zip(found).find(|(_, exists)| *exists) else { return Ok(()) };
     let (kind, name) = (one.kind(), &one.name);
     let error = Error::new(format!("{kind} `{name}` already exists in {}, outside the stack", cx.region()));
-    let error = match owner::stack_of(&cx.clients, &one.resource_type, name).await? {
+    // Which stack has it only adds a cause, so a caller who may not ask still gets the error.
+    let error = match owner::stack_of(&cx.clients, &one.resource_type, name).await.ok().flatten() {
         Some(stack) => error.cause(format!("it belongs to stack `{stack}`")),
         None => error.hint(format!("add `--adopt` to `up` to import it into the stack with its {}", one.contents())),
     };

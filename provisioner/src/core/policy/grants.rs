@@ -71,7 +71,7 @@ pub(super) const GRANTS: &[Grant] = &[
             ),
             (REMOVE, Program, &["DeleteStack"]),
             // Finds the stack of an existing resource; if it is another stack, the resource's tags answer instead.
-            (UP, Program, &["DescribeStackResources"]),
+            (UP | ADOPT, Program, &["DescribeStackResources"]),
             (DATA, Program, &["DescribeStackResourceDrifts", "DetectStackDrift", "DetectStackResourceDrift"]),
         ],
         on: On::Stack,
@@ -409,8 +409,6 @@ pub(super) const GRANTS: &[Grant] = &[
             (UP | DOWN, Program, &["cloudformation:GetHookResult"]),
             (DOWN, Program, &["cloudformation:ListStacks"]),
             (UP, Program, &["cloudformation:ListHookResults"]),
-            // Any stack may have the resource.
-            (ADOPT, Program, &["cloudformation:DescribeStackResources"]),
             (DATA, Program, &["cloudformation:DescribeStackDriftDetectionStatus"]),
         ],
         on: On::Account,
