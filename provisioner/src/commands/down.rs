@@ -25,7 +25,7 @@ pub struct Down {
     /// Keep the bucket and the table with their contents
     #[arg(long)]
     pub keep_data: bool,
-    /// Have CloudFormation act with this service role instead of the one that the stack remembers
+    /// Let CloudFormation use this service role instead of the one that the stack remembers
     #[arg(long, value_name = "ARN", value_parser = settings::role_arn)]
     pub role_arn: Option<String>,
 }

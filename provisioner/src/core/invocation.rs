@@ -28,14 +28,17 @@ impl Invocation {
         let mut line = vec!["provisioner".to_owned()];
         line.extend(words.iter().cloned());
         if words.first().is_some_and(|name| IN_REGION.contains(&name.as_str())) {
+            // An option that the command already has is not repeated.
+            let has = |name: &str| words.iter().any(|word| word == name);
             let mut option = |name: &str, value: &Option<String>| {
-                // An option that the command already has is not repeated.
-                if let Some(value) = value.as_ref().filter(|_| !words.iter().any(|word| word == name)) {
+                if let Some(value) = value.as_ref().filter(|_| !has(name)) {
                     line.extend([name.to_owned(), value.clone()]);
                 }
             };
             option("--stack", &self.stack);
-            if self.local {
+            if has("--local") {
+                // The local cloud needs no further options.
+            } else if self.local {
                 line.push("--local".to_owned());
             } else {
                 option("--region", &self.region);
@@ -92,6 +95,8 @@ mod tests {
                 "provisioner up --stack other --region eu-west-1 --profile 'my profile'",
             ),
             (&local, &["down"], "provisioner down --local"),
+            (&local, &["up", "--local"], "provisioner up --local"),
+            (&remote, &["up", "--local"], "provisioner up --local --stack faces"),
             (&local, &["logs", "a'; rm -rf x; '"], "provisioner logs \"a'; rm -rf x; '\" --local"),
         ] {
             assert_eq!(invocation.command(&words(command)), expected);

@@ -65,9 +65,9 @@ pub async fn check_region(cx: &Context) -> Result<Listed> {
         Ok(None) => "Service Quotas",
         Err(_) => "the built-in region table",
     };
-    let near = regions::nearest(name).join("`, `");
+    let near = regions::nearest(name).join("` or `");
     let error = Error::new(format!("region `{name}` has no Amazon Rekognition"))
-        .cause(format!("according to {source}"))
+        .cause(format!("{source} does not list it"))
         .exit(Exit::Refused);
     Err(if near.is_empty() {
         error.hint(

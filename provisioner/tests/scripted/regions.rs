@@ -72,7 +72,7 @@ async fn a_region_that_got_rekognition_later_is_accepted() {
 #[tokio::test]
 async fn a_region_without_rekognition_is_refused_with_the_source_of_the_information() {
     for (rekognition, closed, source) in [
-        (vec!["eu-west-1"], vec![], "according to Service Quotas"),
+        (vec!["eu-west-1"], vec![], "Service Quotas does not list it"),
         (vec![], vec!["eu-west-3"], "built-in region table"),
     ] {
         let cloud = Cloud::start(quotas(rekognition, closed)).await;
