@@ -4,10 +4,13 @@
 
 pub mod adopt;
 pub mod arns;
+pub mod attach;
 pub mod concurrency;
 pub mod denial;
 pub mod diagnosis;
 pub mod event;
+pub mod event_flag;
+pub mod event_pattern;
 pub mod first_step;
 pub mod hint;
 pub mod identity;

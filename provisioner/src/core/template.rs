@@ -15,6 +15,9 @@ pub const BUILT_IN: &str = include_str!("../../../templates/stack.yaml");
 /// The key in the template's `Metadata` by which its stacks are recognized, whoever deployed them.
 pub const MARK: &str = "Provisioner";
 
+/// The most bytes of a template that CloudFormation accepts in a request.
+pub const MAX_BYTES: usize = 51_200;
+
 /// A template that was read and understood as far as needed.
 #[derive(Clone, Debug)]
 pub struct Template {
@@ -27,6 +30,11 @@ pub struct Template {
 }
 
 impl Template {
+    /// The template as YAML, functions in the form in which they are written.
+    pub(super) fn document(&self) -> &Value {
+        &self.document
+    }
+
     /// How a parameter is declared.
     #[must_use]
     pub fn declaration(&self, name: &str) -> Option<&Value> {
@@ -76,7 +84,7 @@ pub enum Error {
 /// # Errors
 /// See [`Error`].
 pub fn read(body: &str) -> Result<Template, Error> {
-    if body.len() > 51_200 {
+    if body.len() > MAX_BYTES {
         return Err(Error::TooLarge(body.len()));
     }
     let document: Value = serde_yaml::from_str(body).map_err(Error::Yaml)?;
