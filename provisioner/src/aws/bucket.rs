@@ -44,27 +44,54 @@ pub async fn exists(client: &Client, name: &str) -> Result<bool> {
     }
 }
 
+/// What a look at a bucket finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The bucket belongs to the expected account and is in this region, if S3 names one.
+    In(Option<String>),
+    /// The bucket belongs to another account, or a permission is missing.
+    Forbidden,
+    /// There is no such bucket.
+    Missing,
+}
+
+/// Looks at a bucket that should belong to the expected account.
+pub async fn look(client: &Client, bucket: &Bucket) -> Result<Found> {
+    let name = &bucket.name;
+    match client.head_bucket().bucket(name).expected_bucket_owner(&bucket.owner).send().await {
+        Ok(reply) => Ok(Found::In(reply.bucket_region)),
+        Err(error) if is_missing(&error) => Ok(Found::Missing),
+        // HEAD errors have no body, but a bucket in another region is named in a header.
+        Err(error) => {
+            let reply = error.raw_response();
+            let elsewhere = reply.and_then(|reply| reply.headers().get("x-amz-bucket-region")).map(ToOwned::to_owned);
+            match (reply.map(|reply| reply.status().as_u16()), elsewhere) {
+                (Some(301 | 400), Some(region)) => Ok(Found::In(Some(region))),
+                (Some(403), _) => Ok(Found::Forbidden),
+                _ => Err(explain(format!("cannot look at bucket `{name}`"), &error)),
+            }
+        }
+    }
+}
+
 /// Checks that a bucket belongs to the expected account and is in a region.
 ///
 /// # Errors
 /// The bucket belongs to another account or is in another region, or the request fails.
 pub async fn check(client: &Client, bucket: &Bucket, region: &str) -> Result<()> {
     let name = &bucket.name;
-    match client.head_bucket().bucket(name).expected_bucket_owner(&bucket.owner).send().await {
-        Ok(reply) => match reply.bucket_region().filter(|other| *other != region) {
+    match look(client, bucket).await? {
+        Found::In(other) => match other.filter(|other| other != region) {
             Some(other) => Err(Error::new(format!("bucket `{name}` is in {other}, but the system is in {region}"))
                 .exit(Exit::Refused)
                 .hint(format!("deploy the system in the bucket's region with `--region {other}`"))),
             None => Ok(()),
         },
-        // HEAD errors have no body: 403 means that the bucket is in another account or that a permission is missing.
-        Err(error) if error.raw_response().is_some_and(|reply| reply.status().as_u16() == 403) => {
-            Err(Error::new(format!("cannot access bucket `{name}`"))
-                .cause(format!("it does not belong to account {}, or `s3:ListBucket` is not allowed", bucket.owner))
-                .exit(Exit::Refused)
-                .hint("choose another name with `--parameter BucketName=NAME`"))
-        }
-        Err(error) => Err(explain(format!("cannot look at bucket `{name}`"), &error)),
+        Found::Forbidden => Err(Error::new(format!("cannot access bucket `{name}`"))
+            .cause(format!("it does not belong to account {}, or `s3:ListBucket` is not allowed", bucket.owner))
+            .exit(Exit::Refused)
+            .hint("choose another name with `--parameter BucketName=NAME`")),
+        Found::Missing => Err(Error::new(format!("bucket `{name}` does not exist")).exit(Exit::Refused)),
     }
 }
 

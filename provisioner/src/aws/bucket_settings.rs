@@ -91,6 +91,13 @@ pub async fn reset_acl(client: &Client, bucket: &Bucket) -> Result<()> {
         .map_err(|error| explain(format!("cannot reset the access control list of bucket `{}`", bucket.name), &error))
 }
 
+/// The ARN of the KMS key that new objects are encrypted with; `None` if there is none, or if it cannot be found out.
+pub async fn key(client: &Client, bucket: &Bucket) -> Option<String> {
+    let request = client.get_bucket_encryption().bucket(&bucket.name).expected_bucket_owner(&bucket.owner);
+    let rules = request.send().await.ok()?.server_side_encryption_configuration?.rules;
+    rules.into_iter().find_map(|rule| encryption(rule).key).filter(|key| key.starts_with("arn:"))
+}
+
 /// A reply, or `None` if the bucket has no such setting.
 fn found<T, E, R>(bucket: &str, setting: &str, reply: std::result::Result<T, SdkError<E, R>>) -> Result<Option<T>>
 where

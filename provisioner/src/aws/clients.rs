@@ -29,6 +29,8 @@ pub struct Clients {
     pub logs: aws_sdk_cloudwatchlogs::Client,
     /// DynamoDB
     pub dynamodb: aws_sdk_dynamodb::Client,
+    /// EventBridge
+    pub events: aws_sdk_eventbridge::Client,
     /// IAM
     pub iam: aws_sdk_iam::Client,
     /// Lambda
@@ -99,6 +101,7 @@ impl Clients {
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
             dynamodb: aws_sdk_dynamodb::Client::new(config),
+            events: aws_sdk_eventbridge::Client::new(config),
             iam: aws_sdk_iam::Client::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3),

@@ -11,6 +11,8 @@ mod credentials;
 pub mod describe_events;
 pub mod drift;
 pub mod error;
+pub mod event_flag;
+pub mod event_rules;
 pub mod follow;
 pub mod function;
 mod https;

@@ -28,7 +28,10 @@ pub async fn is_free(clients: &Clients, resource_type: &str, name: &str) -> Resu
             Ok(reply) => !reply.log_groups().iter().any(|group| group.log_group_name() == Some(name)),
             Err(error) => return Err(explain(attempt(), &error)),
         },
-        "AWS::SQS::Queue" => gone(attempt, clients.sqs.get_queue_attributes().queue_url(name).send().await)?,
+        // The policy of a queue is a part of it, so the name is the queue's.
+        "AWS::SQS::Queue" | "AWS::SQS::QueuePolicy" => {
+            gone(attempt, clients.sqs.get_queue_attributes().queue_url(name).send().await)?
+        }
         "AWS::CloudWatch::Alarm" => match clients.cloudwatch.describe_alarms().alarm_names(name).send().await {
             Ok(reply) => reply.metric_alarms().is_empty(),
             // Emulators support only older protocols of this service; their errors have no code.
@@ -42,6 +45,7 @@ pub async fn is_free(clients: &Clients, resource_type: &str, name: &str) -> Resu
         "AWS::Lambda::EventSourceMapping" => {
             gone(attempt, clients.lambda.get_event_source_mapping().uuid(name).send().await)?
         }
+        "AWS::Events::Rule" => gone(attempt, clients.events.describe_rule().name(name).send().await)?,
         "AWS::Lambda::Permission" => gone(attempt, clients.lambda.get_policy().function_name(name).send().await)?,
         "AWS::S3::BucketPolicy" => match clients.s3.get_bucket_policy().bucket(name).send().await {
             Ok(_) => false,

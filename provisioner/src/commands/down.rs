@@ -4,6 +4,7 @@ use crate::aws::bucket;
 use crate::aws::stack::{self, Resource, Stack};
 use crate::aws::{packages, table};
 use crate::context::Context;
+use crate::core::attach::Attached;
 use crate::core::event::{DOWN_COUNTS, Event};
 use crate::core::first_step::{Command, FirstStep};
 use crate::error::{Exit, Result};
@@ -13,7 +14,7 @@ use crate::steps::data::Data;
 use crate::steps::deletion;
 use crate::steps::preflight::{self, Observed};
 use crate::steps::proof::{prove_gone, resource};
-use crate::steps::{operation, remains, removable, settings};
+use crate::steps::{attached, operation, remains, removable, settings};
 
 /// Remove the system and prove that nothing is left
 ///
@@ -57,6 +58,7 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     let mut observed = observed?;
     let Some(Target { stack, step, resources }) = find(cx, &mut observed, listed.ok()).await? else {
         cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });
+        attached::release_forgotten(cx, &observed).await?;
         return remains::forgotten_packages(cx, &observed).await;
     };
     preflight::check_owner(cx, &stack).await?;
@@ -69,7 +71,10 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     let data = Data::of(&resources, &observed.account);
     let removed_data = if args.keep_data { Data::default() } else { data.clone() };
     removable::check(cx, &stack, &removed_data, args.role_arn.as_ref()).await?;
-    let objects = announce(cx, args, &stack, resources.len(), &data).await?;
+    let attached = attached::of_stack(cx, &stack, &observed.account).await?;
+    let objects =
+        announce(cx, args, Summary { stack: &stack, resources: resources.len(), data: &data, attached: &attached })
+            .await?;
     cx.confirm(&format!("remove this from {} in account {}?", cx.region(), observed.account))?;
 
     let package_bucket = packages::bucket(&observed.account, cx.region());
@@ -85,6 +90,7 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
         };
         deletion::delete(cx, &stack, step, plan).await?
     };
+    attached::release(cx, &attached.released, &observed).await;
     if !args.keep_data {
         for bucket in &data.buckets {
             clean::picture_bucket(cx, bucket, objects).await?;
@@ -143,8 +149,18 @@ async fn settle(cx: &Context, observed: &mut Observed) -> Result<Option<(Stack, 
     }
 }
 
+/// What `down` removes, and what it leaves alone.
+#[derive(Clone, Copy)]
+struct Summary<'a> {
+    stack: &'a Stack,
+    resources: usize,
+    data: &'a Data,
+    attached: &'a Attached,
+}
+
 /// Reports what will be removed, and returns the number of objects in the bucket if it is below the counting limit.
-async fn announce(cx: &Context, args: &Down, stack: &Stack, resources: usize, data: &Data) -> Result<Option<usize>> {
+async fn announce(cx: &Context, args: &Down, summary: Summary<'_>) -> Result<Option<usize>> {
+    let Summary { stack, resources, data, attached } = summary;
     let objects = async {
         match data.buckets.first() {
             Some(bucket) => bucket::count(&cx.clients.s3, bucket, DOWN_COUNTS).await,
@@ -166,6 +182,7 @@ async fn announce(cx: &Context, args: &Down, stack: &Stack, resources: usize, da
         table: data.tables.first().cloned(),
         rows,
         keep_data: args.keep_data,
+        attached: attached.buckets.iter().map(|attachment| attachment.bucket.clone()).collect(),
     });
     Ok((objects < DOWN_COUNTS).then_some(objects))
 }

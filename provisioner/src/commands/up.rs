@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
+use crate::aws::stack::Stack;
 use crate::context::Context;
 use crate::core::event::Event;
 use crate::core::names;
+use crate::core::plan::Operation;
 use crate::core::smoke_record::SmokeRecord;
 use crate::error::{Exit, Result};
 use crate::steps::prepared::{self, Prepared, Purpose};
 use crate::steps::settings::Settings;
-use crate::steps::{adopt, apply, clean, prepare, saved_plan, smoke};
+use crate::steps::{adopt, apply, attached, clean, prepare, saved_plan, smoke};
 
 /// Create or update the system, then verify that it works
 ///
@@ -36,13 +38,15 @@ pub struct Up {
 }
 
 /// The options that a saved plan decides.
-const SETTINGS: [&str; 11] = [
+const SETTINGS: [&str; 13] = [
     "parameters",
     "parameters_file",
     "template",
     "bootstrap",
     "cargo_profile",
     "adopt",
+    "attach",
+    "detach",
     "express",
     "revert_drift",
     "tags",
@@ -77,12 +81,8 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
         }
         return Err(refused);
     }
-    // Old packages are removed while CloudFormation works: an update and its rollback need only the two that are kept.
-    let mut stack = apply::run(cx, &prepared, remove_unused_packages(cx, &prepared)).await?;
-    if let Some(adoption) = prepared.adoption.take() {
-        adopt::before_second_change_set(cx, &adoption, &prepared.observed.account).await?;
-        stack = apply::complete_adoption(cx, &mut prepared, stack).await?;
-    }
+    let stack = deploy(cx, &mut prepared).await?;
+    attached::finish(cx, &prepared.attached, &prepared.observed).await?;
     cx.events.emit(Event::Outputs { outputs: stack.outputs.clone() });
     if args.no_smoke {
         return Ok(Exit::Success);
@@ -90,11 +90,26 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
     smoke::prove_and_record(cx, &stack, &smoke::Options::default()).await
 }
 
+/// Brings the stack to what was planned, and returns it.
+async fn deploy(cx: &Context, prepared: &mut Prepared) -> Result<Stack> {
+    let unchanged = prepared.observed.stack.as_ref().filter(|_| prepared.plan.operation == Operation::None);
+    if let Some(stack) = unchanged {
+        return Ok(stack.clone());
+    }
+    attached::announce(cx, &prepared.attached, &prepared.observed.account).await?;
+    // Old packages are removed while CloudFormation works: an update and its rollback need only the two that are kept.
+    let stack = apply::run(cx, prepared, remove_unused_packages(cx, prepared)).await?;
+    let Some(adoption) = prepared.adoption.take() else { return Ok(stack) };
+    adopt::before_second_change_set(cx, &adoption, &prepared.observed.account).await?;
+    apply::complete_adoption(cx, prepared, stack).await
+}
+
 /// Removes the packages that an update leaves unused; a stack that is being created has none.
 async fn remove_unused_packages(cx: &Context, prepared: &Prepared) {
     let Some(stack) = &prepared.observed.stack else { return };
     let previous = stack.parameters.get("CodeKey").cloned();
     let current = names::package_key(cx.stack(), &prepared.package.sha256);
-    let record = SmokeRecord::key(cx.stack());
-    clean::old_packages(cx, &prepared.package_bucket, &[Some(current), previous, Some(record)]).await;
+    let records = [SmokeRecord::key(cx.stack()), attached::journal_key(cx.stack())].map(Some);
+    let kept = [Some(current), previous].into_iter().chain(records).collect::<Vec<_>>();
+    clean::old_packages(cx, &prepared.package_bucket, &kept).await;
 }

@@ -75,6 +75,15 @@ impl Attachment {
     }
 }
 
+/// The attached buckets after an operation, and those that it detaches.
+#[derive(Clone, Debug, Default)]
+pub struct Attached {
+    /// The attached buckets.
+    pub buckets: Vec<Attachment>,
+    /// The names of the buckets that are not attached any more and whose flag this stack switched on.
+    pub released: Vec<String>,
+}
+
 /// Why buckets cannot be attached or detached.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
@@ -109,7 +118,9 @@ pub enum Problem {
         limit: usize,
     },
     /// A template has at most 51,200 bytes.
-    #[error("the template with the attached buckets has {length} bytes, and CloudFormation accepts {limit} in a request")]
+    #[error(
+        "the template with the attached buckets has {length} bytes, and CloudFormation accepts {limit} in a request"
+    )]
     Template {
         /// The length of the template.
         length: usize,

@@ -69,6 +69,14 @@ pub enum Event {
     UnusualKeyPrefix { prefix: String, usual: String },
     /// These parameters take their values from adopted resources.
     ParametersAdopted { parameters: BTreeMap<String, String> },
+    /// This attached bucket encrypts new objects with a key that the function may not use. `known` are the keys that it may.
+    KeyNotAllowed { bucket: String, key: String, known: String },
+    /// An attached bucket was switched to send its events to EventBridge, or not to.
+    FlagSwitched { bucket: String, on: bool },
+    /// A bucket that is not attached any more still sends its events to EventBridge.
+    FlagKept { bucket: String, reason: FlagKept },
+    /// Whether an attached bucket sends its events to EventBridge could not be found out.
+    FlagUnknown { bucket: String, cause: String },
     /// The plan.
     Planned { plan: Plan },
     /// The plan was written to a file.
@@ -103,7 +111,7 @@ pub enum Event {
     SmokePassed { pictures: usize, rows: usize, seconds: f64 },
     /// This deployment has already passed the smoke test.
     SmokePassedBefore { stack: String },
-    /// What `down` will delete; with `keep_data`, the bucket and the table stay.
+    /// What `down` will delete; with `keep_data`, the bucket and the table stay. The attached buckets always stay.
     WillRemove {
         stack: String,
         resources: usize,
@@ -112,6 +120,8 @@ pub enum Event {
         table: Option<String>,
         rows: usize,
         keep_data: bool,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        attached: Vec<String>,
     },
     /// Objects, versions and delete markers are being deleted from a bucket; `of` is their approximate number.
     Emptying { bucket: String, removed: usize, of: Option<usize> },
@@ -198,6 +208,22 @@ pub const STATUS_COUNTS: usize = 10_000;
 
 /// `down` stops counting at this number.
 pub const DOWN_COUNTS: usize = 100_000;
+
+/// Why a bucket still sends its events to EventBridge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum FlagKept {
+    /// A rule needs them.
+    Needed {
+        /// The rule's ARN.
+        rule: String,
+    },
+    /// It could not be found out whether anybody needs them, or they could not be switched off.
+    Unknown {
+        /// What failed.
+        cause: String,
+    },
+}
 
 /// A step of starting the local cloud.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -126,7 +126,9 @@ mod tests {
 
     #[test]
     fn the_flag_is_added_and_removed_without_touching_the_rest() {
-        let with_queue = format!("<?xml version=\"1.0\"?>\n<NotificationConfiguration xmlns=\"x\">\n {QUEUE}<New x='&lt;'/>\n</NotificationConfiguration>\n");
+        let with_queue = format!(
+            "<?xml version=\"1.0\"?>\n<NotificationConfiguration xmlns=\"x\">\n {QUEUE}<New x='&lt;'/>\n</NotificationConfiguration>\n"
+        );
         for before in [
             "<NotificationConfiguration/>",
             "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\" />",
@@ -171,7 +173,8 @@ mod tests {
     #[test]
     fn a_difference_elsewhere_is_seen() {
         let one = format!("<NotificationConfiguration>{QUEUE}</NotificationConfiguration>");
-        for other in ["", "<NotificationConfiguration/>", &one.replace("<Id>a", "<Id>b"), &one.replace(QUEUE, &QUEUE.repeat(2))]
+        for other in
+            ["", "<NotificationConfiguration/>", &one.replace("<Id>a", "<Id>b"), &one.replace(QUEUE, &QUEUE.repeat(2))]
         {
             assert!(!same_otherwise(&one, other).expect(other), "{other}");
         }

@@ -13,6 +13,18 @@ pub struct Plan {
     pub operation: Operation,
     /// The changes: those that lose data first, then by severity, then by name.
     pub changes: Vec<Change>,
+    /// The attached buckets whose EventBridge flag is switched after the stack has changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub switches: Vec<Switch>,
+}
+
+/// A change of whether a bucket sends its events to EventBridge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Switch {
+    /// The bucket's name.
+    pub bucket: String,
+    /// Whether it sends them afterwards. It is switched off only if no rule needs it.
+    pub on: bool,
 }
 
 /// What will happen to the stack as a whole.
@@ -140,7 +152,7 @@ impl Plan {
         changes.sort_by(|a, b| {
             (Reverse(a.loses_data()), a.action, &a.logical_id).cmp(&(Reverse(b.loses_data()), b.action, &b.logical_id))
         });
-        Self { operation, changes }
+        Self { operation, changes, switches: Vec::new() }
     }
 
     /// Creates the plan of a new stack: every resource of the template is added.
@@ -167,10 +179,10 @@ impl Plan {
         })
     }
 
-    /// Whether the stack is up to date.
+    /// Whether the stack and the attached buckets are up to date.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.operation == Operation::None
+        self.operation == Operation::None && self.switches.is_empty()
     }
 
     /// The changes that lose data.

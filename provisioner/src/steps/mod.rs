@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod apply;
+pub mod attached;
 pub mod clean;
 pub mod data;
 pub mod deletion;

@@ -11,6 +11,7 @@ use crate::core::hint::Hint;
 use crate::core::names;
 use crate::core::plan::{Operation, Plan};
 use crate::core::status::StackStatus;
+use crate::core::template::Template;
 use crate::error::{Error, Exit, Result};
 use crate::package::{Architecture, Package};
 use crate::steps::data::Data;
@@ -18,11 +19,11 @@ use crate::steps::parameters::{self, Inputs};
 use crate::steps::preflight::{self, Listed, Observed};
 use crate::steps::prepared::{self, CODE_KEY, Prepared, Purpose};
 use crate::steps::settings::{self, Loaded, Settings};
-use crate::steps::{adopt, failed_creation, operation};
+use crate::steps::{adopt, attached, failed_creation, operation};
 
 /// Computes what `up` would do.
 pub async fn prepare(cx: &Context, settings: &Settings, purpose: Purpose) -> Result<Prepared> {
-    let loaded = settings::load(settings)?;
+    let mut loaded = settings::load(settings)?;
     let region_listed = preflight::check_region(cx).await?;
     let (mut observed, architecture, package) = observe_and_package(cx, settings, &loaded).await?;
     let step =
@@ -40,6 +41,10 @@ pub async fn prepare(cx: &Context, settings: &Settings, purpose: Purpose) -> Res
         skip_region_check: region_listed == Listed::ByAwsOnly,
     };
     let mut parameters = parameters::values(cx, inputs).await;
+    let deployed = if step == FirstStep::Update { prepared::deployed_template(cx).await? } else { None };
+    let attached;
+    (loaded.template, attached) = attached::plan(cx, settings, &loaded.template, &observed, deployed.as_ref()).await?;
+    attached::check_own(&loaded.template.scope(&parameters, observed.target(cx)), &attached)?;
     let adoption = if settings.adopt {
         let inputs =
             adopt::Inputs { template: &loaded.template, chosen: &loaded.parameters, observed: &observed, step };
@@ -63,11 +68,13 @@ pub async fn prepare(cx: &Context, settings: &Settings, purpose: Purpose) -> Res
         plan: Plan::new(Operation::None, Vec::new()),
         change_set: None,
         adoption,
+        attached,
     };
     match step {
-        FirstStep::Update => plan_update(cx, settings, &mut prepared, purpose).await?,
+        FirstStep::Update => plan_update(cx, settings, &mut prepared, deployed.as_ref(), purpose).await?,
         _ => plan_create(cx, settings, &mut prepared, step, purpose).await?,
     }
+    prepared.plan.switches = attached::switches(cx, &prepared).await;
     Ok(prepared)
 }
 
@@ -170,15 +177,21 @@ async fn plan_create(
     Ok(())
 }
 
-async fn plan_update(cx: &Context, settings: &Settings, prepared: &mut Prepared, purpose: Purpose) -> Result<()> {
+async fn plan_update(
+    cx: &Context,
+    settings: &Settings,
+    prepared: &mut Prepared,
+    deployed: Option<&Template>,
+    purpose: Purpose,
+) -> Result<()> {
     let stack = prepared.observed.stack.as_ref().expect("an update has a stack");
     let changed = prepared::changed_parameters(&stack.parameters, &prepared.parameters);
     let healthy = Condition::of(&stack.status) == Some(Condition::Ready);
     let same_tags = names::tags(&stack.tags, &[], &[]) == prepared.tags;
     let comparable = healthy && same_tags && prepared.role.is_none() && !settings.revert_drift;
     if comparable && changed.iter().all(|name| *name == CODE_KEY) {
-        let deployed = stack::template(&cx.clients.cloudformation, cx.stack()).await?;
-        let same_template = deployed.trim_end() == prepared.template.body.trim_end();
+        let same_template =
+            deployed.is_some_and(|deployed| deployed.body.trim_end() == prepared.template.body.trim_end());
         match changed.first() {
             None if same_template => return Ok(()),
             Some(_)

@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::aws::bucket::Bucket;
 use crate::aws::change_set::{self, ChangeSet, Mode};
 use crate::aws::packages;
+use crate::aws::stack;
 use crate::context::Context;
 use crate::core::adopt::Adoption;
+use crate::core::attach::Attached;
 use crate::core::event::{Event, NoExpress};
 use crate::core::first_step::Condition;
 use crate::core::hint::Hint;
 use crate::core::names;
 use crate::core::plan::{Action, Change, Operation, Plan, Property};
-use crate::core::template::Template;
+use crate::core::template::{self, Template};
 use crate::error::{Error, Exit, Result};
 use crate::package::Package;
 use crate::steps::adopt;
@@ -63,6 +65,14 @@ pub struct Prepared {
     pub change_set: Option<ChangeSet>,
     /// The resources that this change set imports; a second change set follows.
     pub adoption: Option<Adoption>,
+    /// The attached buckets.
+    pub attached: Attached,
+}
+
+/// The template of the deployed stack; `None` if this program cannot read it.
+pub async fn deployed_template(cx: &Context) -> Result<Option<Template>> {
+    let body = stack::template(&cx.clients.cloudformation, cx.stack()).await?;
+    Ok(template::read(&body).ok())
 }
 
 /// The names of the parameters whose values differ.

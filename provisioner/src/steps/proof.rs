@@ -76,13 +76,17 @@ async fn is_gone(clients: &Clients, resource: &Resource) -> Result<Option<bool>>
     proof::is_gone(clients, resource).await
 }
 
-/// The resource as its service identifies it: parts of the function by the function's name.
+/// The resource as its service identifies it: a part of the function or of a queue by its whole.
 fn addressed(resource: &Resource, all: &[Resource]) -> Resource {
     let function = all.iter().find(|other| other.resource_type == "AWS::Lambda::Function");
     match (resource.resource_type.as_str(), function) {
         ("AWS::Lambda::EventInvokeConfig" | "AWS::Lambda::Permission", Some(function)) => {
             Resource { physical_id: function.physical_id.clone(), ..resource.clone() }
         }
+        ("AWS::SQS::QueuePolicy", _) => match all.iter().find(|other| other.logical_id == "Queue") {
+            Some(queue) => Resource { physical_id: queue.physical_id.clone(), ..resource.clone() },
+            None => resource.clone(),
+        },
         _ => resource.clone(),
     }
 }

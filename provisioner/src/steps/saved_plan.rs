@@ -16,8 +16,8 @@ use crate::core::template;
 use crate::error::{Error, Exit, Result};
 use crate::package::Package;
 use crate::steps::data::Data;
-use crate::steps::preflight;
-use crate::steps::prepared::{CODE_KEY, Prepared};
+use crate::steps::prepared::{self, CODE_KEY, Prepared};
+use crate::steps::{attached, preflight};
 
 /// Lambda allows packages of up to 50 MB.
 const MAX_PACKAGE_BYTES: u64 = 52_428_800;
@@ -96,11 +96,19 @@ pub async fn load(cx: &Context, path: &Path) -> Result<Prepared> {
         None => (None, Operation::None),
     };
     let changes = change_set.as_ref().map(|change_set| change_set.changes.clone()).unwrap_or_default();
-    let body = body.unwrap_or_else(|| template::BUILT_IN.to_owned());
-    Ok(Prepared {
+    let deployed = if plan.creates { None } else { prepared::deployed_template(cx).await? };
+    let template = match (body, &deployed) {
+        (Some(body), _) => {
+            template::read(&body).map_err(|error| Error::new("cannot use the plan's template").because(&error))?
+        }
+        // A plan without changes.
+        (None, Some(deployed)) => deployed.clone(),
+        (None, None) => return Err(Error::new(format!("the template of stack `{}` cannot be read", cx.stack()))),
+    };
+    let attached = attached::change(cx, &observed, &template, deployed.as_ref()).await;
+    let mut prepared = Prepared {
         observed,
-        template: template::read(&body)
-            .map_err(|error| Error::new("cannot use the plan's template").because(&error))?,
+        template,
         parameters: plan.parameters,
         tags: BTreeMap::new(),
         bucket_tags: Vec::new(),
@@ -112,7 +120,10 @@ pub async fn load(cx: &Context, path: &Path) -> Result<Prepared> {
         plan: Plan::new(operation, changes),
         change_set,
         adoption: None,
-    })
+        attached,
+    };
+    prepared.plan.switches = attached::switches(cx, &prepared).await;
+    Ok(prepared)
 }
 
 fn read(path: &Path) -> Result<SavedPlan> {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bootstrap::FunctionOptions;
 use crate::context::Context;
+use crate::core::attach::Location;
 use crate::core::hint::Hint;
 use crate::core::template::{self, Template};
 use crate::core::{concurrency, names, parameter, parameter_file};
@@ -40,6 +41,13 @@ pub struct Settings {
     /// A later `down` deletes them unless `--keep-data` is given
     #[arg(long)]
     pub adopt: bool,
+    /// Also process the pictures that are uploaded to this existing bucket, or to a prefix in it (repeatable). It stays
+    /// outside the stack; only its EventBridge notifications are switched on
+    #[arg(long, value_name = "s3://BUCKET[/PREFIX]", value_parser = Location::parse)]
+    pub attach: Vec<Location>,
+    /// Stop processing the pictures of an attached bucket or prefix (repeatable); the bucket gets its settings back
+    #[arg(long, value_name = "s3://BUCKET[/PREFIX]", value_parser = Location::parse)]
+    pub detach: Vec<Location>,
     /// Do not wait until updated resources have stabilized; has no effect if the stack is new or a resource is replaced
     #[arg(long)]
     pub express: bool,

@@ -10,7 +10,9 @@ pub(super) mod words;
 use std::fmt::Write as _;
 
 use crate::core::diagnosis::{Diagnosis, StackEvent};
-use crate::core::event::{Certificates, DOWN_COUNTS, Event, Kept, LocalStep, NoExpress, RegionSource, SmokeStep};
+use crate::core::event::{
+    Certificates, DOWN_COUNTS, Event, FlagKept, Kept, LocalStep, NoExpress, RegionSource, SmokeStep,
+};
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
 use words::{BAD, FAINT, GOOD, NL, NOTE, counted, done, lines, noun, size};
@@ -72,6 +74,10 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::DriftRevertUnsupported
         | Event::ParametersAdopted { .. }
         | Event::UnusualKeyPrefix { .. }
+        | Event::KeyNotAllowed { .. }
+        | Event::FlagSwitched { .. }
+        | Event::FlagKept { .. }
+        | Event::FlagUnknown { .. }
         | Event::PlanSaved { .. }
         | Event::NoChanges { .. }
         | Event::Joined { .. }
@@ -236,6 +242,30 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
             let values: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
             done(format_args!("as the adopted resources have it: {}", values.join(", ")))
         }
+        Event::KeyNotAllowed { bucket, key, known } => {
+            let keys = if known.is_empty() { key.clone() } else { format!("{known},{key}") };
+            warning(
+                &format!("bucket `{bucket}` encrypts new objects with key `{key}`, which the function may not use"),
+                Some(Hint::command("up --parameter").arg(format!("PictureKeys={keys}")).then(" allows it")),
+            )
+        }
+        Event::FlagSwitched { bucket, on: true } => done(format_args!(
+            "bucket {bucket} now sends its events to EventBridge; its other settings have not changed{NL}  {FAINT}S3 may need about five minutes until it sends the first event{FAINT:#}"
+        )),
+        Event::FlagSwitched { bucket, on: false } => done(format_args!(
+            "bucket {bucket} no longer sends its events to EventBridge; its other settings and its objects have not changed"
+        )),
+        Event::FlagKept { bucket, reason } => {
+            let reason = match reason {
+                FlagKept::Needed { rule } => format!("rule {rule} needs them"),
+                FlagKept::Unknown { cause } => cause.clone(),
+            };
+            warning(&format!("bucket `{bucket}` still sends its events to EventBridge: {reason}"), None)
+        }
+        Event::FlagUnknown { bucket, cause } => warning(
+            &format!("cannot find out whether bucket `{bucket}` sends its events to EventBridge: {cause}"),
+            Some(Hint::command("policy --for attach").then(" prints the permissions that are needed")),
+        ),
         Event::Planned { plan } => plan::planned(plan),
         Event::PlanSaved { file } => {
             let command = Hint::command("up --plan").arg(file).then(" executes it").complete(invocation);
@@ -279,7 +309,7 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::SmokePassedBefore { stack } => {
             done(format_args!("this deployment of stack {stack} has already passed the smoke test"))
         }
-        Event::WillRemove { stack, resources, bucket, objects, table, rows, keep_data } => {
+        Event::WillRemove { stack, resources, bucket, objects, table, rows, keep_data, attached } => {
             let verb = if *keep_data { "kept" } else { "deleted" };
             let mut text = format!("stack {stack} with {resources} {} will be deleted", noun(*resources, "resource"));
             for (kind, name, count, unit) in [("bucket", bucket, objects, "object"), ("table", table, rows, "row")] {
@@ -287,6 +317,9 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
                     let contents = counted(*count, DOWN_COUNTS, unit);
                     let _ = write!(text, "{NL}{kind} {name} with {contents} will be {verb}");
                 }
+            }
+            for bucket in attached {
+                let _ = write!(text, "{NL}attached bucket {bucket} will be kept with all its objects");
             }
             text
         }

@@ -70,13 +70,11 @@ pub fn attach(template: &Template, wanted: &[Attachment]) -> Result<Template, Pr
     if !wanted.is_empty() {
         add(&mut document, wanted)?;
     }
-    let yaml = serde_yaml::to_string(&document).unwrap_or_default();
-    // A template with many buckets fits only as JSON without white space.
-    let body = if yaml.len() <= MAX_BYTES {
-        yaml
-    } else {
-        json_of(&document).map(|json| json.to_string()).unwrap_or_default()
-    };
+    // As YAML, `no` would be text to one reader and a flag to another.
+    let json = json_of(&document).unwrap_or_default();
+    let pretty = format!("{json:#}");
+    // With many buckets, the template fits only without white space.
+    let body = if pretty.len() <= MAX_BYTES { pretty } else { json.to_string() };
     template::read(&body).map_err(|_| Problem::Template { length: body.len(), limit: MAX_BYTES })
 }
 

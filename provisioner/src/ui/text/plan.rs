@@ -7,17 +7,26 @@ use crate::core::plan::{Action, Change, Effect, Operation, Plan};
 
 pub(super) fn planned(plan: &Plan) -> String {
     let what = match plan.operation {
-        Operation::None => return done("no changes"),
+        Operation::None if plan.switches.is_empty() => return done("no changes"),
+        Operation::None => "change attached buckets",
         Operation::Create => "create the stack",
         Operation::Update => "update the stack",
         Operation::Recreate => "delete the remains of a failed creation, then create the stack",
     };
     let mut text = format!("plan: {what}");
-    if plan.changes.is_empty() {
+    if plan.changes.is_empty() && plan.operation != Operation::None {
         let _ = write!(text, "{NL}  {NOTE}~{NOTE:#} only outputs change");
     }
     for change in &plan.changes {
         let _ = write!(text, "{NL}{}", planned_change(change));
+    }
+    for switch in &plan.switches {
+        let change = if switch.on {
+            "send events to EventBridge; its other settings do not change"
+        } else {
+            "stop sending events to EventBridge, unless another rule needs them"
+        };
+        let _ = write!(text, "{NL}  {NOTE}~{NOTE:#} attached bucket {}: {change}", switch.bucket);
     }
     text
 }

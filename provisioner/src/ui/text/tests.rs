@@ -10,11 +10,11 @@ use super::*;
 use crate::core::concurrency::NoReservation;
 use crate::core::denial::Denied;
 use crate::core::diagnosis::{Diagnosis, Kind as FailureKind};
-use crate::core::event::{Bundle, CheckState, Drifted, RegionRow, StatusReport};
+use crate::core::event::{Bundle, CheckState, Drifted, FlagKept, RegionRow, StatusReport};
 use crate::core::identity::{CredentialSource, Method};
 use crate::core::invocation_record::NotARecord;
 use crate::core::operation::Kind;
-use crate::core::plan::{Action, Change, Effect, Operation, Plan, Property};
+use crate::core::plan::{Action, Change, Effect, Operation, Plan, Property, Switch};
 use crate::core::setting::{Setting, Source};
 use crate::core::smoke::{Attribute, Row};
 
@@ -184,6 +184,39 @@ fn every_event() -> Vec<Event> {
         Event::Planned { plan: plan() },
         Event::Planned { plan: Plan::new(Operation::None, Vec::new()) },
         Event::Planned { plan: Plan::new(Operation::Update, Vec::new()) },
+        Event::Planned {
+            plan: Plan {
+                switches: vec![
+                    Switch { bucket: text("photos"), on: true },
+                    Switch { bucket: text("old-photos"), on: false },
+                ],
+                ..Plan::new(Operation::None, Vec::new())
+            },
+        },
+        Event::KeyNotAllowed {
+            bucket: text("photos"),
+            key: text("arn:aws:kms:eu-west-1:123456789012:key/2"),
+            known: text(""),
+        },
+        Event::KeyNotAllowed {
+            bucket: text("photos"),
+            key: text("arn:aws:kms:eu-west-1:123456789012:key/2"),
+            known: text("arn:aws:kms:eu-west-1:123456789012:key/1"),
+        },
+        Event::FlagSwitched { bucket: text("photos"), on: true },
+        Event::FlagSwitched { bucket: text("photos"), on: false },
+        Event::FlagKept {
+            bucket: text("photos"),
+            reason: FlagKept::Needed { rule: text("arn:aws:events:eu-west-1:123456789012:rule/thumbnails") },
+        },
+        Event::FlagKept {
+            bucket: text("photos"),
+            reason: FlagKept::Unknown { cause: text("cannot list the rules of the default event bus: AccessDenied") },
+        },
+        Event::FlagUnknown {
+            bucket: text("photos"),
+            cause: text("cannot read the notifications of bucket `photos`: AccessDenied"),
+        },
         Event::PlanSaved { file: text("my plan.json") },
         Event::NoChanges { stack: stack() },
         Event::Joined { stack: stack(), status: "UPDATE_IN_PROGRESS".into() },
@@ -227,6 +260,7 @@ fn every_event() -> Vec<Event> {
             table: Some(text("FaceData")),
             rows: 100_000,
             keep_data: false,
+            attached: vec![text("photos")],
         },
         Event::Emptying { bucket: bucket(), removed: 1_000, of: Some(2_000) },
         Event::Removed { kind: Kept::PackageBucket, name: text("packages-1") },
