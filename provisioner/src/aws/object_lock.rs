@@ -45,10 +45,11 @@ pub async fn first_locked(client: &Client, bucket: &Bucket) -> Result<Option<Loc
     let mut pages = Versions::of(client, bucket, "");
     while let Some(page) = pages.next().await? {
         let looks = page.into_iter().map(|object| lock(client, bucket, object));
-        let mut locks =
-            std::pin::pin!(stream::iter(looks).buffer_unordered(PARALLEL_LOOKS).filter_map(async |lock| lock));
-        if let Some(locked) = locks.next().await {
-            return Ok(Some(locked));
+        let mut looks = stream::iter(looks).buffer_unordered(PARALLEL_LOOKS);
+        while let Some(found) = looks.next().await {
+            if found.is_some() {
+                return Ok(found);
+            }
         }
     }
     Ok(None)
