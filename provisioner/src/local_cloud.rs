@@ -77,8 +77,8 @@ pub fn announce(state: &State, events: &Events) {
 /// The error for a local cloud of which one process has ended.
 #[must_use]
 pub fn broken(part: &str) -> Error {
-    Error::new(format!("{part} of the local cloud does not answer"))
-        .hint(Hint::command("local stop").then(" stops its other processes; then start it again"))
+    Error::new(format!("{part} of the local cloud has ended"))
+        .hint(Hint::command("local start").then(" starts it again"))
 }
 
 /// Turns an error of the local cloud into one for users.

@@ -47,10 +47,7 @@ async fn anywhere(command: Anywhere, global: &Global, events: &Events) -> Result
     match command {
         Anywhere::Build(args) => build::run(&args, global, events).await.map(|()| Exit::Success),
         Anywhere::Local(args) => local::run(args, global, events).await,
-        Anywhere::Template(args) => {
-            template::run(&args, events);
-            Ok(Exit::Success)
-        }
+        Anywhere::Template(args) => template::run(&args, events).map(|()| Exit::Success),
         Anywhere::Policy(args) => policy::run(&args, global, events).map(|()| Exit::Success),
         Anywhere::Regions(args) => regions::run(&args, global, events).await.map(|()| Exit::Success),
         Anywhere::Doctor(args) => doctor::run(&args, global, events).await,

@@ -14,6 +14,7 @@ end, template and policies are damaged on purpose, once for every promise, and e
 import sys
 from pathlib import Path
 
+import judge_attached
 import judge_credentials
 import judge_regions
 import judge_settings
@@ -66,7 +67,7 @@ def main():
         report(f"updates_in_place notices {damage}", [] if noticed else ["it did not"])
     for judge, damage, do in POLICY_DAMAGES:
         report(f"{judge.__name__} notices {damage}", [] if judge(do(policies), template) else ["it did not"])
-    for judge in (judge_regions.judge, judge_credentials.judge):
+    for judge in (judge_attached.judge, judge_regions.judge, judge_credentials.judge):
         for sentence, problems in judge(sys.argv[1]):
             report(sentence, problems)
     print(f"{passed} passed, {failed} failed")

@@ -9,6 +9,7 @@ import yaml
 
 # Invented ids of resources whose name CloudFormation makes up.
 GENERATED = {
+    "AWS::Events::Rule": "face-recognition-{}-0123456789AB",
     "AWS::IAM::Role": "face-recognition-{}-0123456789AB",
     "AWS::SQS::Queue": "face-recognition-{}-0123456789AB",
 }
@@ -22,6 +23,7 @@ NAMED_BY = {
 
 ARNS = {
     "AWS::DynamoDB::Table": "arn:{partition}:dynamodb:{region}:{account}:table/{name}",
+    "AWS::Events::Rule": "arn:{partition}:events:{region}:{account}:rule/{name}",
     "AWS::IAM::Role": "arn:{partition}:iam::{account}:role{path}{name}",
     "AWS::Lambda::Function": "arn:{partition}:lambda:{region}:{account}:function:{name}",
     "AWS::Logs::LogGroup": "arn:{partition}:logs:{region}:{account}:log-group:{name}:*",

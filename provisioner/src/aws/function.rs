@@ -69,6 +69,21 @@ pub async fn configuration(client: &Client, name: &str) -> Result<Configuration>
     })
 }
 
+/// The ARNs of the rules of EventBridge that may invoke a function.
+pub async fn permitted_rules(client: &Client, name: &str) -> Result<Vec<String>> {
+    let policy = match client.get_policy().function_name(name).send().await {
+        Ok(reply) => reply.policy.unwrap_or_default(),
+        Err(error) if is_missing(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(explain(format!("cannot read who may invoke function `{name}`"), &error)),
+    };
+    let policy: serde_json::Value = serde_json::from_str(&policy).unwrap_or_default();
+    let statements = policy["Statement"].as_array().into_iter().flatten();
+    let ours = statements.filter(|statement| statement["Principal"]["Service"] == "events.amazonaws.com");
+    let source =
+        |statement: &serde_json::Value| Some(statement["Condition"]["ArnLike"]["AWS:SourceArn"].as_str()?.to_owned());
+    Ok(ours.filter_map(source).collect())
+}
+
 /// The ARNs of the functions that a bucket notifies.
 pub async fn notified_by(client: &aws_sdk_s3::Client, bucket: &super::bucket::Bucket) -> Result<Vec<String>> {
     let reply = client

@@ -18,6 +18,7 @@ pub mod function;
 mod https;
 pub mod identity;
 mod investigate;
+pub mod local_contents;
 pub mod object_lock;
 mod owned_bucket;
 pub mod owner;

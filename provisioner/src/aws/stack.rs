@@ -190,12 +190,6 @@ pub async fn resources(client: &Client, name: &str) -> Result<Vec<Resource>> {
         .collect())
 }
 
-/// Whether the region has any stack.
-pub async fn any(client: &Client) -> Result<bool> {
-    let page = client.describe_stacks().send().await.map_err(|error| explain("cannot list the stacks", &error))?;
-    Ok(!page.stacks().is_empty())
-}
-
 /// The ARN of the last deleted stack with this name. CloudFormation lists deleted stacks for 90 days.
 pub async fn last_deleted(client: &Client, name: &str) -> Result<Option<String>> {
     let deleted: Vec<_> = client

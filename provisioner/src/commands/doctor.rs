@@ -100,6 +100,7 @@ async fn in_region(
     if args.purpose.is_none_or(builds) {
         account::limits(findings, &clients).await;
     }
+    account::attached(findings, &clients, &global.stack).await;
     let computed = names::picture_bucket(&global.stack, &caller.account, &clients.region);
     let attached: Vec<&str> = args.attached.iter().map(String::as_str).collect();
     let scope = policy::Scope {

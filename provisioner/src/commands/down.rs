@@ -2,25 +2,25 @@
 
 use crate::aws::bucket;
 use crate::aws::stack::{self, Resource, Stack};
-use crate::aws::{packages, table};
+use crate::aws::{local_contents, packages, table};
 use crate::context::Context;
 use crate::core::attach::Attached;
 use crate::core::event::{DOWN_COUNTS, Event};
 use crate::core::first_step::{Command, FirstStep};
 use crate::error::{Exit, Result};
-use crate::local_cloud;
 use crate::steps::clean::{self, Packages};
 use crate::steps::data::Data;
 use crate::steps::deletion;
 use crate::steps::preflight::{self, Observed};
 use crate::steps::proof::{prove_gone, resource};
 use crate::steps::{attached, operation, remains, removable, settings};
+use crate::{local, local_cloud};
 
 /// Remove the system and prove that nothing is left
 ///
 /// Shows what will be removed and asks for confirmation. Then it empties the bucket, including versions, delete
 /// markers, and unfinished uploads; deletes the stack, its data, and its packages; and asks AWS for each resource by
-/// name. With `--local`, it also stops the local cloud when its last stack is gone.
+/// name. With `--local`, it also stops the local cloud if nothing else is left in it.
 #[derive(Debug, clap::Args)]
 pub struct Down {
     /// Keep the bucket and the table with their contents
@@ -33,15 +33,26 @@ pub struct Down {
 
 /// Runs the command in one region.
 pub async fn run(args: &Down, cx: &Context) -> Result<Exit> {
-    let outcome = remove(args, cx).await?;
-    if cx.local.is_some() && !args.keep_data {
-        if stack::any(&cx.clients.cloudformation).await? {
-            cx.events.emit(Event::LocalKept);
-        } else {
+    let removed = remove(args, cx).await?;
+    if let Some(local) = cx.local.as_ref().filter(|_| removed == Removed::Stack && !args.keep_data) {
+        let contents = local_contents::count(&local.endpoint_url, local::credentials().key_pair()).await?;
+        if contents.is_empty() {
             local_cloud::stop(&cx.events).await?;
+        } else {
+            let local_contents::Contents { stacks, buckets, tables } = contents;
+            cx.events.emit(Event::LocalKept { stacks, buckets, tables });
         }
     }
-    Ok(outcome)
+    Ok(Exit::Success)
+}
+
+/// What a run removed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Removed {
+    /// A stack, or the rest of one.
+    Stack,
+    /// There was no stack.
+    NoStack,
 }
 
 /// The stack to remove.
@@ -52,14 +63,15 @@ struct Target {
     resources: Vec<Resource>,
 }
 
-async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
+async fn remove(args: &Down, cx: &Context) -> Result<Removed> {
     let (observed, listed) =
         tokio::join!(preflight::observe(cx), stack::resources(&cx.clients.cloudformation, cx.stack()));
     let mut observed = observed?;
     let Some(Target { stack, step, resources }) = find(cx, &mut observed, listed.ok()).await? else {
         cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });
         attached::release_forgotten(cx, &observed).await?;
-        return remains::forgotten_packages(cx, &observed).await;
+        remains::forgotten_packages(cx, &observed).await?;
+        return Ok(Removed::NoStack);
     };
     preflight::check_owner(cx, &stack).await?;
     preflight::check_protection(cx, &stack)?;
@@ -112,7 +124,7 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
     match packages {
         // Packages matter least, so the failure to remove them is reported last.
         Packages::Failed(error) => Err(error),
-        Packages::BucketGone | Packages::BucketKept => Ok(Exit::Success),
+        Packages::BucketGone | Packages::BucketKept => Ok(Removed::Stack),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::aws::Clients;
 use crate::aws::bucket::{self, Read};
+use crate::aws::local_contents;
 use crate::context::Global;
 use crate::core::event::Event;
 use crate::error::{Exit, Result};
@@ -49,6 +50,8 @@ pub struct Serve {
     region: String,
     #[arg(long)]
     ready_file: PathBuf,
+    #[arg(long, default_value_t = 0)]
+    port: u16,
     #[arg(long)]
     max_requests_per_second: Option<u32>,
 }
@@ -65,7 +68,10 @@ pub async fn run(args: Local, global: &Global, events: &Events) -> Result<Exit> 
             };
             local_cloud::start(&options, events).await?;
         }
-        Local::Stop => local_cloud::stop(events).await?,
+        Local::Stop => {
+            confirm_stop(global, events).await?;
+            local_cloud::stop(events).await?;
+        }
         Local::Env => {
             let state = local_cloud::running().await?;
             let lines = state.env().into_iter().map(|(name, value)| format!("export {name}='{value}'\n"));
@@ -82,6 +88,19 @@ pub async fn run(args: Local, global: &Global, events: &Events) -> Result<Exit> 
         Local::ServeRekognition(serve) => serve_rekognition(serve).await?,
     }
     Ok(Exit::Success)
+}
+
+/// Asks before the local cloud is stopped with something in it.
+async fn confirm_stop(global: &Global, events: &Events) -> Result<()> {
+    // A local cloud that does not answer holds nothing that could be saved.
+    let Ok(Status::Running(state)) = local_cloud::status().await else { return Ok(()) };
+    let contents = local_contents::count(&state.endpoint_url, local::credentials().key_pair()).await?;
+    if global.yes || contents.is_empty() {
+        return Ok(());
+    }
+    let local_contents::Contents { stacks, buckets, tables } = contents;
+    events.emit(Event::LocalWillStop { stacks, buckets, tables });
+    events.confirm("delete this?")
 }
 
 /// Serves until the process is stopped. Pictures are read from the emulator's buckets.
@@ -103,6 +122,7 @@ async fn serve_rekognition(serve: Serve) -> Result<()> {
         s3_endpoint: serve.s3_endpoint,
         region: serve.region,
         ready_file: serve.ready_file,
+        port: serve.port,
         max_requests_per_second: serve.max_requests_per_second,
     };
     rekognition::run(&args, fetch).await.map_err(local_cloud::explain)

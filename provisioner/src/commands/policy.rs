@@ -85,8 +85,7 @@ pub fn run(args: &Policy, global: &Global, events: &Events) -> Result<()> {
 
 /// Checks an option like the parameter of the template that it stands for.
 fn fits(option: &str, parameter: &str, value: &str) -> Result<()> {
-    let template = template::read(template::BUILT_IN).expect("the built-in template can be read");
-    match template.declaration(parameter).and_then(|declaration| parameter::problem(declaration, value)) {
+    match template::built_in().declaration(parameter).and_then(|declaration| parameter::problem(declaration, value)) {
         None => Ok(()),
         Some(problem) => Err(Error::new(format!("`{option}` is `{value}`: it {problem}"))
             .exit(Exit::Usage)

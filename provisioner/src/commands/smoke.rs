@@ -16,6 +16,9 @@ pub struct Smoke {
     /// Also test a picture without faces, one with two faces, and a file that is not a picture
     #[arg(long)]
     pub full: bool,
+    /// Also upload a picture to each attached bucket; whoever else uses the bucket's events sees it, too
+    #[arg(long)]
+    pub write_attached: bool,
     /// Seconds to wait for the rows of a picture
     #[arg(long, value_name = "SECONDS", default_value_t = smoke::TIMEOUT)]
     pub timeout: u64,
@@ -26,6 +29,11 @@ pub struct Smoke {
 
 /// Runs the command in one region.
 pub async fn run(args: &Smoke, cx: &Context) -> Result<Exit> {
-    let options = Options { full: args.full, timeout: args.timeout, junit: args.junit.clone() };
+    let options = Options {
+        full: args.full,
+        write_attached: args.write_attached,
+        timeout: args.timeout,
+        junit: args.junit.clone(),
+    };
     smoke::run(cx, &options).await
 }

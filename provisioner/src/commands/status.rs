@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::core::event::{Event, STATUS_COUNTS, StatusReport};
 use crate::core::first_step::Condition;
 use crate::error::{Exit, Result};
-use crate::steps::preflight;
+use crate::steps::{attached_check, preflight};
 
 /// Show the stack, its outputs, and the number of pictures and rows; exits with 1 if it does not exist or is broken
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,12 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
             None => Ok(None),
         }
     };
-    let (objects, rows) = tokio::try_join!(objects, rows)?;
+    let attached = async {
+        let buckets = attached_check::buckets(&cx.clients, &stack).await?;
+        Ok(attached_check::states(&cx.clients, &buckets, stack.account().unwrap_or_default()).await)
+    };
+    let (objects, rows, attached) = tokio::try_join!(objects, rows, attached)?;
+    let receives = attached.iter().all(|bucket| bucket.sends_events != Some(false));
     let deployed_sha256 = stack
         .parameters
         .get("CodeKey")
@@ -64,10 +69,11 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
                 .and_then(|architecture| bootstrap::embedded_sha256(architecture)),
             objects,
             rows,
+            attached,
         }),
     });
     let drifted = args.drift && has_drifted(cx, &stack.id).await?;
-    Ok(if healthy && !drifted { Exit::Success } else { Exit::Failed })
+    Ok(if healthy && receives && !drifted { Exit::Success } else { Exit::Failed })
 }
 
 async fn has_drifted(cx: &Context, stack_id: &str) -> Result<bool> {

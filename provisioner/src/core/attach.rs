@@ -90,6 +90,9 @@ pub enum Problem {
     /// IAM and CloudFormation interpret these characters.
     #[error("the prefix of `{0}` contains `*`, `?`, or `$`, which IAM and CloudFormation interpret")]
     Wildcard(Location),
+    /// A template cannot contain these characters.
+    #[error("the prefix of `{0}` contains a control character, which a template cannot contain")]
+    Control(Location),
     /// There is nothing to detach.
     #[error("`{0}` is not attached")]
     NotAttached(Location),
@@ -156,6 +159,9 @@ pub fn change(current: &[Attachment], attach: &[Location], detach: &[Location]) 
     for location in attach {
         if location.prefix.contains(['*', '?', '$']) {
             return Err(Problem::Wildcard(location.clone()));
+        }
+        if location.prefix.contains(char::is_control) {
+            return Err(Problem::Control(location.clone()));
         }
         match wanted.iter_mut().find(|attached| attached.bucket == location.bucket) {
             Some(attached) => attached.prefixes.push(location.prefix.clone()),

@@ -29,8 +29,10 @@ pub enum Event {
     LocalReady { endpoint: String, account: String },
     /// The local cloud was stopped; false if none was running.
     LocalStopped { was_running: bool },
-    /// The local cloud keeps running for its other stacks.
-    LocalKept,
+    /// The local cloud is about to be stopped with this in it, in all regions together.
+    LocalWillStop { stacks: usize, buckets: usize, tables: usize },
+    /// The local cloud keeps running, because this is left in it, in all regions together.
+    LocalKept { stacks: usize, buckets: usize, tables: usize },
     /// A missing Rust target is being added.
     TargetAdding { target: &'static str },
     /// The function's executable is being built.
@@ -105,6 +107,8 @@ pub enum Event {
     Status { report: Box<StatusReport> },
     /// A step of the smoke test passed.
     SmokeStep { step: SmokeStep, seconds: f64 },
+    /// The smoke test uploads a picture to this attached bucket, whose other consumers see it, too.
+    WritingToAttached { bucket: String },
     /// What interrupted smoke tests left was removed.
     SmokeRemainsRemoved { bucket: String, pictures: usize },
     /// The smoke test passed.
@@ -277,6 +281,11 @@ pub enum SmokeStep {
         /// The bucket that notifies it.
         bucket: String,
     },
+    /// Uploads to this attached bucket reach the function.
+    Attached {
+        /// The bucket's name.
+        bucket: String,
+    },
     /// A picture produced the expected rows; the picture and the rows were deleted.
     Picture {
         /// What the picture shows.
@@ -345,6 +354,18 @@ pub struct StatusReport {
     pub objects: Option<usize>,
     /// The number of rows in the table.
     pub rows: Option<usize>,
+    /// The attached buckets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attached: Vec<AttachedBucket>,
+}
+
+/// An attached bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AttachedBucket {
+    /// What is attached, for example `s3://photos/2024/`.
+    pub locations: Vec<String>,
+    /// Whether it sends its events to EventBridge; `None` if that could not be found out.
+    pub sends_events: Option<bool>,
 }
 
 /// One region, as `regions` shows it.

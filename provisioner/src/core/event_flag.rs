@@ -47,13 +47,11 @@ pub fn switched_on(configuration: &str) -> Result<String, Error> {
     let name = text[1..].split(|c: char| c.is_whitespace() || c == '>' || c == '/').next().unwrap_or_default();
     let flag = name.split_once(':').map_or_else(|| format!("<{FLAG}/>"), |(prefix, _)| format!("<{prefix}:{FLAG}/>"));
     let (before, after) = (&configuration[..root.start], &configuration[root.end..]);
-    Ok(match text.strip_suffix("/>") {
-        Some(open) => format!("{before}{open}>{flag}</{name}>{after}"),
-        None => {
-            let end = text.rfind("</").unwrap_or(text.len());
-            format!("{before}{}{flag}{}{after}", &text[..end], &text[end..])
-        }
-    })
+    if let Some(open) = text.strip_suffix("/>") {
+        return Ok(format!("{before}{open}>{flag}</{name}>{after}"));
+    }
+    let end = text.rfind("</").unwrap_or(text.len());
+    Ok(format!("{before}{}{flag}{}{after}", &text[..end], &text[end..]))
 }
 
 /// The configuration without the flag.

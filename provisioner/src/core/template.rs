@@ -79,6 +79,13 @@ pub enum Error {
     TooLarge(usize),
 }
 
+/// The built-in template.
+#[expect(clippy::missing_panics_doc, reason = "a test reads it")]
+#[must_use]
+pub fn built_in() -> Template {
+    read(BUILT_IN).expect("the built-in template can be read")
+}
+
 /// Reads a template's text.
 ///
 /// # Errors

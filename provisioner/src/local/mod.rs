@@ -23,6 +23,7 @@ mod state;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::{Duration, Instant};
 
 pub use credentials::credentials;
 pub use error::Error;
@@ -75,7 +76,7 @@ pub enum Status {
     NotRunning,
     /// Both servers respond.
     Running(Box<State>),
-    /// A part of it has ended or does not respond.
+    /// A process of it has ended.
     Broken {
         /// The local cloud as it was started.
         state: Box<State>,
@@ -97,6 +98,11 @@ pub async fn start(options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> R
         }
         Status::Broken { state, part } => {
             progress(Progress::Replacing { ended: part });
+            if state.ministack.is_alive() {
+                // The emulator holds the data, so only the other server is started again.
+                fits(&state, options)?;
+                return revive(*state, paths).await;
+            }
             end(&state).await?;
             clear(paths)?;
         }
@@ -104,7 +110,7 @@ pub async fn start(options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> R
     let port = free_port(options.port.unwrap_or(DEFAULT_PORT)).await?;
     let python = install::ensure(paths, progress).await?;
     progress(Progress::Starting { port });
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let state = launch(options, port, &python).await?;
     progress(Progress::Ready {
         endpoint_url: state.endpoint_url.clone(),
@@ -132,19 +138,59 @@ pub async fn stop(paths: &Paths, progress: &(dyn Fn(Progress) + Sync)) -> Result
     Ok(state.map_or(Stopped::NotRunning, |state| Stopped::Stopped(Box::new(state))))
 }
 
-/// Checks the status without changing anything or waiting for another command.
+/// Maximum time to wait for a process that is alive but slow.
+const PATIENCE: Duration = Duration::from_mins(1);
+const POLL: Duration = Duration::from_millis(50);
+
+/// Checks the status without changing anything or waiting for another command. A slow process is waited for.
 pub async fn status(paths: &Paths) -> Result<Status, Error> {
     let Some(state) = State::load(paths)? else {
         return Ok(Status::NotRunning);
     };
     let state = Box::new(state);
-    if !state.ministack.is_alive() || !ministack::is_ready(state.port).await {
+    if !state.ministack.is_alive() {
         return Ok(Status::Broken { state, part: ministack::PART });
     }
-    if !state.rekognition.is_alive() || !rekognition::is_ready(&state.rekognition_url).await {
+    if !state.rekognition.is_alive() {
         return Ok(Status::Broken { state, part: rekognition::PART });
     }
+    let end = Instant::now() + PATIENCE;
+    let mut tick = tokio::time::interval(POLL);
+    for (part, log) in [(ministack::PART, &state.ministack_log), (rekognition::PART, &state.rekognition_log)] {
+        while !responds(&state, part).await {
+            tick.tick().await;
+            if Instant::now() >= end {
+                return Err(Error::NotReady { part, waited: PATIENCE, log: log.clone() });
+            }
+        }
+    }
     Ok(Status::Running(state))
+}
+
+async fn responds(state: &State, part: &str) -> bool {
+    if part == ministack::PART {
+        ministack::is_ready(state.port).await
+    } else {
+        rekognition::is_ready(&state.rekognition_url).await
+    }
+}
+
+/// Starts the Rekognition server again at the address that the emulator knows.
+async fn revive(mut state: State, paths: &Paths) -> Result<State, Error> {
+    let ready_file = paths.run().join("rekognition.url");
+    remove_file(&ready_file)?;
+    let serve = ServeArgs {
+        s3_endpoint: state.endpoint_url.clone(),
+        region: state.region.clone(),
+        ready_file,
+        port: state.rekognition_url.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default(),
+        max_requests_per_second: state.max_requests_per_second,
+    };
+    let (rekognition, _) = rekognition::spawn(&serve, &state.rekognition_log).await?;
+    state.rekognition = rekognition.process.clone();
+    state.save(paths)?;
+    rekognition.keep();
+    Ok(state)
 }
 
 /// Checks the options against a local cloud that is running. The region does not matter: the emulator serves all of them.
@@ -175,6 +221,7 @@ async fn launch(options: &Options, port: u16, python: &std::path::Path) -> Resul
         s3_endpoint: endpoint_url.clone(),
         region: options.region.clone(),
         ready_file: run.join("rekognition.url"),
+        port: 0,
         max_requests_per_second: options.max_requests_per_second,
     };
     let (rekognition, rekognition_url) = rekognition::spawn(&serve, &rekognition_log).await?;

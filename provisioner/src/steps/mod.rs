@@ -3,6 +3,7 @@
 pub mod adopt;
 pub mod apply;
 pub mod attached;
+pub mod attached_check;
 pub mod clean;
 pub mod data;
 pub mod deletion;

@@ -13,6 +13,7 @@ use crate::aws::upload::{self, Uploaded};
 use crate::aws::{function, table};
 use crate::clock;
 use crate::context::Context;
+use crate::core::attach::Attachment;
 use crate::core::smoke::{Attribute, Outcome, Picture, Row, outcome};
 use crate::error::{Error, Exit, Result};
 
@@ -46,6 +47,16 @@ impl Deployment {
 }
 
 impl Deployment {
+    /// The same system, as it processes the pictures of an attached bucket.
+    #[must_use]
+    pub fn attached(&self, attachment: &Attachment) -> Self {
+        Self {
+            bucket: Bucket { name: attachment.bucket.clone(), owner: self.bucket.owner.clone() },
+            key_prefix: attachment.prefixes.first().cloned().unwrap_or_default(),
+            ..self.clone()
+        }
+    }
+
     /// Describes a picture in the bucket of this deployment.
     #[must_use]
     pub fn picture(&self, key: String, version: Option<String>, etag: String) -> Picture {

@@ -5,7 +5,7 @@ use crate::aws::proof;
 use crate::aws::stack::{self, Resource, Stack};
 use crate::context::Context;
 use crate::core::operation;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Result};
 use crate::steps::clean::{self, Packages};
 use crate::steps::data::Data;
 use crate::steps::preflight::Observed;
@@ -61,11 +61,11 @@ pub async fn unfinished(cx: &Context) -> Result<Option<Unfinished>> {
 }
 
 /// Deletes the packages of a stack that was never created, or that was deleted without them.
-pub async fn forgotten_packages(cx: &Context, observed: &Observed) -> Result<Exit> {
+pub async fn forgotten_packages(cx: &Context, observed: &Observed) -> Result<()> {
     let bucket = packages::bucket(&observed.account, cx.region());
     let packages = packages::list(&cx.clients.s3, &bucket, &format!("{}/", cx.stack())).await?;
     if packages.is_empty() {
-        return Ok(Exit::Success);
+        return Ok(());
     }
     cx.confirm(&format!("delete the packages of this stack from bucket {}?", bucket.name))?;
     match clean::packages(cx, &bucket).await {
@@ -73,5 +73,5 @@ pub async fn forgotten_packages(cx: &Context, observed: &Observed) -> Result<Exi
         Packages::BucketKept => {}
         Packages::Failed(error) => return Err(error),
     }
-    Ok(Exit::Success)
+    Ok(())
 }

@@ -14,13 +14,15 @@ use crate::core::smoke::{self, Row, TEST_PREFIX};
 use crate::core::smoke_record::SmokeRecord;
 use crate::error::{Error, Exit, Result};
 use crate::steps::picture::{self, Deployment, PictureResult, Upload};
-use crate::steps::{preflight, smoke_remains};
+use crate::steps::{attached_check, preflight, smoke_remains};
 
 /// The options of the smoke test.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Whether to test all pictures instead of only the one with one face.
     pub full: bool,
+    /// Whether to upload a picture to each attached bucket.
+    pub write_attached: bool,
     /// Seconds to wait for the rows of a picture.
     pub timeout: u64,
     /// The file to write the result to, as JUnit XML.
@@ -32,7 +34,7 @@ pub const TIMEOUT: u64 = 90;
 
 impl Default for Options {
     fn default() -> Self {
-        Self { full: false, timeout: TIMEOUT, junit: None }
+        Self { full: false, write_attached: false, timeout: TIMEOUT, junit: None }
     }
 }
 
@@ -163,6 +165,13 @@ async fn steps(
     let since = Instant::now();
     let step = check_configuration(cx, stack, &deployment).await?;
     done("configuration".to_owned(), step, since);
+    let attached = attached_check::buckets(&cx.clients, stack).await?;
+    let since = Instant::now();
+    attached_check::check(cx, stack, &attached).await?;
+    for attachment in &attached {
+        let bucket = attachment.bucket.clone();
+        done(format!("attached bucket {bucket}"), SmokeStep::Attached { bucket }, since);
+    }
     let cases = std::iter::once(&ONE_FACE).chain(FULL.iter().filter(|_| args.full));
     let (mut pictures, mut rows) = (0, 0);
     for case in cases {
@@ -170,6 +179,18 @@ async fn steps(
         let found = check_picture(cx, &deployment, case, Duration::from_secs(args.timeout)).await?;
         let name = format!("picture with {}", case.name);
         done(name, SmokeStep::Picture { picture: case.name, rows: found }, since);
+        pictures += 1;
+        rows += found;
+    }
+    for attachment in attached.iter().filter(|_| args.write_attached) {
+        let since = Instant::now();
+        let bucket = attachment.bucket.clone();
+        cx.events.emit(Event::WritingToAttached { bucket: bucket.clone() });
+        let deployment = deployment.attached(attachment);
+        smoke_remains::remove(cx, &deployment).await?;
+        let found = check_picture(cx, &deployment, &ONE_FACE, Duration::from_secs(args.timeout)).await?;
+        let name = format!("picture in attached bucket {bucket}");
+        done(name, SmokeStep::Picture { picture: ONE_FACE.name, rows: found }, since);
         pictures += 1;
         rows += found;
     }

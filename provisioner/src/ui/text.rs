@@ -5,14 +5,13 @@
 
 mod plan;
 mod report;
+mod steps;
 pub(super) mod words;
 
 use std::fmt::Write as _;
 
 use crate::core::diagnosis::{Diagnosis, StackEvent};
-use crate::core::event::{
-    Certificates, DOWN_COUNTS, Event, FlagKept, Kept, LocalStep, NoExpress, RegionSource, SmokeStep,
-};
+use crate::core::event::{DOWN_COUNTS, Event, FlagKept, Kept, NoExpress, RegionSource};
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
 use words::{BAD, FAINT, GOOD, NL, NOTE, counted, done, lines, noun, size};
@@ -59,7 +58,8 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::LocalCloud { .. }
         | Event::LocalReady { .. }
         | Event::LocalStopped { .. }
-        | Event::LocalKept
+        | Event::LocalWillStop { .. }
+        | Event::LocalKept { .. }
         | Event::TargetAdding { .. }
         | Event::BuildStarted { .. }
         | Event::Packaged { .. }
@@ -89,6 +89,7 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::Failed { .. }
         | Event::SmokeStep { .. }
         | Event::SmokeRemainsRemoved { .. }
+        | Event::WritingToAttached { .. }
         | Event::SmokePassedBefore { .. }
         | Event::WillRemove { .. }
         | Event::Removed { .. }
@@ -156,13 +157,18 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
             let place = if *local { " on the local cloud" } else { "" };
             format!("{FAINT}provisioner {version}: {command} {stack}{place}{FAINT:#}")
         }
-        Event::LocalCloud { step } => local_step(step),
+        Event::LocalCloud { step } => steps::local(step),
         Event::LocalReady { endpoint, account } => done(format_args!(
             "local cloud at {endpoint}, account {account}{NL}  {FAINT}an emulator (MiniStack): face positions are real, ages and emotions are invented, and no AWS account is used{FAINT:#}"
         )),
         Event::LocalStopped { was_running: true } => done("local cloud stopped"),
         Event::LocalStopped { was_running: false } => "no local cloud was running".into(),
-        Event::LocalKept => "the local cloud keeps running for its other stacks".into(),
+        Event::LocalWillStop { stacks, buckets, tables } => {
+            format!("the local cloud will be stopped; it holds {}", report::contents(*stacks, *buckets, *tables))
+        }
+        Event::LocalKept { stacks, buckets, tables } => {
+            format!("the local cloud keeps running with {}", report::contents(*stacks, *buckets, *tables))
+        }
         Event::TargetAdding { target } => format!("  adding the Rust target {target} (rustup target add {target})"),
         Event::BuildStarted { target } => {
             format!("  building the function for {target}; the first build takes a few minutes")
@@ -186,7 +192,7 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
             arn.as_ref().map(|arn| format!(" as {arn}")).unwrap_or_default(),
             if partition == "aws" { String::new() } else { format!(" in partition {partition}") }
         )),
-        Event::CertificatesChosen { certificates } => certificates_chosen(certificates),
+        Event::CertificatesChosen { certificates } => steps::certificates(certificates),
         Event::ConcurrencyChosen { concurrent_executions, requests_per_second } => done(format_args!(
             "at most {concurrent_executions} concurrent {}: Rekognition's quota is {requests_per_second} requests per second here",
             noun(usize::try_from(*concurrent_executions).unwrap_or_default(), "execution")
@@ -296,7 +302,11 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::Failed { diagnosis, console } => failed(diagnosis, console.as_deref(), invocation),
         Event::Outputs { outputs } => report::pairs(outputs),
         Event::Status { report } => report::status(report),
-        Event::SmokeStep { step, seconds } => smoke_step(step, *seconds),
+        Event::SmokeStep { step, seconds } => steps::smoke(step, *seconds),
+        Event::WritingToAttached { bucket } => warning(
+            &format!("uploading a picture to attached bucket `{bucket}`; whoever else uses its events sees it, too"),
+            None,
+        ),
         Event::SmokeRemainsRemoved { bucket, pictures } => done(format_args!(
             "{pictures} {} of interrupted smoke tests removed from bucket {bucket}, with their rows",
             noun(*pictures, "picture")
@@ -405,40 +415,6 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
             }
         }
     }
-}
-
-fn local_step(step: &LocalStep) -> String {
-    let step = match step {
-        LocalStep::Waiting { lock } => format!("waiting for another command that holds {lock}"),
-        LocalStep::Installing { version, with } => {
-            format!("installing MiniStack {version} with {with}, once for this user")
-        }
-        LocalStep::Installed { seconds } => format!("installed in {seconds:.1} s"),
-        LocalStep::Replacing { ended } => format!("restarting, because {ended} has ended"),
-        LocalStep::Starting { port } => format!("starting on 127.0.0.1:{port}"),
-    };
-    format!("  local cloud: {step}")
-}
-
-fn certificates_chosen(certificates: &Certificates) -> String {
-    let Certificates { system, bundle, mozilla } = certificates;
-    if *mozilla > 0 {
-        return format!("  certificates: Mozilla's {mozilla}, because this machine has none");
-    }
-    let added = bundle.as_ref().map(|bundle| format!(" and {} in {}", bundle.count, bundle.file)).unwrap_or_default();
-    format!("  certificates: {system} of this machine{added}")
-}
-
-fn smoke_step(step: &SmokeStep, seconds: f64) -> String {
-    let step = match step {
-        SmokeStep::Configuration { timeout, memory, architecture, bucket } => {
-            format!("configuration is correct: time-out {timeout} s, {memory} MB, {architecture}, notified by {bucket}")
-        }
-        SmokeStep::Picture { picture, rows } => {
-            format!("picture with {picture}: {rows} {} as expected, cleaned up", noun(*rows, "row"))
-        }
-    };
-    done(format_args!("smoke test: {step} {FAINT}({seconds:.1} s){FAINT:#}"))
 }
 
 fn kept(kind: Kept) -> &'static str {

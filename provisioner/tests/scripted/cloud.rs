@@ -138,7 +138,7 @@ pub(crate) struct Script {
     pub(crate) obsolete: bool,
     /// Whether the first `CreateStack` starts the creation but replies with an error.
     pub(crate) creation_reply_is_lost: bool,
-    /// The deployed template; without one, `GetTemplate` fails.
+    /// The deployed template; without one, a template without resources.
     pub(crate) template: Option<String>,
     /// Further tags of the stack.
     pub(crate) tags: Vec<(&'static str, &'static str)>,
@@ -401,8 +401,8 @@ impl Script {
                 let body = self.made.get("TemplateBody").cloned().unwrap_or_default();
                 xml::ok(call, &xml::text("TemplateBody", &body))
             }
-            "GetTemplate" if self.template.is_some() => {
-                xml::ok(call, &xml::text("TemplateBody", self.template.as_deref().unwrap_or_default()))
+            "GetTemplate" => {
+                xml::ok(call, &xml::text("TemplateBody", self.template.as_deref().unwrap_or("Resources: {}")))
             }
             "ListChangeSets" => {
                 let sets: String = self.stale.iter().map(xml::summary).collect();

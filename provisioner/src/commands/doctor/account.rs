@@ -2,11 +2,13 @@
 
 use super::findings::Findings;
 use crate::aws::identity::{self, Identity};
+use crate::aws::stack::{self, Stack};
 use crate::aws::{Clients, quotas};
 use crate::core::event::CheckState;
 use crate::core::hint::Hint;
 use crate::core::regions;
 use crate::error::{Error, Problem};
+use crate::steps::attached_check;
 
 /// Finds out whose credentials these are and where they come from; `None` if that fails, which is reported.
 pub(super) async fn caller(findings: &mut Findings, clients: &Clients) -> Option<Identity> {
@@ -45,6 +47,31 @@ pub(super) async fn rekognition(findings: &mut Findings, clients: &Clients) {
         Hint::from(format!("use `{near}`"))
     };
     findings.add("region", CheckState::Problem, format!("{name} does not have Rekognition"), Some(remedy));
+}
+
+/// Checks that the buckets that the stack attaches still send their events.
+pub(super) async fn attached(findings: &mut Findings, clients: &Clients, stack: &str) {
+    let states = async {
+        let Some(stack) = stack::describe(&clients.cloudformation, stack).await?.filter(Stack::is_ours) else {
+            return Ok(Vec::new());
+        };
+        let buckets = attached_check::buckets(clients, &stack).await?;
+        Ok::<_, Error>(attached_check::states(clients, &buckets, stack.account().unwrap_or_default()).await)
+    };
+    // Without a stack nothing is attached, and the permissions are checked below.
+    for bucket in states.await.unwrap_or_default() {
+        let places = bucket.locations.join(", ");
+        match bucket.sends_events {
+            Some(true) => findings.ok("attached", format!("{places} sends its events to EventBridge")),
+            Some(false) => findings.add(
+                "attached",
+                CheckState::Problem,
+                format!("{places} does not send its events to EventBridge"),
+                Some(Hint::command("up").then(" switches them on again")),
+            ),
+            None => findings.note("attached", format!("{places}: cannot find out whether it sends its events"), None),
+        }
+    }
 }
 
 /// Shows the quotas that decide how fast pictures are processed.

@@ -110,7 +110,6 @@ fn statements(document: &mut Value) -> Option<&mut Vec<Value>> {
 struct Offer {
     erases_rows: bool,
     keeps_failures: bool,
-    limits_age: bool,
 }
 
 fn add(document: &mut Value, attachments: &[Attachment]) -> Result<(), Problem> {
@@ -121,7 +120,6 @@ fn add(document: &mut Value, attachments: &[Attachment]) -> Result<(), Problem> 
     let offer = Offer {
         erases_rows: has("Conditions", "ErasesRows"),
         keeps_failures: has("Conditions", "HasFailureQueue") && has("Resources", "Queue"),
-        limits_age: has("Parameters", "MaximumEventAge"),
     };
     let mut generated = Vec::new();
     for attachment in attachments {
@@ -170,10 +168,12 @@ fn pattern(attachment: &Attachment, offer: Offer) -> Json {
 }
 
 fn rule(attachment: &Attachment, pattern: &Json, offer: Offer) -> Json {
-    let mut target = json!({ "Id": "function", "Arn": { "Fn::GetAtt": ["Function", "Arn"] } });
-    if offer.limits_age {
-        target["RetryPolicy"] = json!({ "MaximumEventAgeInSeconds": { "Ref": "MaximumEventAge" } });
-    }
+    let mut target = json!({
+        "Id": "function",
+        "Arn": { "Fn::GetAtt": ["Function", "Arn"] },
+        // The most that EventBridge accepts: a day. What cannot be delivered until then goes to the failure queue.
+        "RetryPolicy": { "MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185 },
+    });
     if offer.keeps_failures {
         let queue = json!({ "Arn": { "Fn::GetAtt": ["Queue", "Arn"] } });
         target["DeadLetterConfig"] = json!({ "Fn::If": ["HasFailureQueue", queue, { "Ref": "AWS::NoValue" }] });
@@ -222,14 +222,15 @@ fn read(attachments: &[Attachment]) -> Json {
     let pictures = attachments.iter().flat_map(|attachment| {
         attachment.prefixes.iter().map(|prefix| arn(&format!("{}/{}*", attachment.bucket, expressible(prefix))))
     });
-    statement(READ, &["s3:GetObject", "s3:GetObjectVersion"], pictures.collect())
+    statement(READ, &["s3:GetObject", "s3:GetObjectVersion"], &pictures.collect::<Vec<_>>())
 }
 
 fn list(attachments: &[Attachment]) -> Json {
-    statement(LIST, &["s3:ListBucket"], attachments.iter().map(|attachment| arn(&attachment.bucket)).collect())
+    let buckets = attachments.iter().map(|attachment| arn(&attachment.bucket));
+    statement(LIST, &["s3:ListBucket"], &buckets.collect::<Vec<_>>())
 }
 
-fn statement(sid: &str, actions: &[&str], resources: Vec<Json>) -> Json {
+fn statement(sid: &str, actions: &[&str], resources: &[Json]) -> Json {
     json!({
         "Sid": sid,
         "Effect": "Allow",

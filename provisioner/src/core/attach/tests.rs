@@ -1,3 +1,5 @@
+//! Tests what is attached, and the templates that attach it.
+
 use std::collections::BTreeMap;
 
 use super::template::{attach, attachments, rule_id};
@@ -73,6 +75,11 @@ fn buckets_are_attached_and_detached() {
     check(&two, "", "s3://bbb/x", Err("`s3://bbb/x` is not attached"));
     check(&two, "", "s3://ccc", Err("`s3://ccc` is not attached"));
     check(&two, "s3://aaa", "s3://aaa", Err("`s3://aaa` cannot be attached and detached at once"));
+    for control in ['\n', '\u{1}', '\u{7f}', '\u{85}'] {
+        let control = Location { bucket: "aaa".to_owned(), prefix: control.to_string() };
+        let refused = change(&[], std::slice::from_ref(&control), &[]);
+        assert_eq!(refused, Err(Problem::Control(control)));
+    }
     for prefix in ["a*", "a?", "${b}", "$"] {
         let url = format!("s3://aaa/{prefix}");
         let error = format!("the prefix of `{url}` contains `*`, `?`, or `$`, which IAM and CloudFormation interpret");
@@ -102,7 +109,7 @@ fn built_in() -> Template {
 #[test]
 fn a_template_remembers_what_it_attaches() {
     let wanted = [
-        Attachment { switched_on: true, ..attached("aaa", &["no", "Größe/", "\u{7f}\u{1}'\"\\{}!#"]) },
+        Attachment { switched_on: true, ..attached("aaa", &["no", "Größe/", "'\"\\{}!#\u{2028}"]) },
         attached("bbb", &[""]),
     ];
     let with = attach(&built_in(), &wanted).expect("a template");

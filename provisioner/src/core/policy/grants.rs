@@ -141,6 +141,8 @@ pub(super) const GRANTS: &[Grant] = &[
             // the last smoke test and the package of a saved plan.
             (UP, Both, &["GetObject"]),
             (UP, Program, &["PutObject"]),
+            // An interrupted `up --detach` leaves a record, which `down` completes.
+            (DOWN, Program, &["GetObject"]),
             (REMOVE, Program, &["AbortMultipartUpload", "DeleteObject", "DeleteObjectVersion"]),
         ],
         on: On::Packages,
@@ -344,7 +346,9 @@ pub(super) const GRANTS: &[Grant] = &[
             // `down` switches the EventBridge flag off if nobody else needs it.
             (ATTACH | DOWN, Program, &["PutBucketNotification"]),
             (ATTACH | DOWN | SMOKE | DATA, Program, &["GetBucketNotification"]),
-            (ATTACH | BACKFILL | DATA, Program, &["ListBucket", "ListBucketVersions"]),
+            // Objects encrypted with a key that the function may not use would fail.
+            (ATTACH, Program, &["GetEncryptionConfiguration"]),
+            (ATTACH | BACKFILL | DATA | SMOKE, Program, &["ListBucket", "ListBucketVersions"]),
         ],
         on: On::AttachedBuckets,
     },

@@ -35,6 +35,8 @@ pub struct ServeArgs {
     pub region: String,
     /// `--ready-file`: the file that receives the server's address, for example `http://127.0.0.1:40123`, when it listens.
     pub ready_file: PathBuf,
+    /// `--port`: the port to listen on; 0 for any free port.
+    pub port: u16,
     /// `--max-requests-per-second`: the quota; `None` for no quota.
     pub max_requests_per_second: Option<u32>,
 }
@@ -47,6 +49,7 @@ impl ServeArgs {
         args.extend(["--s3-endpoint".into(), self.s3_endpoint.clone().into()]);
         args.extend(["--region".into(), self.region.clone().into()]);
         args.extend(["--ready-file".into(), self.ready_file.clone().into()]);
+        args.extend(["--port".into(), self.port.to_string().into()]);
         if let Some(limit) = self.max_requests_per_second {
             args.extend(["--max-requests-per-second".into(), limit.to_string().into()]);
         }
@@ -54,10 +57,10 @@ impl ServeArgs {
     }
 }
 
-/// The hidden command: listens on a free port of 127.0.0.1, reports the address, and serves until SIGTERM or SIGINT.
+/// The hidden command: listens on 127.0.0.1, reports the address, and serves until SIGTERM or SIGINT.
 pub async fn run<F: Fetch>(args: &ServeArgs, fetch: F) -> Result<(), Error> {
-    let failed = |source| Error::Port { port: 0, source };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
+    let failed = |source| Error::Port { port: args.port, source };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await.map_err(failed)?;
     let port = listener.local_addr().map_err(failed)?.port();
     let mut end = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;

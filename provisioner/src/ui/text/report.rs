@@ -32,7 +32,21 @@ pub(super) fn status(report: &StatusReport) -> String {
             let _ = write!(text, "{name:<16} {}{NL}", counted(count, STATUS_COUNTS, unit));
         }
     }
+    for bucket in &report.attached {
+        let state = match bucket.sends_events {
+            Some(true) => String::new(),
+            Some(false) => format!(" {BAD}does not send its events to EventBridge{BAD:#}"),
+            None => format!(" {NOTE}unknown whether it sends its events to EventBridge{NOTE:#}"),
+        };
+        let _ = write!(text, "attached         {}{state}{NL}", bucket.locations.join(", "));
+    }
     text
+}
+
+/// What is left in the local cloud.
+pub(super) fn contents(stacks: usize, buckets: usize, tables: usize) -> String {
+    let parts = [(stacks, "stack"), (buckets, "bucket"), (tables, "table")].into_iter().filter(|(count, _)| *count > 0);
+    parts.map(|(count, kind)| format!("{count} {}", noun(count, kind))).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn drift(drifted: &[Drifted], unchecked: &[String]) -> String {

@@ -10,7 +10,9 @@ use super::*;
 use crate::core::concurrency::NoReservation;
 use crate::core::denial::Denied;
 use crate::core::diagnosis::{Diagnosis, Kind as FailureKind};
-use crate::core::event::{Bundle, CheckState, Drifted, FlagKept, RegionRow, StatusReport};
+use crate::core::event::{
+    AttachedBucket, Bundle, Certificates, CheckState, Drifted, FlagKept, LocalStep, RegionRow, SmokeStep, StatusReport,
+};
 use crate::core::identity::{CredentialSource, Method};
 use crate::core::invocation_record::NotARecord;
 use crate::core::operation::Kind;
@@ -131,7 +133,8 @@ fn every_event() -> Vec<Event> {
         Event::LocalReady { endpoint: text("http://127.0.0.1:4566"), account: text("000000000000") },
         Event::LocalStopped { was_running: true },
         Event::LocalStopped { was_running: false },
-        Event::LocalKept,
+        Event::LocalWillStop { stacks: 1, buckets: 1, tables: 1 },
+        Event::LocalKept { stacks: 1, buckets: 2, tables: 0 },
         Event::TargetAdding { target: "aarch64-unknown-linux-musl" },
         Event::BuildStarted { target: "aarch64-unknown-linux-musl" },
         Event::BuildProgress { crates: 12, latest: text("serde") },
@@ -242,6 +245,12 @@ fn every_event() -> Vec<Event> {
                 embedded_sha256: Some(text("4567")),
                 objects: Some(1),
                 rows: Some(10_000),
+                attached: [Some(true), Some(false), None]
+                    .map(|sends_events| AttachedBucket {
+                        locations: vec![text("s3://photos/2024/"), text("s3://photos/x")],
+                        sends_events,
+                    })
+                    .into(),
             }),
         },
         Event::SmokeStep {
@@ -249,6 +258,8 @@ fn every_event() -> Vec<Event> {
             seconds: 0.42,
         },
         Event::SmokeStep { step: SmokeStep::Picture { picture: "one face", rows: 1 }, seconds: 2.5 },
+        Event::WritingToAttached { bucket: text("photos") },
+        Event::SmokeStep { step: SmokeStep::Attached { bucket: text("photos") }, seconds: 0.2 },
         Event::SmokeRemainsRemoved { bucket: bucket(), pictures: 2 },
         Event::SmokePassed { pictures: 1, rows: 1, seconds: 3.0 },
         Event::SmokePassedBefore { stack: stack() },
