@@ -20,6 +20,8 @@ mod hooks;
 mod identity;
 #[path = "scripted/interrupts.rs"]
 mod interrupts;
+#[path = "scripted/list.rs"]
+mod list;
 #[path = "scripted/outcomes.rs"]
 mod outcomes;
 #[path = "scripted/owners.rs"]

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::context::Context;
 use crate::core::event::Event;
 use crate::core::hint::Hint;
+use crate::core::pictures::PictureCounts;
 use crate::error::{Error, Exit, Result};
 use crate::steps::local_pictures::{self, LocalPicture};
 use crate::steps::picture::{self, Deployment, PictureResult};
@@ -60,19 +61,27 @@ pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
         });
     }
     let (mut worst, mut done, mut failures) = (Exit::Success, 0, Failures::default());
+    let mut counts = PictureCounts::default();
     while let Some(outcome) = running.join_next().await {
         match outcome.map_err(|error| Error::new("the upload of a picture crashed").because(&error))? {
-            Some(Ok(exit)) => {
-                worst = worst.max(exit);
+            Some(Ok(event)) => {
+                if let Event::Faces { rows, outcome, .. } = &event {
+                    counts.add(rows.len(), outcome.as_deref());
+                }
+                cx.events.emit(event);
                 failures.in_a_row = 0;
             }
             Some(Err(error)) => {
+                counts.add_failed(1);
                 worst = worst.max(failures.report(cx, error));
                 if failures.in_a_row >= PARALLEL_PICTURES {
                     turns.close();
                 }
             }
-            None => failures.not_tried += 1,
+            None => {
+                counts.add_failed(1);
+                failures.not_tried += 1;
+            }
         }
         done += 1;
         cx.events.emit(Event::Detecting { done, of });
@@ -80,7 +89,9 @@ pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
     if failures.same > 0 || failures.not_tried > 0 {
         cx.events.emit(Event::MoreFailures { same: failures.same, not_tried: failures.not_tried });
     }
-    Ok(worst)
+    cx.events.emit(Event::PicturesDone { counts });
+    let unusable = if counts.unusable > 0 { Exit::Smoke } else { Exit::Success };
+    Ok(worst.max(unusable))
 }
 
 /// The failures of a run: the same cause is reported once.
@@ -115,7 +126,8 @@ struct Job {
 }
 
 impl Job {
-    async fn run(&self, picture: &LocalPicture) -> Result<Exit> {
+    /// Uploads a picture and waits for its rows; returns what to report.
+    async fn run(&self, picture: &LocalPicture) -> Result<Event> {
         let file = picture.path.display().to_string();
         let to_read = picture.clone();
         let read = tokio::task::spawn_blocking(move || to_read.read()).await;
@@ -133,8 +145,6 @@ impl Job {
                 return Err(line.into_iter().fold(error, Error::cause));
             }
         };
-        let exit = if outcome.as_deref() == Some("unusable") { Exit::Smoke } else { Exit::Success };
-        self.cx.events.emit(Event::Faces { file, key, rows, outcome, reason });
-        Ok(exit)
+        Ok(Event::Faces { file, key, rows, outcome, reason })
     }
 }

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
 use crate::aws::{scan, versions};
+use crate::clock;
 use crate::context::Context;
 use crate::core::event::Event;
+use crate::core::moment::{self, Moment};
+use crate::core::pictures::PictureCounts;
 use crate::core::rows::Filter;
 use crate::core::smoke::{Attribute, Row};
 use crate::error::{Error, Exit, Result};
@@ -34,9 +37,9 @@ pub struct Faces {
     /// Only faces that may be this old or younger
     #[arg(long, value_name = "YEARS", conflicts_with = "pictures")]
     pub max_age: Option<f64>,
-    /// Only pictures uploaded at this time or later, for example `2026-05-01` or `2026-05-01T12:00:00Z`
-    #[arg(long, value_name = "TIME", conflicts_with = "pictures")]
-    pub since: Option<String>,
+    /// Only pictures uploaded at this time or later, for example `2026-05-01`, `2026-05-01T12:00Z`, or `1h30m` ago
+    #[arg(long, value_name = "TIME", conflicts_with = "pictures", value_parser = moment::parse)]
+    pub since: Option<Moment>,
     /// Maximum number of rows
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     pub limit: usize,
@@ -50,7 +53,7 @@ pub async fn run(args: &Faces, cx: &Context) -> Result<Exit> {
         return search(args, cx, &deployment).await;
     }
     let keys: Vec<&str> = args.pictures.iter().map(|url| key_of(url, &deployment)).collect::<Result<_>>()?;
-    let mut found_all = true;
+    let mut counts = PictureCounts::default();
     for (url, key) in args.pictures.iter().zip(keys) {
         let mut rows = Vec::new();
         let versions = versions::list(&cx.clients.s3, &deployment.bucket, key).await?;
@@ -58,11 +61,12 @@ pub async fn run(args: &Faces, cx: &Context) -> Result<Exit> {
             let version = deployment.picture(version.key, version.version, version.etag);
             rows.extend(picture::rows(cx, &deployment, &version).await?);
         }
-        found_all &= !rows.is_empty();
         let outcome = rows.is_empty().then(|| "no_row".to_owned());
+        counts.add(rows.len(), outcome.as_deref());
         cx.events.emit(Event::Faces { file: url.clone(), key: key.to_owned(), rows, outcome, reason: None });
     }
-    Ok(if found_all { Exit::Success } else { Exit::Failed })
+    cx.events.emit(Event::PicturesDone { counts });
+    Ok(if counts.without_row == 0 { Exit::Success } else { Exit::Failed })
 }
 
 /// The key in a URL that names an object in the bucket of this system.
@@ -87,7 +91,7 @@ async fn search(args: &Faces, cx: &Context, deployment: &Deployment) -> Result<E
         emotion: args.emotion.clone(),
         min_age: args.min_age,
         max_age: args.max_age,
-        since: args.since.clone(),
+        since: args.since.map(|since| moment::row_time(since.millis(clock::now_millis()))),
     };
     let (to, mut pages) = mpsc::channel(1);
     let (client, table) = (cx.clients.dynamodb.clone(), deployment.table.clone());

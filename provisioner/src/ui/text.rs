@@ -3,8 +3,11 @@
 //! Pure, except that the output stream removes unwanted colors. Both matches are exhaustive, so no event can be
 //! forgotten.
 
+mod log;
+mod pictures;
 mod plan;
 mod report;
+mod table;
 pub(super) mod words;
 
 use std::fmt::Write as _;
@@ -13,6 +16,7 @@ use crate::core::diagnosis::{Diagnosis, StackEvent};
 use crate::core::event::{Certificates, DOWN_COUNTS, Event, Kept, LocalStep, NoExpress, RegionSource, SmokeStep};
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
+use pictures::pictures;
 use words::{BAD, FAINT, GOOD, NL, NOTE, counted, done, lines, noun, size};
 
 /// Where an event is shown.
@@ -20,6 +24,8 @@ use words::{BAD, FAINT, GOOD, NL, NOTE, counted, done, lines, noun, size};
 pub(super) enum Channel {
     /// A result that the user asked for: stdout.
     Result,
+    /// A result that is shown only with `--verbose`: stdout.
+    ResultDetail,
     /// A message that the user should see: stderr.
     Note,
     /// A message that is shown only with `--verbose`: stderr.
@@ -47,8 +53,15 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::Faces { .. }
         | Event::Exported { .. }
         | Event::Regions { .. }
-        | Event::Log { .. }
+        | Event::Stacks { .. }
         | Event::Document { .. } => Channel::Result,
+        Event::Log { line, .. } => {
+            if log::is_detail(line) {
+                Channel::ResultDetail
+            } else {
+                Channel::Result
+            }
+        }
         Event::Resource { event } => {
             let settled = event.status.is_failure() || event.status.is_complete() || event.status.is_skipped();
             if settled { Channel::Note } else { Channel::Hidden }
@@ -95,6 +108,7 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::MessageKept { .. }
         | Event::MoreFailures { .. }
         | Event::FacesFound { .. }
+        | Event::PicturesDone { .. }
         | Event::Error { .. } => Channel::Note,
         Event::RegionChecked { .. } | Event::CertificatesChosen { .. } => Channel::Detail,
         Event::BuildProgress { .. } | Event::Exporting { .. } | Event::Emptying { .. } | Event::Detecting { .. } => {
@@ -112,6 +126,27 @@ pub(super) fn share(event: &Event) -> Option<(usize, usize)> {
         Event::Detecting { done, of } => Some((*done, *of)),
         _ => None,
     }
+}
+
+/// Whether the event is one row of a table that a later event closes.
+pub(super) fn is_row(event: &Event) -> bool {
+    matches!(event, Event::Faces { .. })
+}
+
+/// Whether the event closes the table of the rows before it.
+pub(super) fn closes_table(event: &Event) -> bool {
+    matches!(event, Event::FacesFound { .. } | Event::PicturesDone { .. })
+}
+
+/// The table of rows, safe to print.
+pub(super) fn rows(events: &[Event], verbose: bool) -> String {
+    words::paint(&pictures(events, verbose))
+}
+
+/// Whether `--quiet` shows the event: results and errors.
+pub(super) fn is_essential(event: &Event) -> bool {
+    let is_error = matches!(event, Event::Error { .. } | Event::Failed { .. } | Event::NoStack { .. });
+    is_error || matches!(channel(event), Channel::Result | Channel::ResultDetail)
 }
 
 /// Whether the event ends the live line.
@@ -333,9 +368,8 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         }
         Event::MessageKept { reason } => warning(&format!("left a message in the failure queue: {reason}"), None),
         Event::Detecting { done, of } => format!("{done} of {of} {} processed", noun(*of, "picture")),
-        Event::Faces { file, key, rows, outcome, reason } => {
-            report::faces(file, key, rows, outcome.as_deref(), reason.as_deref())
-        }
+        Event::Faces { .. } => pictures(std::slice::from_ref(event), verbose),
+        Event::PicturesDone { counts } => pictures::summary(counts),
         Event::MoreFailures { same, not_tried } => {
             let not_tried = match not_tried {
                 0 => String::new(),
@@ -351,8 +385,9 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::Exported { file, rows, seconds } => {
             done(format_args!("{rows} {} exported to {file} in {seconds:.1} s", noun(*rows, "row")))
         }
-        Event::Regions { regions, .. } => report::regions(regions),
-        Event::Log { line, .. } => report::log(line),
+        Event::Regions { regions, source } => report::regions(regions, *source),
+        Event::Stacks { stacks, regions, skipped } => report::stacks(stacks, *regions, skipped),
+        Event::Log { at, line } => log::log(*at, line, verbose),
         Event::Document { text } => text.clone(),
         Event::Error { message, causes, hints } => {
             let mut text = format!("{BAD}error:{BAD:#} {message}");
