@@ -26,6 +26,8 @@ mod list;
 mod outcomes;
 #[path = "scripted/owners.rs"]
 mod owners;
+#[path = "scripted/pages.rs"]
+mod pages;
 #[path = "scripted/parameters.rs"]
 mod parameters;
 #[path = "scripted/proof.rs"]

@@ -7,9 +7,10 @@ use crate::core::event::Event;
 use crate::core::names;
 use crate::core::smoke_record::SmokeRecord;
 use crate::error::{Exit, Result};
+use crate::steps::page::PageFile;
 use crate::steps::prepared::{self, Prepared, Purpose};
 use crate::steps::settings::Settings;
-use crate::steps::{adopt, apply, clean, prepare, saved_plan, smoke};
+use crate::steps::{adopt, apply, clean, prepare, saved_plan, smoke, timeline};
 
 /// Create or update the system, then verify that it works
 ///
@@ -30,6 +31,9 @@ pub struct Up {
     /// Proceed even if the bucket or the table would be deleted or replaced
     #[arg(long)]
     pub allow_data_loss: bool,
+    /// Also write the timeline of the deployment to a page; with several regions, one `FILE-REGION.html` per region
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Proceed even if `--adopt` weakens or removes settings of the bucket or table
     #[arg(long, requires = "adopt")]
     pub accept_changes: bool,
@@ -52,6 +56,17 @@ const SETTINGS: [&str; 11] = [
 
 /// Runs the command in one region.
 pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
+    let Some(path) = &args.html else { return deploy(args, cx).await };
+    let page = PageFile::create(&cx.own_file(path))?;
+    let (events, recording) = cx.events.recorded();
+    let cx = Context { events, ..cx.clone() };
+    let outcome = deploy(args, &cx).await;
+    let written = timeline::write(page, &recording, &outcome, &cx);
+    let exit = outcome?;
+    written.map(|()| exit)
+}
+
+async fn deploy(args: &Up, cx: &Context) -> Result<Exit> {
     let mut prepared = match &args.plan {
         Some(path) => saved_plan::load(cx, path).await?,
         None => prepare::prepare(cx, &args.settings, Purpose::Deploy).await?,

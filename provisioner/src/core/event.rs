@@ -153,6 +153,8 @@ pub enum Event {
     Detecting { done: usize, of: usize },
     /// The faces of one picture.
     Faces { file: String, key: String, rows: Vec<Row>, outcome: Option<String>, reason: Option<String> },
+    /// A page was written to a file.
+    PageWritten { file: String, bytes: usize },
     /// All pictures have been reported.
     PicturesDone { counts: PictureCounts },
     /// The number of pictures that failed for a reason already reported, and of those that were not tried because of

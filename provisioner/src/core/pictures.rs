@@ -1,4 +1,4 @@
-//! The counts that close a list of pictures.
+//! What can happen to a picture: the words for it, and the counts that close a list of pictures.
 //!
 //! Pure.
 
@@ -41,6 +41,45 @@ impl PictureCounts {
     pub fn add_failed(&mut self, count: usize) {
         self.pictures += count;
         self.failed += count;
+    }
+}
+
+/// Why a picture has no row.
+#[must_use]
+pub fn without_row(outcome: &str, reason: Option<&str>) -> String {
+    let outcome = self::outcome(outcome);
+    reason.map_or_else(|| outcome.to_owned(), |reason| format!("{outcome}: {}", self::reason(reason)))
+}
+
+/// The words for an outcome in the function's log.
+#[must_use]
+pub fn outcome(name: &str) -> &str {
+    match name {
+        "no_face" => "no face",
+        "no_row" => "no row",
+        other => other,
+    }
+}
+
+/// The words for a code in the function's log; a code of AWS that is not listed says itself what is wrong.
+#[must_use]
+pub fn reason(code: &str) -> &str {
+    match code {
+        "InvalidImageFormatException" => "not a JPEG or PNG picture",
+        "ImageTooLargeException" => "too large for Rekognition",
+        "InvalidS3ObjectException" => "Rekognition cannot read it",
+        "Folder" => "a folder",
+        "EmptyObject" => "empty",
+        "ObjectTooLarge" => "larger than 15 MB",
+        "TooLargeForAnotherRegion" => "larger than 5 MB, the maximum for another region",
+        "ArchivedObject" => "archived",
+        "EncryptedWithCustomerKey" => "encrypted with a customer's own key",
+        "Gone" | "Deleted" => "deleted in the meantime",
+        "Replaced" => "replaced in the meantime",
+        "OtherExtension" => "its extension is not in `Extensions`",
+        "AlreadyProcessed" => "processed before",
+        "OutOfTime" => "out of time",
+        other => other,
     }
 }
 

@@ -4,6 +4,7 @@
 //! prompts.
 
 mod json;
+pub mod page;
 mod text;
 
 use std::collections::BTreeMap;
@@ -259,29 +260,53 @@ pub struct Events {
     region: Option<String>,
     /// The options that complete the commands in hints.
     invocation: Arc<Invocation>,
+    recording: Option<Recording>,
+}
+
+/// The events of a run so far.
+#[derive(Clone, Debug, Default)]
+pub struct Recording(Arc<Mutex<Vec<Event>>>);
+
+impl Recording {
+    /// The events in order.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Events {
     /// Creates a sender for a run that has not opened a region yet.
     #[must_use]
     pub fn new(ui: Arc<Ui>, invocation: Invocation) -> Self {
-        Self { ui, region: None, invocation: Arc::new(invocation) }
+        Self { ui, region: None, invocation: Arc::new(invocation), recording: None }
     }
 
     /// Returns a sender for one region; `several` means that the run has more than one.
     #[must_use]
     pub fn in_region(&self, region: &str, several: bool) -> Self {
         let invocation = Invocation { region: Some(region.to_owned()), ..(*self.invocation).clone() };
-        Self { ui: Arc::clone(&self.ui), region: several.then(|| region.to_owned()), invocation: Arc::new(invocation) }
+        Self {
+            ui: Arc::clone(&self.ui),
+            region: several.then(|| region.to_owned()),
+            invocation: Arc::new(invocation),
+            recording: self.recording.clone(),
+        }
+    }
+
+    /// Returns a sender whose events are also recorded.
+    #[must_use]
+    pub fn recorded(&self) -> (Self, Recording) {
+        let recording = Recording::default();
+        (Self { recording: Some(recording.clone()), ..self.clone() }, recording)
     }
 
     /// Reports an event.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "an event is built for this call; a reference at every call site would only add noise"
-    )]
     pub fn emit(&self, event: Event) {
         self.ui.render(self.region.as_deref(), &self.invocation, &event);
+        if let Some(Recording(events)) = &self.recording {
+            events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        }
     }
 
     /// Completes the commands in a hint with the options of this run.

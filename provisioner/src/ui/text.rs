@@ -41,6 +41,7 @@ pub(super) fn channel(event: &Event) -> Channel {
     match event {
         Event::Planned { .. }
         | Event::PackageWritten { .. }
+        | Event::PageWritten { .. }
         | Event::Outputs { .. }
         | Event::Status { .. }
         | Event::SmokePassed { .. }
@@ -369,6 +370,7 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::MessageKept { reason } => warning(&format!("left a message in the failure queue: {reason}"), None),
         Event::Detecting { done, of } => format!("{done} of {of} {} processed", noun(*of, "picture")),
         Event::Faces { .. } => pictures(std::slice::from_ref(event), verbose),
+        Event::PageWritten { file, bytes } => done(format_args!("{file} written, {}", size(*bytes))),
         Event::PicturesDone { counts } => pictures::summary(counts),
         Event::MoreFailures { same, not_tried } => {
             let not_tried = match not_tried {

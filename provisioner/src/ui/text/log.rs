@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::pictures::{outcome, reason};
 use super::table::line as columns;
 use super::words::{FAINT, noun};
 use crate::core::moment;
+use crate::core::pictures::{outcome, reason};
 
 /// Whether only `--verbose` shows a line: Lambda's own lines about starts, ends and metrics.
 pub(super) fn is_detail(line: &str) -> bool {

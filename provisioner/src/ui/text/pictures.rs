@@ -1,9 +1,9 @@
-//! Pictures and their faces as one table, and the words for what can happen to a picture.
+//! Pictures and their faces as one table.
 
 use super::table::{Column, table};
 use super::words::{done, noun};
 use crate::core::event::Event;
-use crate::core::pictures::PictureCounts;
+use crate::core::pictures::{PictureCounts, without_row};
 use crate::core::smoke::{Attribute, Row};
 
 /// The table of pictures that were reported one by one.
@@ -14,7 +14,7 @@ pub(in crate::ui) fn pictures(events: &[Event], verbose: bool) -> String {
         // A URL contains the key already.
         let key = if file.ends_with(key.as_str()) { String::new() } else { key.clone() };
         if faces.is_empty() {
-            let what = without(outcome.as_deref().unwrap_or("no_row"), reason.as_deref());
+            let what = without_row(outcome.as_deref().unwrap_or("no_row"), reason.as_deref());
             rows.push(vec![file.clone(), key, what]);
             continue;
         }
@@ -56,43 +56,7 @@ pub(super) fn summary(counts: &PictureCounts) -> String {
     done(parts.join(", "))
 }
 
-/// Why a picture has no row.
-fn without(outcome: &str, reason: Option<&str>) -> String {
-    let outcome = self::outcome(outcome);
-    reason.map_or_else(|| outcome.to_owned(), |reason| format!("{outcome}: {}", self::reason(reason)))
-}
-
-/// The words for an outcome in the function's log.
-pub(super) fn outcome(name: &str) -> &str {
-    match name {
-        "no_face" => "no face",
-        "no_row" => "no row",
-        other => other,
-    }
-}
-
-/// The words for a code in the function's log; a code of AWS that is not listed says itself what is wrong.
-pub(super) fn reason(code: &str) -> &str {
-    match code {
-        "InvalidImageFormatException" => "not a JPEG or PNG picture",
-        "ImageTooLargeException" => "too large for Rekognition",
-        "InvalidS3ObjectException" => "Rekognition cannot read it",
-        "Folder" => "a folder",
-        "EmptyObject" => "empty",
-        "ObjectTooLarge" => "larger than 15 MB",
-        "TooLargeForAnotherRegion" => "larger than 5 MB, the maximum for another region",
-        "ArchivedObject" => "archived",
-        "EncryptedWithCustomerKey" => "encrypted with a customer's own key",
-        "Gone" | "Deleted" => "deleted in the meantime",
-        "Replaced" => "replaced in the meantime",
-        "OtherExtension" => "its extension is not in `Extensions`",
-        "AlreadyProcessed" => "processed before",
-        "OutOfTime" => "out of time",
-        other => other,
-    }
-}
-
-pub(in crate::ui) fn text(row: &Row, name: &str) -> String {
+fn text(row: &Row, name: &str) -> String {
     match row.get(name) {
         Some(Attribute::Text(text) | Attribute::Number(text)) => text.clone(),
         _ => "?".to_owned(),
@@ -103,12 +67,12 @@ fn age(row: &Row) -> String {
     text(row, "Age").to_lowercase()
 }
 
-pub(in crate::ui) fn emotion(row: &Row) -> String {
+fn emotion(row: &Row) -> String {
     text(row, "Emotion").to_lowercase()
 }
 
 /// Rounded; empty if there is none.
-pub(in crate::ui) fn confidence(row: &Row) -> String {
+fn confidence(row: &Row) -> String {
     match row.get("EmotionConfidence") {
         Some(Attribute::Number(digits)) => {
             digits.parse::<f64>().map_or_else(|_| digits.clone(), |percent| format!("{percent:.0} %"))

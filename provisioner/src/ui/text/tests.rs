@@ -313,6 +313,7 @@ fn every_event() -> Vec<Event> {
             outcome: Some(text("unusable")),
             reason: Some(text("InvalidImageFormatException")),
         },
+        Event::PageWritten { file: text("faces.html"), bytes: 1_234_567 },
         Event::PicturesDone {
             counts: PictureCounts { pictures: 3, faces: 1, without_face: 1, unusable: 1, ..PictureCounts::default() },
         },
