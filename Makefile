@@ -52,6 +52,13 @@ test-arm64: ## The function's arm64 executable under qemu, which `make tools` in
 	$(PROVISIONER) build
 	BOOTSTRAP=$(CURDIR)/target/$(ARM64)/lambda/bootstrap BOOTSTRAP_RUNNER="$$(command -v $(QEMU))" $(CARGO_TEST) --test bootstrap
 
+CHROMIUM := chromium
+test-pages: ## The pages in headless Chromium: positions, keyboard, contrast, screen reader; needs Node and what `make tools` installs
+	mkdir -p target/pages
+	cp provisioner/tests/pages/package.json provisioner/tests/pages/package-lock.json target/pages
+	npm ci --prefix target/pages --ignore-scripts --no-audit --no-fund
+	PAGES_BROWSER="$$(command -v $(CHROMIUM))" PAGES_MODULES=$(CURDIR)/target/pages $(CARGO_TEST) --test pages
+
 test-msrv: ## Whether everything compiles with the oldest Rust that Cargo.toml promises
 	rustup toolchain install $(MSRV) --profile minimal
 	cargo +$(MSRV) check --locked --workspace --all-targets
@@ -106,6 +113,7 @@ bench-deploy: $(VENV)/bench-deploy/ready ## Time and requests of create, no chan
 tools: ## Install the system packages that `make ci` needs, with apt-get
 	missing=(); \
 	command -v $(QEMU) >/dev/null || missing+=(qemu-user-static); \
+	command -v $(CHROMIUM) >/dev/null || missing+=($(CHROMIUM)); \
 	python3 -c 'import ensurepip' || missing+=(python3-venv); \
 	if (($${#missing[@]})); then $(SUDO) apt-get update && $(SUDO) apt-get install --yes "$${missing[@]}"; fi
 
@@ -126,4 +134,4 @@ $(VENV)/%/ready: $$(requirements-$$*)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(pip-$*) --require-hashes --requirement $<
 	touch $@
 
-.PHONY: help demo ci test lint test-rust judge test-arm64 test-msrv test-ring fuzz scale package dist bench-function bench-deploy tools clean
+.PHONY: help demo ci test lint test-rust judge test-arm64 test-pages test-msrv test-ring fuzz scale package dist bench-function bench-deploy tools clean

@@ -53,6 +53,16 @@ impl Cli {
         let mut seen = HashSet::new();
         cli.global.region.retain(|region| seen.insert(region.clone()));
         let typed = |name: &str| last.value_source(name) == Some(ValueSource::CommandLine);
+        if cli.global.quiet && cli.global.verbose {
+            match (typed("quiet"), typed("verbose")) {
+                (true, true) => {
+                    let message = "`--quiet` cannot be used with `--verbose`";
+                    fail(&Self::command().error(ErrorKind::ArgumentConflict, message))
+                }
+                (false, true) => cli.global.quiet = false,
+                _ => cli.global.verbose = false,
+            }
+        }
         if cli.global.local {
             match (typed("local"), ["profile", "endpoint_url"].into_iter().find(|name| typed(name))) {
                 (true, Some(other)) => {
@@ -118,6 +128,8 @@ pub enum InRegion {
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "each command's own struct is documented, and clap shows that text")]
 pub enum Anywhere {
+    #[command(display_order = 5)]
+    List(commands::list::List),
     #[command(display_order = 20)]
     Doctor(commands::doctor::Doctor),
     #[command(display_order = 21)]

@@ -14,11 +14,12 @@ use crate::core::invocation::Invocation;
 use crate::core::setting::{Setting, Source};
 use crate::core::{names, regions};
 use crate::error::{Error, Exit, Result};
-use crate::ui::{Events, Output};
+use crate::ui::{Detail, Events, Output};
 use crate::{local, local_cloud};
 
 /// Options that every command accepts.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Name of the stack
@@ -46,6 +47,9 @@ pub struct Global {
     /// Show more detail
     #[arg(long, short, global = true, env = "PROVISIONER_VERBOSE", value_parser = clap::builder::FalseyValueParser::new())]
     pub verbose: bool,
+    /// Print only results and errors
+    #[arg(long, short, global = true, env = "PROVISIONER_QUIET", value_parser = clap::builder::FalseyValueParser::new())]
+    pub quiet: bool,
     /// When to use colors
     #[arg(long, global = true, env = "PROVISIONER_COLOR", default_value = "auto", value_name = "WHEN")]
     pub color: clap::ColorChoice,
@@ -85,6 +89,16 @@ impl Global {
             profile: setting("profile", self.profile.as_ref()),
             region: setting("region", self.region.first()),
             endpoint: setting("endpoint-url", self.endpoint_url.as_ref()),
+        }
+    }
+
+    /// How much to print. `--quiet` wins if both are set.
+    #[must_use]
+    pub fn detail(&self) -> Detail {
+        match (self.quiet, self.verbose) {
+            (true, _) => Detail::Quiet,
+            (false, true) => Detail::Verbose,
+            (false, false) => Detail::Normal,
         }
     }
 
@@ -190,9 +204,26 @@ async fn open_local(global: &Global, events: &Events, start: bool) -> Result<Con
     let region = global.region.first();
     let state = if start { local_cloud::start_default(region, events).await? } else { local_cloud::running().await? };
     let region = region.unwrap_or(&state.region);
-    let clients = Clients::of_local_cloud(&state.endpoint_url, region, local::credentials().key_pair());
+    let clients = local_clients(&state, region);
     let events = events.in_region(&clients.region, false);
     Ok(Context { global: global.clone(), clients, events, local: Some(state) })
+}
+
+/// The clients for a region of the local cloud.
+#[must_use]
+pub fn local_clients(state: &local::State, region: &str) -> Clients {
+    Clients::of_local_cloud(&state.endpoint_url, region, local::credentials().key_pair())
+}
+
+/// The clients of a command that asks many regions: any region of the account's partition will do.
+///
+/// # Errors
+/// The named region cannot be used.
+pub fn home(connection: &Arc<Connection>, global: &Global) -> Result<Clients> {
+    match global.region.first() {
+        Some(named) => Clients::new(connection, Some(named)),
+        None => Clients::new(connection, None).or_else(|_| Clients::new(connection, Some("us-east-1"))),
+    }
 }
 
 fn check_region_name(region: &str) -> Result<()> {

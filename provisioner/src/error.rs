@@ -38,6 +38,10 @@ pub enum Exit {
 pub enum Problem {
     /// A service does not know the access key, which can also mean that the region is not enabled.
     UnknownCredentials,
+    /// The caller may not do this.
+    Denied,
+    /// The account has not enabled the region.
+    NotEnabled,
     /// The endpoint's host name does not exist.
     NoSuchHost,
     /// No connection could be opened, or it broke.

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
     };
     choice.write_global();
-    let ui = Arc::new(Ui::new(cli.global.output, cli.global.verbose));
+    let ui = Arc::new(Ui::new(cli.global.output, cli.global.detail()));
     let events = Events::new(Arc::clone(&ui), cli.global.invocation());
     let exit = provisioner::crash::guard(&events, || run(cli, &ui, &events));
     ExitCode::from(exit as u8)

@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::cli::{Anywhere, Cli, Command, InRegion};
 use crate::commands::{
-    build, detect, doctor, down, export, faces, local, logs, plan, policy, redrive, regions, shell, smoke, status,
-    template, up,
+    build, detect, doctor, down, export, faces, list, local, logs, plan, policy, redrive, regions, shell, smoke,
+    status, template, up,
 };
 use crate::context::{self, Context, Global};
 use crate::core::event::Event;
@@ -50,6 +50,7 @@ async fn anywhere(command: Anywhere, global: &Global, events: &Events) -> Result
         Anywhere::Template(args) => template::run(&args, events).map(|()| Exit::Success),
         Anywhere::Policy(args) => policy::run(&args, global, events).map(|()| Exit::Success),
         Anywhere::Regions(args) => regions::run(&args, global, events).await.map(|()| Exit::Success),
+        Anywhere::List(args) => list::run(&args, global, events).await,
         Anywhere::Doctor(args) => doctor::run(&args, global, events).await,
         Anywhere::Completions(args) => shell::completions(&args, &mut Cli::command(), events).map(|()| Exit::Success),
         Anywhere::Man(_) => shell::man(Cli::command(), events).map(|()| Exit::Success),

@@ -223,6 +223,19 @@ fn each_of_several_regions_reports_its_own_error() {
 }
 
 #[test]
+fn quiet_output_has_only_results_and_errors() {
+    let home = Folder::new("quiet");
+    let quiet = |arguments: &[&str]| run(provisioner(&home.0).args(arguments).env("PROVISIONER_QUIET", "1"));
+    let refused = quiet(&["up", "--region", "eu-west-3", "--yes"]).expect(4);
+    assert!(refused.stderr.starts_with("error: region `eu-west-3`") && refused.stdout.is_empty(), "{}", refused.stderr);
+    assert!(quiet(&["regions"]).expect(0).stdout.contains("eu-west-1"));
+    // The command line wins over the environment.
+    let verbose = quiet(&["up", "--region", "eu-west-3", "--yes", "--verbose"]).expect(4);
+    assert!(verbose.stderr.contains("provisioner") && verbose.stderr.lines().count() > refused.stderr.lines().count());
+    check("regions --quiet --verbose", 2, &["`--quiet` cannot be used with `--verbose`"]);
+}
+
+#[test]
 fn output_that_cannot_be_written_is_an_error() {
     let home = Folder::new("full-disk");
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");

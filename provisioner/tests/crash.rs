@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use provisioner::core::invocation::Invocation;
-use provisioner::ui::{Events, Output, Ui};
+use provisioner::ui::{Detail, Events, Output, Ui};
 use serde_json::Value;
 
 /// Names the output format.
@@ -15,7 +15,7 @@ const FORMAT: &str = "CRASH_TEST_FORMAT";
 fn work_that_panics() {
     let format = std::env::var(FORMAT).expect("a format");
     let output = if format == "json" { Output::Json } else { Output::Text };
-    let events = Events::new(Arc::new(Ui::new(output, false)), Invocation::default());
+    let events = Events::new(Arc::new(Ui::new(output, Detail::Normal)), Invocation::default());
     let exit = provisioner::crash::guard(&events, || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
         runtime.block_on(async {

@@ -55,7 +55,18 @@ fn a_picture_becomes_rows_and_nothing_is_left() {
         ]
     );
 
-    let again = local.run(&["detect", &fixture("face.jpg")], 0);
+    let page = local.home.0.join("faces.html");
+    let page = page.to_str().expect("UTF-8");
+    let again = local.run(&["detect", &fixture("face.jpg"), "--html", page], 0);
+    assert_eq!(again.of_type("page_written")[0]["file"], page);
+    let embedded = std::fs::read_to_string(page).expect("a page");
+    assert!(embedded.contains("data:image/jpeg;base64,") && embedded.matches("<rect x=").count() == 1, "a box");
+    local.run(&["detect", &fixture("face.jpg"), "--html", page, "--link"], 0);
+    let linked = std::fs::read_to_string(page).expect("a page");
+    assert!(linked.contains("src=\"file:///") && !linked.contains("data:image"), "{linked}");
+    local.run(&["faces", "--html", page], 0);
+    let searched = std::fs::read_to_string(page).expect("a page");
+    assert_eq!((searched.matches("data:image/jpeg").count(), searched.matches("<rect x=").count()), (2, 3));
     assert_eq!(
         again.of_type("faces")[0]["rows"].as_array().map(Vec::len),
         Some(1),

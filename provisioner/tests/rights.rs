@@ -104,6 +104,7 @@ fn s3(head: &Parts, body: &str) -> Vec<Need> {
         ("HEAD", true) => &["ListBucket"],
         ("PUT", true) if query.is_empty() => &["CreateBucket"],
         ("DELETE", true) if query.is_empty() => &["DeleteBucket"],
+        ("GET", false) if asks("versionId") => &["GetObjectVersion"],
         ("GET" | "HEAD", false) => &["GetObject"],
         ("PUT", false) => &["PutObject"],
         other => panic!("what does {other:?} with {query} need?"),
@@ -161,6 +162,7 @@ async fn every_command_works_with_its_own_policy() {
         tokio::task::block_in_place(|| run(&mut command).expect(0))
     };
     let exported = local.home.0.join("rows.csv").to_string_lossy().into_owned();
+    let page = local.home.0.join("faces.html").to_string_lossy().into_owned();
     let create = ["up", "-P", HERE, "-P", "TlsOnly=no", "-P", "FailureQueue=yes", "-P", "Versioning=yes"];
     for (purposes, commands) in [
         (&["up"][..], &[&create[..], &["plan"], &["up", "-P", "LogRetentionDays=30"], &["up"]][..]),
@@ -169,7 +171,7 @@ async fn every_command_works_with_its_own_policy() {
             &["data"],
             &[
                 &["detect", &fixture("face.jpg")],
-                &["faces"],
+                &["faces", "--html", &page],
                 &["export", &exported],
                 &["status"],
                 &["logs"],

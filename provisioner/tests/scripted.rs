@@ -20,10 +20,14 @@ mod hooks;
 mod identity;
 #[path = "scripted/interrupts.rs"]
 mod interrupts;
+#[path = "scripted/list.rs"]
+mod list;
 #[path = "scripted/outcomes.rs"]
 mod outcomes;
 #[path = "scripted/owners.rs"]
 mod owners;
+#[path = "scripted/pages.rs"]
+mod pages;
 #[path = "scripted/parameters.rs"]
 mod parameters;
 #[path = "scripted/proof.rs"]

@@ -126,8 +126,8 @@ pub async fn put(client: &Client, bucket: &Bucket, key: &str, bytes: Vec<u8>, co
 /// The result of reading an object.
 #[derive(Debug)]
 pub enum Read {
-    /// The contents.
-    Bytes(Bytes),
+    /// The contents, and the entity tag without quotes.
+    Bytes(Bytes, String),
     /// The bucket, the key or the version does not exist.
     Missing,
     /// The caller may not read the object.
@@ -148,8 +148,9 @@ pub async fn read(client: &Client, bucket: &str, key: &str, version: Option<Stri
     if reply.content_length.is_some_and(|length| u64::try_from(length).is_ok_and(|length| length > limit)) {
         return Ok(Read::TooLarge);
     }
+    let etag = reply.e_tag.unwrap_or_default().trim_matches('"').to_owned();
     let body = reply.body.collect().await.map_err(|error| Error::new(attempt()).because(&error))?;
-    Ok(Read::Bytes(body.into_bytes()))
+    Ok(Read::Bytes(body.into_bytes(), etag))
 }
 
 /// Counts the objects in a bucket, including versions and delete markers, up to a limit. A missing bucket has none.

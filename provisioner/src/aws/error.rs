@@ -98,11 +98,12 @@ fn explain_service(base: Error, code: &str, message: &str) -> Error {
             Error { problem: Some(Problem::UnknownCredentials), ..base }.hint("AWS does not know these credentials: check `aws sts get-caller-identity`, `--profile` and the region's partition")
         }
         "RequestTimeTooSkewed" | "InvalidSignatureException" => base.hint("if the message speaks of time: set this machine's clock"),
-        "OptInRequired" | "SubscriptionRequiredException" => base.hint("the region is not enabled for this account: enable it under Account, AWS Regions"),
+        "OptInRequired" | "SubscriptionRequiredException" => Error { problem: Some(Problem::NotEnabled), ..base }.hint("the region is not enabled for this account: enable it under Account, AWS Regions"),
         "OperationAborted" => base.hint("S3 is still busy with an earlier request about this bucket: run the same command again in a few minutes"),
         _ if throttles(code) => base.hint("AWS is throttling this account: run the same command again in a minute"),
         _ if code.contains("AccessDenied") || code == "UnauthorizedOperation" || code == "Forbidden" => {
             let every = || vec![Hint::command("policy").then(" prints all permissions that a deployer needs")];
+            let base = Error { problem: Some(Problem::Denied), ..base };
             denied(message).map_or_else(every, |denied| denied.remedies()).into_iter().fold(base, Error::hint)
         }
         _ => base,

@@ -18,7 +18,7 @@ impl Clients {
             Some(Problem::UnknownCredentials) => self.not_enabled().await.unwrap_or(error),
             Some(Problem::NoSuchHost) => self.no_such_host().unwrap_or_else(|| self.with_endpoint(error)),
             Some(Problem::Unreachable) => self.with_endpoint(error),
-            None => error,
+            Some(Problem::Denied | Problem::NotEnabled) | None => error,
         }
     }
 

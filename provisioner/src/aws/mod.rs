@@ -31,6 +31,7 @@ pub mod rights;
 pub mod scan;
 mod settings;
 pub mod stack;
+pub mod stacks;
 pub mod table;
 pub mod table_settings;
 pub mod upload;

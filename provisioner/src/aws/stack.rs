@@ -114,7 +114,7 @@ pub(super) async fn ask(
     }
 }
 
-fn from_sdk(stack: aws_sdk_cloudformation::types::Stack) -> Stack {
+pub(super) fn from_sdk(stack: aws_sdk_cloudformation::types::Stack) -> Stack {
     Stack {
         id: stack.stack_id.unwrap_or_default(),
         name: stack.stack_name.unwrap_or_default(),

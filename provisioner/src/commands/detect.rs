@@ -1,19 +1,25 @@
 //! `provisioner detect`
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::context::Context;
 use crate::core::event::Event;
+use crate::core::gallery::{Face, GalleryPicture};
 use crate::core::hint::Hint;
+use crate::core::pictures::{PictureCounts, without_row};
+use crate::core::smoke::Row;
 use crate::error::{Error, Exit, Result};
 use crate::steps::local_pictures::{self, LocalPicture};
+use crate::steps::page::PageFile;
 use crate::steps::picture::{self, Deployment, PictureResult};
-use crate::steps::preflight;
+use crate::steps::{gallery, preflight, thumbnail};
 
 /// Upload pictures and show the faces that the function finds in them
 ///
@@ -30,6 +36,13 @@ pub struct Detect {
     /// Replace existing objects
     #[arg(long)]
     pub overwrite: bool,
+    /// Also write a page that shows the pictures with boxes around the faces; with several regions, one
+    /// `FILE-REGION.html` per region
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Let the page refer to the original files instead of containing small copies
+    #[arg(long, requires = "html")]
+    pub link: bool,
     /// Seconds to wait for each picture
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
@@ -40,6 +53,7 @@ const PARALLEL_PICTURES: usize = 8;
 
 /// Runs the command in one region.
 pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
+    let page = args.html.as_ref().map(|path| PageFile::create(&cx.own_file(path))).transpose()?;
     let pictures = local_pictures::find(&args.files)?;
     let stack = preflight::deployed(cx).await?;
     let job = Arc::new(Job {
@@ -48,31 +62,48 @@ pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
         prefix: args.prefix.clone(),
         overwrite: args.overwrite,
         patience: Duration::from_secs(args.timeout),
+        copies: match (&page, args.link) {
+            (None, _) => Copies::None,
+            (Some(_), true) => Copies::Linked,
+            (Some(_), false) => Copies::Embedded { budget: thumbnail::budget(pictures.len()) },
+        },
     });
     let (turns, of) = (Arc::new(Semaphore::new(PARALLEL_PICTURES)), pictures.len());
     let mut running = JoinSet::new();
-    for picture in pictures {
+    let mut shown: BTreeMap<usize, GalleryPicture> = BTreeMap::new();
+    let titles: Vec<String> = pictures.iter().map(|picture| picture.path.display().to_string()).collect();
+    for (at, picture) in pictures.into_iter().enumerate() {
         let (job, turns) = (Arc::clone(&job), Arc::clone(&turns));
         running.spawn(async move {
             // The turns end if the endpoint does not answer.
             let Ok(_turn) = turns.acquire_owned().await else { return None };
-            Some(job.run(&picture).await)
+            Some((at, job.run(&picture).await))
         });
     }
     let (mut worst, mut done, mut failures) = (Exit::Success, 0, Failures::default());
+    let mut counts = PictureCounts::default();
     while let Some(outcome) = running.join_next().await {
         match outcome.map_err(|error| Error::new("the upload of a picture crashed").because(&error))? {
-            Some(Ok(exit)) => {
-                worst = worst.max(exit);
+            Some((at, Ok(done))) => {
+                counts.add(done.rows.len(), done.outcome.as_deref());
+                shown.extend(done.picture.map(|picture| (at, picture)));
+                let Done { file, key, rows, outcome, reason, .. } = done;
+                cx.events.emit(Event::Faces { file, key, rows, outcome, reason });
                 failures.in_a_row = 0;
             }
-            Some(Err(error)) => {
+            Some((at, Err(error))) => {
+                let note = Some(format!("failed: {error}"));
+                shown.insert(at, GalleryPicture { title: titles[at].clone(), note, ..GalleryPicture::default() });
+                counts.add_failed(1);
                 worst = worst.max(failures.report(cx, error));
                 if failures.in_a_row >= PARALLEL_PICTURES {
                     turns.close();
                 }
             }
-            None => failures.not_tried += 1,
+            None => {
+                counts.add_failed(1);
+                failures.not_tried += 1;
+            }
         }
         done += 1;
         cx.events.emit(Event::Detecting { done, of });
@@ -80,7 +111,12 @@ pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
     if failures.same > 0 || failures.not_tried > 0 {
         cx.events.emit(Event::MoreFailures { same: failures.same, not_tried: failures.not_tried });
     }
-    Ok(worst)
+    cx.events.emit(Event::PicturesDone { counts });
+    if let Some(page) = page {
+        gallery::write(page, &shown.into_values().collect::<Vec<_>>(), &job.deployment, cx)?;
+    }
+    let unusable = if counts.unusable > 0 { Exit::Smoke } else { Exit::Success };
+    Ok(worst.max(unusable))
 }
 
 /// The failures of a run: the same cause is reported once.
@@ -112,16 +148,37 @@ struct Job {
     prefix: String,
     overwrite: bool,
     patience: Duration,
+    copies: Copies,
+}
+
+/// How pictures get onto the page.
+enum Copies {
+    None,
+    Linked,
+    Embedded { budget: usize },
+}
+
+/// A processed picture.
+struct Done {
+    file: String,
+    key: String,
+    rows: Vec<Row>,
+    outcome: Option<String>,
+    reason: Option<String>,
+    /// Its entry on the page.
+    picture: Option<GalleryPicture>,
 }
 
 impl Job {
-    async fn run(&self, picture: &LocalPicture) -> Result<Exit> {
+    /// Uploads a picture and waits for its rows; returns what to report.
+    async fn run(&self, picture: &LocalPicture) -> Result<Done> {
         let file = picture.path.display().to_string();
         let to_read = picture.clone();
         let read = tokio::task::spawn_blocking(move || to_read.read()).await;
         let (name, bytes) = read.map_err(|error| Error::new("the upload of a picture crashed").because(&error))??;
         let key = format!("{}{}{name}", self.deployment.key_prefix, self.prefix);
-        let upload = picture::upload_once(&self.cx, &self.deployment, key.clone(), bytes, self.overwrite).await?;
+        let upload =
+            picture::upload_once(&self.cx, &self.deployment, key.clone(), bytes.clone(), self.overwrite).await?;
         let (rows, outcome, reason) = match picture::wait(&self.cx, &self.deployment, &upload, self.patience).await? {
             PictureResult::Rows(rows) => (rows, None, None),
             PictureResult::Without { outcome, reason } => (Vec::new(), Some(outcome), reason),
@@ -133,8 +190,27 @@ impl Job {
                 return Err(line.into_iter().fold(error, Error::cause));
             }
         };
-        let exit = if outcome.as_deref() == Some("unusable") { Exit::Smoke } else { Exit::Success };
-        self.cx.events.emit(Event::Faces { file, key, rows, outcome, reason });
-        Ok(exit)
+        let picture = self.entry(&picture.path, bytes, &rows, outcome.as_deref(), reason.as_deref()).await;
+        Ok(Done { file, key, rows, outcome, reason, picture })
+    }
+
+    /// The picture's entry on the page.
+    async fn entry(
+        &self,
+        path: &Path,
+        bytes: Bytes,
+        rows: &[Row],
+        outcome: Option<&str>,
+        reason: Option<&str>,
+    ) -> Option<GalleryPicture> {
+        let linked = || if path.as_os_str() == "-" { None } else { thumbnail::link(path) };
+        let (image, unreadable) = match self.copies {
+            Copies::None => return None,
+            Copies::Linked => (linked(), None),
+            Copies::Embedded { budget } => gallery::embed(bytes, budget).await,
+        };
+        let without_face = outcome.map(|outcome| without_row(outcome, reason));
+        let faces = rows.iter().map(Face::of).collect();
+        Some(GalleryPicture { title: path.display().to_string(), image, note: without_face.or(unreadable), faces })
     }
 }

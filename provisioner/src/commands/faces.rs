@@ -1,17 +1,22 @@
 //! `provisioner faces`
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
 use crate::aws::{scan, versions};
+use crate::clock;
 use crate::context::Context;
 use crate::core::event::Event;
+use crate::core::moment::{self, Moment};
+use crate::core::pictures::PictureCounts;
 use crate::core::rows::Filter;
 use crate::core::smoke::{Attribute, Row};
 use crate::error::{Error, Exit, Result};
+use crate::steps::page::PageFile;
 use crate::steps::picture::{self, Deployment};
-use crate::steps::preflight;
+use crate::steps::{gallery, preflight};
 
 /// Show the rows of pictures, or find rows by emotion, age, or time
 ///
@@ -34,9 +39,13 @@ pub struct Faces {
     /// Only faces that may be this old or younger
     #[arg(long, value_name = "YEARS", conflicts_with = "pictures")]
     pub max_age: Option<f64>,
-    /// Only pictures uploaded at this time or later, for example `2026-05-01` or `2026-05-01T12:00:00Z`
-    #[arg(long, value_name = "TIME", conflicts_with = "pictures")]
-    pub since: Option<String>,
+    /// Only pictures uploaded at this time or later, for example `2026-05-01`, `2026-05-01T12:00Z`, or `1h30m` ago
+    #[arg(long, value_name = "TIME", conflicts_with = "pictures", value_parser = moment::parse)]
+    pub since: Option<Moment>,
+    /// Also write a page that shows the pictures with boxes around the faces; with several regions, one
+    /// `FILE-REGION.html` per region
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Maximum number of rows
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     pub limit: usize,
@@ -44,13 +53,14 @@ pub struct Faces {
 
 /// Runs the command in one region.
 pub async fn run(args: &Faces, cx: &Context) -> Result<Exit> {
+    let page = args.html.as_ref().map(|path| PageFile::create(&cx.own_file(path))).transpose()?;
     let stack = preflight::readable(cx).await?;
     let deployment = Deployment::of(&stack)?;
     if args.pictures.is_empty() {
-        return search(args, cx, &deployment).await;
+        return search(args, cx, &deployment, page).await;
     }
     let keys: Vec<&str> = args.pictures.iter().map(|url| key_of(url, &deployment)).collect::<Result<_>>()?;
-    let mut found_all = true;
+    let (mut counts, mut shown) = (PictureCounts::default(), Vec::new());
     for (url, key) in args.pictures.iter().zip(keys) {
         let mut rows = Vec::new();
         let versions = versions::list(&cx.clients.s3, &deployment.bucket, key).await?;
@@ -58,11 +68,16 @@ pub async fn run(args: &Faces, cx: &Context) -> Result<Exit> {
             let version = deployment.picture(version.key, version.version, version.etag);
             rows.extend(picture::rows(cx, &deployment, &version).await?);
         }
-        found_all &= !rows.is_empty();
         let outcome = rows.is_empty().then(|| "no_row".to_owned());
+        counts.add(rows.len(), outcome.as_deref());
+        if page.is_some() {
+            shown.extend(rows.iter().cloned());
+        }
         cx.events.emit(Event::Faces { file: url.clone(), key: key.to_owned(), rows, outcome, reason: None });
     }
-    Ok(if found_all { Exit::Success } else { Exit::Failed })
+    cx.events.emit(Event::PicturesDone { counts });
+    write(page, shown, &deployment, cx).await?;
+    Ok(if counts.without_row == 0 { Exit::Success } else { Exit::Failed })
 }
 
 /// The key in a URL that names an object in the bucket of this system.
@@ -81,13 +96,13 @@ fn key_of<'a>(url: &'a str, deployment: &Deployment) -> Result<&'a str> {
     }
 }
 
-async fn search(args: &Faces, cx: &Context, deployment: &Deployment) -> Result<Exit> {
+async fn search(args: &Faces, cx: &Context, deployment: &Deployment, page: Option<PageFile>) -> Result<Exit> {
     let filter = Filter {
         prefix: args.prefix.clone(),
         emotion: args.emotion.clone(),
         min_age: args.min_age,
         max_age: args.max_age,
-        since: args.since.clone(),
+        since: args.since.map(|since| moment::row_time(since.millis(clock::now_millis()))),
     };
     let (to, mut pages) = mpsc::channel(1);
     let (client, table) = (cx.clients.dynamodb.clone(), deployment.table.clone());
@@ -106,12 +121,19 @@ async fn search(args: &Faces, cx: &Context, deployment: &Deployment) -> Result<E
     reading.await.map_err(|error| Error::new("the search crashed").because(&error))??;
     found.truncate(args.limit);
     let rows = found.len();
+    let shown = if page.is_some() { found.clone() } else { Vec::new() };
     for ((bucket, key), rows) in by_picture(found) {
         let file = format!("s3://{bucket}/{key}");
         cx.events.emit(Event::Faces { file, key, rows, outcome: None, reason: None });
     }
     cx.events.emit(Event::FacesFound { rows, read, more });
+    write(page, shown, deployment, cx).await?;
     Ok(Exit::Success)
+}
+
+async fn write(page: Option<PageFile>, rows: Vec<Row>, deployment: &Deployment, cx: &Context) -> Result<()> {
+    let Some(page) = page else { return Ok(()) };
+    gallery::write(page, &gallery::of_rows(cx, deployment, rows).await, deployment, cx)
 }
 
 /// Rows by bucket and key, those of a picture by rank.

@@ -110,7 +110,7 @@ async fn serve_rekognition(serve: Serve) -> Result<()> {
         let s3 = s3.clone();
         async move {
             match bucket::read(&s3, &object.bucket, &object.key, object.version, MAX_OBJECT_BYTES).await {
-                Ok(Read::Bytes(bytes)) => Ok(bytes),
+                Ok(Read::Bytes(bytes, _)) => Ok(bytes),
                 Ok(Read::Missing) => Err(FetchError::NotFound),
                 Ok(Read::Denied) => Err(FetchError::AccessDenied),
                 Ok(Read::TooLarge) => Err(FetchError::TooLarge),

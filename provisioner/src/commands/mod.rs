@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod down;
 pub mod export;
 pub mod faces;
+pub mod list;
 pub mod local;
 pub mod logs;
 pub mod plan;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
-use crate::aws::Clients;
 use crate::aws::quotas;
 use crate::context::{self, Global};
 use crate::core::event::{Event, RegionRow, RegionSource};
@@ -66,11 +65,7 @@ pub async fn run(args: &Regions, global: &Global, events: &Events) -> Result<()>
 /// Asks all regions of the account's partition in parallel. Credentials are not valid in other partitions.
 async fn ask(global: &Global, events: &Events) -> Result<Answers> {
     let connection = context::connect(global, events).await?;
-    // If no region is configured, any region will do, because this command asks all of them.
-    let clients = match global.region.first() {
-        Some(named) => Clients::new(&connection, Some(named))?,
-        None => Clients::new(&connection, None).or_else(|_| Clients::new(&connection, Some("us-east-1")))?,
-    };
+    let clients = context::home(&connection, global)?;
     let partition = regions::partition_of(&clients.region);
     let asked = regions::all()
         .filter(|region| region.partition() == partition)

@@ -59,7 +59,10 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
     cx.events.emit(Event::Status {
         report: Box::new(StatusReport {
             stack: stack.name.clone(),
+            region: cx.region().to_owned(),
             status: stack.status.clone(),
+            ready: healthy,
+            changed_at: stack.changed_at,
             outputs: stack.outputs.clone(),
             parameters: stack.parameters.clone(),
             deployed_sha256,

@@ -9,9 +9,10 @@ use crate::core::names;
 use crate::core::plan::Operation;
 use crate::core::smoke_record::SmokeRecord;
 use crate::error::{Exit, Result};
+use crate::steps::page::PageFile;
 use crate::steps::prepared::{self, Prepared, Purpose};
 use crate::steps::settings::Settings;
-use crate::steps::{adopt, apply, attached, clean, prepare, saved_plan, smoke};
+use crate::steps::{adopt, apply, attached, clean, prepare, saved_plan, smoke, timeline};
 
 /// Create or update the system, then verify that it works
 ///
@@ -32,6 +33,9 @@ pub struct Up {
     /// Proceed even if the bucket or the table would be deleted or replaced
     #[arg(long)]
     pub allow_data_loss: bool,
+    /// Also write the timeline of the deployment to a page; with several regions, one `FILE-REGION.html` per region
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Proceed even if `--adopt` weakens or removes settings of the bucket or table
     #[arg(long, requires = "adopt")]
     pub accept_changes: bool,
@@ -56,6 +60,17 @@ const SETTINGS: [&str; 13] = [
 
 /// Runs the command in one region.
 pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
+    let Some(path) = &args.html else { return deploy(args, cx).await };
+    let page = PageFile::create(&cx.own_file(path))?;
+    let (events, recording) = cx.events.recorded();
+    let cx = Context { events, ..cx.clone() };
+    let outcome = deploy(args, &cx).await;
+    let written = timeline::write(page, &recording, &outcome, &cx);
+    let exit = outcome?;
+    written.map(|()| exit)
+}
+
+async fn deploy(args: &Up, cx: &Context) -> Result<Exit> {
     let mut prepared = match &args.plan {
         Some(path) => saved_plan::load(cx, path).await?,
         None => prepare::prepare(cx, &args.settings, Purpose::Deploy).await?,
@@ -81,7 +96,7 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
         }
         return Err(refused);
     }
-    let stack = deploy(cx, &mut prepared).await?;
+    let stack = execute(cx, &mut prepared).await?;
     attached::finish(cx, &prepared.attached, &prepared.observed).await?;
     cx.events.emit(Event::Outputs { outputs: stack.outputs.clone() });
     if args.no_smoke {
@@ -91,7 +106,7 @@ pub async fn run(args: &Up, cx: &Context) -> Result<Exit> {
 }
 
 /// Brings the stack to what was planned, and returns it.
-async fn deploy(cx: &Context, prepared: &mut Prepared) -> Result<Stack> {
+async fn execute(cx: &Context, prepared: &mut Prepared) -> Result<Stack> {
     let unchanged = prepared.observed.stack.as_ref().filter(|_| prepared.plan.operation == Operation::None);
     if let Some(stack) = unchanged {
         return Ok(stack.clone());

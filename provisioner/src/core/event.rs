@@ -11,9 +11,11 @@ use super::diagnosis::{Diagnosis, StackEvent};
 use super::identity::CredentialSource;
 use super::invocation_record::NotARecord;
 use super::operation::Kind;
+use super::pictures::PictureCounts;
 use super::plan::{Plan, Property};
 use super::setting::Setting;
 use super::smoke::Row;
+use super::stacks::{SkippedRegion, StackRow};
 use super::status::StackStatus;
 
 /// A fact that a command reports.
@@ -165,6 +167,10 @@ pub enum Event {
     Detecting { done: usize, of: usize },
     /// The faces of one picture.
     Faces { file: String, key: String, rows: Vec<Row>, outcome: Option<String>, reason: Option<String> },
+    /// A page was written to a file.
+    PageWritten { file: String, bytes: usize },
+    /// All pictures have been reported.
+    PicturesDone { counts: PictureCounts },
     /// The number of pictures that failed for a reason already reported, and of those that were not tried because of
     /// it.
     MoreFailures { same: usize, not_tried: usize },
@@ -176,6 +182,8 @@ pub enum Event {
     Exported { file: String, rows: usize, seconds: f64 },
     /// The regions and whether the system can run there.
     Regions { regions: Vec<RegionRow>, source: RegionSource },
+    /// This program's stacks in all regions that were asked; `regions` is the number of regions that answered.
+    Stacks { stacks: Vec<StackRow>, regions: usize, skipped: Vec<SkippedRegion> },
     /// A line of the function's log.
     Log { at: i64, line: String },
     /// A document that was requested, for example a template or a policy.
@@ -339,8 +347,14 @@ pub struct Drifted {
 pub struct StatusReport {
     /// The stack's name.
     pub stack: String,
+    /// Its region.
+    pub region: String,
     /// Its status.
     pub status: StackStatus,
+    /// Whether it is deployed and no operation is running or has failed.
+    pub ready: bool,
+    /// The time of the creation or the last update in milliseconds since the Unix epoch.
+    pub changed_at: i64,
     /// Its outputs.
     pub outputs: BTreeMap<String, String>,
     /// The parameters it was deployed with.

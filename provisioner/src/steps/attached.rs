@@ -250,7 +250,7 @@ pub fn journal_key(stack: &str) -> String {
 async fn journal(cx: &Context, account: &str) -> Vec<String> {
     let bucket = packages::bucket(account, cx.region());
     match bucket::read(&cx.clients.s3, &bucket.name, &journal_key(cx.stack()), None, MAX_JOURNAL_BYTES).await {
-        Ok(Read::Bytes(bytes)) => serde_json::from_slice(&bytes).unwrap_or_default(),
+        Ok(Read::Bytes(bytes, _)) => serde_json::from_slice(&bytes).unwrap_or_default(),
         _ => Vec::new(),
     }
 }

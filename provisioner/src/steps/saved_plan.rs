@@ -71,7 +71,7 @@ pub async fn load(cx: &Context, path: &Path) -> Result<Prepared> {
     let package_bucket = packages::bucket(&observed.account, cx.region());
     let key = plan.parameters.get(CODE_KEY).cloned().unwrap_or_default();
     let stored = match bucket::read(&cx.clients.s3, &package_bucket.name, &key, None, MAX_PACKAGE_BYTES).await? {
-        Read::Bytes(zip) => Some(zip.to_vec()),
+        Read::Bytes(zip, _) => Some(zip.to_vec()),
         _ => None,
     };
     let parameters = saved.as_ref().map(|saved| saved.parameters.clone()).unwrap_or_default();

@@ -97,7 +97,7 @@ async fn recorded(cx: &Context, stack: &Stack) -> Option<SmokeRecord> {
     let bucket = packages::bucket(stack.account()?, cx.region());
     let key = SmokeRecord::key(&stack.name);
     match bucket::read(&cx.clients.s3, &bucket.name, &key, None, MAX_RECORD_BYTES).await {
-        Ok(Read::Bytes(bytes)) => serde_json::from_slice(&bytes).ok(),
+        Ok(Read::Bytes(bytes, _)) => serde_json::from_slice(&bytes).ok(),
         _ => None,
     }
 }

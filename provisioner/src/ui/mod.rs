@@ -4,10 +4,12 @@
 //! prompts.
 
 mod json;
+pub mod page;
 mod text;
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::watch;
@@ -29,10 +31,23 @@ pub enum Output {
     Json,
 }
 
+/// How much to print as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Results and errors.
+    Quiet,
+    /// Also progress and notes.
+    Normal,
+    /// Everything.
+    Verbose,
+}
+
 /// Renders events for the whole run.
 pub struct Ui {
     output: Output,
-    verbose: bool,
+    detail: Detail,
+    /// The rows of unfinished tables, by region.
+    rows: Mutex<BTreeMap<Option<String>, Vec<Event>>>,
     /// The live line at the bottom of a terminal.
     bar: Option<ProgressBar>,
     last_progress: Mutex<Option<Instant>>,
@@ -46,8 +61,8 @@ pub struct Ui {
 impl Ui {
     /// Creates the renderer; checks once whether stderr is a terminal.
     #[must_use]
-    pub fn new(output: Output, verbose: bool) -> Self {
-        let live = output == Output::Text && std::io::stderr().is_terminal();
+    pub fn new(output: Output, detail: Detail) -> Self {
+        let live = output == Output::Text && detail != Detail::Quiet && std::io::stderr().is_terminal();
         let bar = live.then(|| {
             let bar = ProgressBar::new_spinner();
             bar.set_style(style(None));
@@ -55,7 +70,8 @@ impl Ui {
         });
         Self {
             output,
-            verbose,
+            detail,
+            rows: Mutex::default(),
             bar,
             last_progress: Mutex::new(None),
             asking: Mutex::new(()),
@@ -83,17 +99,52 @@ impl Ui {
     }
 
     fn render_text(&self, region: Option<&str>, invocation: &Invocation, event: &Event) {
+        if text::is_row(event) {
+            self.rows().entry(region.map(ToOwned::to_owned)).or_default().push(event.clone());
+            return;
+        }
+        if text::closes_table(event) {
+            let rows = self.rows().remove(&region.map(ToOwned::to_owned));
+            self.print_rows(region, &rows.unwrap_or_default());
+        }
+        if matches!(event, Event::Result { .. }) {
+            // An interrupted or failed run shows what it has.
+            for (region, rows) in std::mem::take(&mut *self.rows()) {
+                self.print_rows(region.as_deref(), &rows);
+            }
+        }
+        if self.detail == Detail::Quiet && !text::is_essential(event) {
+            return;
+        }
         let channel = text::channel(event);
+        let verbose = self.detail == Detail::Verbose;
         let lines = match channel {
             Channel::Hidden => String::new(),
-            Channel::Detail if !self.verbose => return,
-            _ => text::render(event, invocation, self.verbose),
+            Channel::Detail | Channel::ResultDetail if !verbose => return,
+            _ => text::render(event, invocation, verbose),
         };
         if channel == Channel::Progress {
             self.show_progress(&lines, text::share(event));
             return;
         }
-        let to_stdout = channel == Channel::Result;
+        if let Some(bar) = self.bar.as_ref().filter(|_| text::ends_progress(event)) {
+            bar.finish_and_clear();
+        }
+        self.print(region, &lines, matches!(channel, Channel::Result | Channel::ResultDetail));
+    }
+
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<Option<String>, Vec<Event>>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn print_rows(&self, region: Option<&str>, rows: &[Event]) {
+        if !rows.is_empty() {
+            self.print(region, &text::rows(rows, self.detail == Detail::Verbose), true);
+        }
+    }
+
+    /// Prints lines above the live line, each with its region if there are several.
+    fn print(&self, region: Option<&str>, lines: &str, to_stdout: bool) {
         let prefix = region.map(|region| format!("[{region}] ")).unwrap_or_default();
         let print = || {
             for line in lines.lines() {
@@ -106,12 +157,7 @@ impl Ui {
             }
         };
         match &self.bar {
-            Some(bar) => {
-                if text::ends_progress(event) {
-                    bar.finish_and_clear();
-                }
-                bar.suspend(print);
-            }
+            Some(bar) => bar.suspend(print),
             None => print(),
         }
     }
@@ -214,29 +260,53 @@ pub struct Events {
     region: Option<String>,
     /// The options that complete the commands in hints.
     invocation: Arc<Invocation>,
+    recording: Option<Recording>,
+}
+
+/// The events of a run so far.
+#[derive(Clone, Debug, Default)]
+pub struct Recording(Arc<Mutex<Vec<Event>>>);
+
+impl Recording {
+    /// The events in order.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Events {
     /// Creates a sender for a run that has not opened a region yet.
     #[must_use]
     pub fn new(ui: Arc<Ui>, invocation: Invocation) -> Self {
-        Self { ui, region: None, invocation: Arc::new(invocation) }
+        Self { ui, region: None, invocation: Arc::new(invocation), recording: None }
     }
 
     /// Returns a sender for one region; `several` means that the run has more than one.
     #[must_use]
     pub fn in_region(&self, region: &str, several: bool) -> Self {
         let invocation = Invocation { region: Some(region.to_owned()), ..(*self.invocation).clone() };
-        Self { ui: Arc::clone(&self.ui), region: several.then(|| region.to_owned()), invocation: Arc::new(invocation) }
+        Self {
+            ui: Arc::clone(&self.ui),
+            region: several.then(|| region.to_owned()),
+            invocation: Arc::new(invocation),
+            recording: self.recording.clone(),
+        }
+    }
+
+    /// Returns a sender whose events are also recorded.
+    #[must_use]
+    pub fn recorded(&self) -> (Self, Recording) {
+        let recording = Recording::default();
+        (Self { recording: Some(recording.clone()), ..self.clone() }, recording)
     }
 
     /// Reports an event.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "an event is built for this call; a reference at every call site would only add noise"
-    )]
     pub fn emit(&self, event: Event) {
         self.ui.render(self.region.as_deref(), &self.invocation, &event);
+        if let Some(Recording(events)) = &self.recording {
+            events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        }
     }
 
     /// Completes the commands in a hint with the options of this run.

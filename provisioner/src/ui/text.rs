@@ -3,17 +3,21 @@
 //! Pure, except that the output stream removes unwanted colors. Both matches are exhaustive, so no event can be
 //! forgotten.
 
+mod log;
+mod operation;
+mod pictures;
 mod plan;
 mod report;
 mod steps;
+mod table;
 pub(super) mod words;
 
 use std::fmt::Write as _;
 
-use crate::core::diagnosis::{Diagnosis, StackEvent};
 use crate::core::event::{DOWN_COUNTS, Event, FlagKept, Kept, NoExpress, RegionSource};
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
+use pictures::pictures;
 use words::{BAD, FAINT, GOOD, NL, NOTE, counted, done, lines, noun, size};
 
 /// Where an event is shown.
@@ -21,6 +25,8 @@ use words::{BAD, FAINT, GOOD, NL, NOTE, counted, done, lines, noun, size};
 pub(super) enum Channel {
     /// A result that the user asked for: stdout.
     Result,
+    /// A result that is shown only with `--verbose`: stdout.
+    ResultDetail,
     /// A message that the user should see: stderr.
     Note,
     /// A message that is shown only with `--verbose`: stderr.
@@ -36,6 +42,7 @@ pub(super) fn channel(event: &Event) -> Channel {
     match event {
         Event::Planned { .. }
         | Event::PackageWritten { .. }
+        | Event::PageWritten { .. }
         | Event::Outputs { .. }
         | Event::Status { .. }
         | Event::SmokePassed { .. }
@@ -48,8 +55,15 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::Faces { .. }
         | Event::Exported { .. }
         | Event::Regions { .. }
-        | Event::Log { .. }
+        | Event::Stacks { .. }
         | Event::Document { .. } => Channel::Result,
+        Event::Log { line, .. } => {
+            if log::is_detail(line) {
+                Channel::ResultDetail
+            } else {
+                Channel::Result
+            }
+        }
         Event::Resource { event } => {
             let settled = event.status.is_failure() || event.status.is_complete() || event.status.is_skipped();
             if settled { Channel::Note } else { Channel::Hidden }
@@ -102,6 +116,7 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::MessageKept { .. }
         | Event::MoreFailures { .. }
         | Event::FacesFound { .. }
+        | Event::PicturesDone { .. }
         | Event::Error { .. } => Channel::Note,
         Event::RegionChecked { .. } | Event::CertificatesChosen { .. } => Channel::Detail,
         Event::BuildProgress { .. } | Event::Exporting { .. } | Event::Emptying { .. } | Event::Detecting { .. } => {
@@ -119,6 +134,27 @@ pub(super) fn share(event: &Event) -> Option<(usize, usize)> {
         Event::Detecting { done, of } => Some((*done, *of)),
         _ => None,
     }
+}
+
+/// Whether the event is one row of a table that a later event closes.
+pub(super) fn is_row(event: &Event) -> bool {
+    matches!(event, Event::Faces { .. })
+}
+
+/// Whether the event closes the table of the rows before it.
+pub(super) fn closes_table(event: &Event) -> bool {
+    matches!(event, Event::FacesFound { .. } | Event::PicturesDone { .. })
+}
+
+/// The table of rows, safe to print.
+pub(super) fn rows(events: &[Event], verbose: bool) -> String {
+    words::paint(&pictures(events, verbose))
+}
+
+/// Whether `--quiet` shows the event: results and errors.
+pub(super) fn is_essential(event: &Event) -> bool {
+    let is_error = matches!(event, Event::Error { .. } | Event::Failed { .. } | Event::NoStack { .. });
+    is_error || matches!(channel(event), Channel::Result | Channel::ResultDetail)
 }
 
 /// Whether the event ends the live line.
@@ -280,7 +316,7 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::NoChanges { stack } => done(format_args!("no changes: stack {stack} is up to date")),
         Event::Joined { stack, status } => format!("  stack {stack} is busy ({status}); following the operation"),
         Event::OperationStarted { operation, stack } => format!("  {} of stack {stack} started", operation.label()),
-        Event::Resource { event } => resource(event),
+        Event::Resource { event } => operation::resource(event),
         Event::LeavingUpdate { stack } => warning(
             &format!("exiting; the update of stack `{stack}` continues in AWS"),
             Some("press Ctrl-C again now to cancel the update and roll it back".into()),
@@ -299,7 +335,7 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::OperationEnded { stack, status, seconds, ok: false } => {
             format!("{BAD}✗{BAD:#} stack {stack}: {status} after {seconds:.1} s")
         }
-        Event::Failed { diagnosis, console } => failed(diagnosis, console.as_deref(), invocation),
+        Event::Failed { diagnosis, console } => operation::failed(diagnosis, console.as_deref(), invocation),
         Event::Outputs { outputs } => report::pairs(outputs),
         Event::Status { report } => report::status(report),
         Event::SmokeStep { step, seconds } => steps::smoke(step, *seconds),
@@ -376,9 +412,9 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         }
         Event::MessageKept { reason } => warning(&format!("left a message in the failure queue: {reason}"), None),
         Event::Detecting { done, of } => format!("{done} of {of} {} processed", noun(*of, "picture")),
-        Event::Faces { file, key, rows, outcome, reason } => {
-            report::faces(file, key, rows, outcome.as_deref(), reason.as_deref())
-        }
+        Event::Faces { .. } => pictures(std::slice::from_ref(event), verbose),
+        Event::PageWritten { file, bytes } => done(format_args!("{file} written, {}", size(*bytes))),
+        Event::PicturesDone { counts } => pictures::summary(counts),
         Event::MoreFailures { same, not_tried } => {
             let not_tried = match not_tried {
                 0 => String::new(),
@@ -394,8 +430,9 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::Exported { file, rows, seconds } => {
             done(format_args!("{rows} {} exported to {file} in {seconds:.1} s", noun(*rows, "row")))
         }
-        Event::Regions { regions, .. } => report::regions(regions),
-        Event::Log { line, .. } => report::log(line),
+        Event::Regions { regions, source } => report::regions(regions, *source),
+        Event::Stacks { stacks, regions, skipped } => report::stacks(stacks, *regions, skipped),
+        Event::Log { at, line } => log::log(*at, line, verbose),
         Event::Document { text } => text.clone(),
         Event::Error { message, causes, hints } => {
             let mut text = format!("{BAD}error:{BAD:#} {message}");
@@ -423,45 +460,6 @@ fn kept(kind: Kept) -> &'static str {
         Kept::Table => "table",
         Kept::PackageBucket => "package bucket",
     }
-}
-
-fn resource(event: &StackEvent) -> String {
-    let (style, sign) = if event.status.is_failure() {
-        (BAD, "✗")
-    } else if event.status.is_skipped() {
-        (NOTE, "-")
-    } else {
-        (GOOD, "✓")
-    };
-    let reason = event.reason.as_deref().filter(|_| event.status.is_failure());
-    let reason = reason.map(|reason| format!(": {}", lines(reason, "    "))).unwrap_or_default();
-    format!(
-        "  {style}{sign}{style:#} {:<24} {FAINT}{:<32}{FAINT:#} {}{reason}",
-        event.logical_id, event.resource_type, event.status
-    )
-}
-
-fn failed(diagnosis: &Diagnosis, console: Option<&str>, invocation: &Invocation) -> String {
-    let mut text = format!(
-        "{BAD}cause:{BAD:#} {} ({}): {}",
-        diagnosis.logical_id,
-        diagnosis.resource_type,
-        lines(&diagnosis.reason, "  ")
-    );
-    for advice in &diagnosis.advice {
-        let _ = write!(text, "{NL}  the hook says: {advice}");
-    }
-    if diagnosis.others > 0 {
-        let others = diagnosis.others;
-        let _ = write!(text, "{NL}  {FAINT}{others} more {} followed{FAINT:#}", noun(others, "failure"));
-    }
-    for hint in diagnosis.remedies() {
-        let _ = write!(text, "{NL}  {NOTE}hint:{NOTE:#} {}", hint.complete(invocation));
-    }
-    if let Some(console) = console {
-        let _ = write!(text, "{NL}  {FAINT}{console}{FAINT:#}");
-    }
-    text
 }
 
 #[cfg(test)]

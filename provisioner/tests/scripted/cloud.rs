@@ -109,8 +109,14 @@ pub(crate) struct Script {
     pub(crate) deployed: Vec<(&'static str, &'static str)>,
     /// The only regions with a quota of `DetectFaces`; if empty, every region has it.
     pub(crate) rekognition_regions: Vec<&'static str>,
-    /// Regions that refuse requests to Service Quotas.
+    /// Regions that refuse requests to Service Quotas and for all stacks.
     pub(crate) closed_regions: Vec<&'static str>,
+    /// Further outputs of the stack.
+    pub(crate) outputs: Vec<(&'static str, &'static str)>,
+    /// The only regions with a stack; if empty, every region has it.
+    pub(crate) stack_regions: Vec<&'static str>,
+    /// Regions that do not know the account.
+    pub(crate) disabled_regions: Vec<&'static str>,
     /// Whether events have no tokens; they have the time of this machine.
     pub(crate) tokenless: bool,
     /// Whether another stack has packages in the bucket.
@@ -369,6 +375,7 @@ impl Script {
                 call,
                 "<Account>123456789012</Account><Arn>arn:aws:iam::123456789012:user/dev</Arn><UserId>U</UserId>",
             ),
+            "DescribeStacks" if given("StackName").is_empty() => self.list(given(REGION)),
             "DescribeStacks" => self.describe(given("StackName")),
             "DescribeStackEvents" => {
                 let events: String = self.events.iter().rev().map(xml::stack_event).collect();
@@ -548,6 +555,23 @@ impl Script {
             .map(|rate| json!({"QuotaName": "Transactions per second for DetectFaces", "Value": rate}))
             .collect();
         (200, json!({"Quotas": quotas}).to_string())
+    }
+
+    /// All stacks of a region.
+    fn list(&mut self, region: &str) -> (u16, String) {
+        if self.disabled_regions.contains(&region) {
+            return (403, xml::error("InvalidClientTokenId", "The security token included in the request is invalid."));
+        }
+        if self.closed_regions.contains(&region) {
+            return (403, xml::error("AccessDenied", "as scripted"));
+        }
+        match self.status {
+            Some(status) if self.stack_regions.is_empty() || self.stack_regions.contains(&region) => {
+                let (code, reply) = xml::stack(status, self);
+                (code, reply.replace(":eu-west-1:", &format!(":{region}:")))
+            }
+            _ => xml::ok("DescribeStacks", "<Stacks></Stacks>"),
+        }
     }
 
     /// Advances the time by one step, at each `DescribeStacks`.

@@ -60,6 +60,12 @@ pub(crate) async fn provisioner(cloud: &Cloud, arguments: &[&str]) -> Run {
     Run::of(start(cloud, arguments)).await
 }
 
+/// Runs the program to its end, without a region on the command line.
+pub(crate) async fn everywhere(cloud: &Cloud, arguments: &[&str]) -> Run {
+    let child = isolated(cloud).args(arguments).spawn().expect("the provisioner");
+    Run::of(child).await
+}
+
 /// Starts the program with a tiny executable as the function, so nothing is built.
 pub(crate) fn start(cloud: &Cloud, arguments: &[&str]) -> Child {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
@@ -73,7 +79,7 @@ pub(crate) fn start(cloud: &Cloud, arguments: &[&str]) -> Child {
         std::fs::write(&aside, executable).expect("a file");
         std::fs::rename(&aside, &bootstrap).expect("a move");
     }
-    let mut command = Command::new(env!("CARGO_BIN_EXE_provisioner"));
+    let mut command = isolated(cloud);
     command.args(arguments);
     if matches!(arguments.first(), Some(&("up" | "plan"))) && !arguments.contains(&"--plan") {
         command.arg("--bootstrap").arg(bootstrap);
@@ -81,10 +87,16 @@ pub(crate) fn start(cloud: &Cloud, arguments: &[&str]) -> Child {
     if !arguments.contains(&"--region") {
         command.args(["--region", "eu-west-1"]);
     }
+    command.args(["--endpoint-url", &cloud.endpoint]).spawn().expect("the provisioner")
+}
+
+/// The program with an endpoint, credentials, and an empty environment.
+fn isolated(cloud: &Cloud) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_provisioner"));
     command
-        .args(["--endpoint-url", &cloud.endpoint])
         .env_clear()
-        .env("HOME", &folder)
+        .env("PROVISIONER_ENDPOINT_URL", &cloud.endpoint)
+        .env("HOME", env!("CARGO_TARGET_TMPDIR"))
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("AWS_EC2_METADATA_DISABLED", "true")
@@ -92,9 +104,8 @@ pub(crate) fn start(cloud: &Cloud, arguments: &[&str]) -> Child {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the provisioner")
+        .kill_on_drop(true);
+    command
 }
 
 /// Sends the signal of Ctrl-C.

@@ -32,6 +32,9 @@ pub(crate) fn stack(status: &str, script: &Script) -> (u16, String) {
         format!("<member><ParameterKey>{name}</ParameterKey><ParameterValue>{value}</ParameterValue></member>")
     };
     let deployed: String = script.deployed.iter().map(member).collect();
+    let output =
+        |(name, value): &(&str, &str)| element("member", &(text("OutputKey", name) + &text("OutputValue", value)));
+    let outputs: String = script.outputs.iter().map(output).collect();
     let named = script.deployed.iter().any(|(name, _)| *name == "CodeKey");
     let code_key = if named { String::new() } else { member(&("CodeKey", "old")) };
     ok(
@@ -42,7 +45,7 @@ pub(crate) fn stack(status: &str, script: &Script) -> (u16, String) {
              <EnableTerminationProtection>{}</EnableTerminationProtection><Tags>{tags}</Tags>\
              <LastOperations>{operations}</LastOperations>\
              <Parameters>{code_key}{deployed}</Parameters>\
-             <Outputs><member><OutputKey>BucketName</OutputKey><OutputValue>pictures</OutputValue></member></Outputs>\
+             <Outputs><member><OutputKey>BucketName</OutputKey><OutputValue>pictures</OutputValue></member>{outputs}</Outputs>\
              </member></Stacks>",
             script.protected
         ),

@@ -119,6 +119,8 @@ pub(super) const GRANTS: &[Grant] = &[
         service: "s3",
         actions: &[
             (PROVE | DATA, Program, &["GetObject", "PutObject"]),
+            // A page shows the very version that a row is about.
+            (DATA, Program, &["GetObjectVersion"]),
             (PROVE | DATA | DOWN, Program, &["DeleteObject", "DeleteObjectVersion"]),
             (DOWN, Program, &["AbortMultipartUpload", "GetObjectLegalHold", "GetObjectRetention"]),
         ],

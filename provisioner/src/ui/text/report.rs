@@ -1,13 +1,15 @@
-//! Reports as text: status, drift, checks, faces, regions, log.
+//! Reports as text: status, drift, checks, regions, stacks.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::plan::value;
+use super::table::{Column, table};
 use super::words::{BAD, FAINT, GOOD, NL, NOTE, counted, done, noun};
-use crate::core::event::{CheckState, Drifted, RegionRow, STATUS_COUNTS, StatusReport};
+use crate::core::event::{CheckState, Drifted, RegionRow, RegionSource, STATUS_COUNTS, StatusReport};
+use crate::core::moment;
 use crate::core::setting::Setting;
-use crate::core::smoke::{Attribute, Row};
+use crate::core::stacks::{Skipped, SkippedRegion, StackRow};
 
 /// Names and values in two columns.
 pub(super) fn pairs(pairs: &BTreeMap<String, String>) -> String {
@@ -15,22 +17,24 @@ pub(super) fn pairs(pairs: &BTreeMap<String, String>) -> String {
 }
 
 pub(super) fn status(report: &StatusReport) -> String {
-    let mut text = format!("stack            {} {}{NL}", report.stack, report.status);
-    if !report.outputs.is_empty() {
-        let _ = write!(text, "{}{NL}", pairs(&report.outputs));
-    }
+    let mut rows: Vec<(&str, String)> = vec![
+        ("stack", report.stack.clone()),
+        ("region", report.region.clone()),
+        ("status", report.status.to_string()),
+        ("changed", moment::utc(report.changed_at)),
+    ];
+    rows.extend(report.outputs.iter().map(|(name, value)| (name.as_str(), value.clone())));
     if let Some(sha256) = &report.deployed_sha256 {
         let embedded = match &report.embedded_sha256 {
             None => String::new(),
             Some(embedded) if embedded == sha256 => " (the package in this program)".to_owned(),
             Some(embedded) => format!(" (the package in this program: {embedded})"),
         };
-        let _ = write!(text, "package          sha256 {sha256}{embedded}{NL}");
+        rows.push(("package", format!("sha256 {sha256}{embedded}")));
     }
-    for (name, count, unit) in [("bucket", report.objects, "object"), ("table", report.rows, "row")] {
-        if let Some(count) = count {
-            let _ = write!(text, "{name:<16} {}{NL}", counted(count, STATUS_COUNTS, unit));
-        }
+    let counts = [("bucket", report.objects, "object"), ("table", report.rows, "row")];
+    for (name, count, unit) in counts {
+        rows.extend(count.map(|count| (name, counted(count, STATUS_COUNTS, unit))));
     }
     for bucket in &report.attached {
         let state = match bucket.sends_events {
@@ -38,8 +42,16 @@ pub(super) fn status(report: &StatusReport) -> String {
             Some(false) => format!(" {BAD}does not send its events to EventBridge{BAD:#}"),
             None => format!(" {NOTE}unknown whether it sends its events to EventBridge{NOTE:#}"),
         };
-        let _ = write!(text, "attached         {}{state}{NL}", bucket.locations.join(", "));
+        rows.push(("attached", format!("{}{state}", bucket.locations.join(", "))));
     }
+    let cells: Vec<_> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    let mut text = table(&[Column::Left("NAME"), Column::Left("VALUE")], &cells);
+    let summary = if report.ready {
+        done(format_args!("stack {} is ready", report.stack))
+    } else {
+        format!("{BAD}✗{BAD:#} stack {} is not ready", report.stack)
+    };
+    let _ = write!(text, "{NL}{summary}");
     text
 }
 
@@ -89,64 +101,62 @@ pub(super) fn settings(settings: &[Setting]) -> String {
     settings.iter().map(line).collect::<Vec<_>>().join(&NL.to_string())
 }
 
-pub(super) fn faces(file: &str, key: &str, rows: &[Row], outcome: Option<&str>, reason: Option<&str>) -> String {
-    let outcome = match outcome {
-        None => format!("{} {}", rows.len(), noun(rows.len(), "face")),
-        Some("no_face") => "no face".to_owned(),
-        Some("no_row") => "no row".to_owned(),
-        Some(other) => other.to_owned(),
+pub(super) fn regions(rows: &[RegionRow], source: RegionSource) -> String {
+    let cells: Vec<_> = rows.iter().map(region).collect();
+    let columns = [
+        Column::Left("REGION"),
+        Column::Left("PLACE"),
+        Column::Left("REKOGNITION"),
+        Column::Right("REQUESTS PER SECOND"),
+        Column::Left("NOTE"),
+    ];
+    let with = rows.iter().filter(|row| row.rekognition == Some(true)).count();
+    let source = match source {
+        RegionSource::BuiltIn => "according to the built-in region table",
+        RegionSource::ServiceQuotas => "according to Service Quotas",
     };
-    let outcome = reason.map_or_else(|| outcome.clone(), |reason| format!("{outcome} ({reason})"));
-    let mut text = format!("{file} → {key}: {outcome}");
-    for (rank, row) in rows.iter().enumerate() {
-        let cell = |name: &str| match row.get(name) {
-            Some(Attribute::Text(text)) => text.clone(),
-            Some(Attribute::Number(digits)) => digits.clone(),
-            _ => "?".into(),
-        };
-        let _ = write!(
-            text,
-            "{NL}  {rank:>3}  age {:<7} {:<10} {:>6.6} %  {}",
-            cell("Age"),
-            cell("Emotion"),
-            cell("EmotionConfidence"),
-            cell("FaceID")
-        );
+    let summary = done(format_args!("{with} {} with Rekognition, {source}", noun(with, "region")));
+    format!("{}{NL}{summary}", table(&columns, &cells))
+}
+
+fn region(row: &RegionRow) -> Vec<String> {
+    let (verdict, note) = match (row.rekognition, row.nearest.as_slice()) {
+        (Some(true), _) => ("yes", String::new()),
+        (None, _) => ("unknown", String::new()),
+        (Some(false), []) => ("no", String::new()),
+        (Some(false), near) => ("no", format!("use {}", near.join(" or "))),
+    };
+    let note = if row.rekognition != Some(false) && row.opt_in { "enable the region first".to_owned() } else { note };
+    let quota = row.requests_per_second.map(|rate| rate.to_string()).unwrap_or_default();
+    vec![row.name.to_owned(), row.place.to_owned(), verdict.to_owned(), quota, note]
+}
+
+pub(super) fn stacks(rows: &[StackRow], regions: usize, skipped: &[SkippedRegion]) -> String {
+    let columns = ["STACK", "REGION", "STATUS", "CHANGED", "BUCKET", "TABLE"].map(Column::Left);
+    let cells: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let optional = |name: &Option<String>| name.clone().unwrap_or_default();
+            let (changed, status) = (moment::utc(row.changed_at), row.status.to_string());
+            vec![row.stack.clone(), row.region.clone(), status, changed, optional(&row.bucket), optional(&row.table)]
+        })
+        .collect();
+    let mut text = table(&columns, &cells);
+    if !text.is_empty() {
+        let _ = write!(text, "{NL}");
+    }
+    let (stacks, searched) = (noun(rows.len(), "stack"), noun(regions, "region"));
+    let _ = write!(text, "{}", done(format_args!("{} {stacks}, {regions} {searched} searched", rows.len())));
+    let reasons = [
+        (Skipped::NotEnabled, "not enabled for this account"),
+        (Skipped::Denied, "not searched, because access is denied"),
+        (Skipped::NoHost, "not searched, because CloudFormation has no endpoint there"),
+    ];
+    for (reason, words) in reasons {
+        let names: Vec<_> = skipped.iter().filter(|s| s.reason == reason).map(|s| s.region.as_str()).collect();
+        if !names.is_empty() {
+            let _ = write!(text, "{NL}  {words}: {}", names.join(", "));
+        }
     }
     text
-}
-
-pub(super) fn regions(rows: &[RegionRow]) -> String {
-    rows.iter().map(region).collect::<Vec<_>>().join(&NL.to_string())
-}
-
-fn region(row: &RegionRow) -> String {
-    let verdict = match (row.rekognition, row.nearest.as_slice()) {
-        (Some(true), _) => format!("{GOOD}yes{GOOD:#}"),
-        (None, _) => "unknown".to_owned(),
-        (Some(false), []) => "no".to_owned(),
-        (Some(false), near) => format!("no, use {}", near.join(" or ")),
-    };
-    let quota = row.requests_per_second.map(|rate| format!(", {rate} requests per second")).unwrap_or_default();
-    let opt_in = if row.rekognition != Some(false) && row.opt_in {
-        format!(" {FAINT}(enable the region first){FAINT:#}")
-    } else {
-        String::new()
-    };
-    format!("{:<16} {:<28} {verdict}{quota}{opt_in}", row.name, row.place)
-}
-
-/// A JSON line of the function as `name=value` pairs; other lines unchanged.
-pub(super) fn log(line: &str) -> String {
-    let Ok(document) = serde_json::from_str::<serde_json::Value>(line) else { return line.to_owned() };
-    let Some(fields) = document.as_object() else { return line.to_owned() };
-    fields
-        .iter()
-        .filter(|(name, _)| *name != "_aws")
-        .map(|(name, value)| match value {
-            serde_json::Value::String(text) => format!("{FAINT}{name}={FAINT:#}{text}"),
-            other => format!("{FAINT}{name}={FAINT:#}{other}"),
-        })
-        .collect::<Vec<_>>()
-        .join(" ")
 }

@@ -9,16 +9,18 @@ use proptest::prelude::*;
 use super::*;
 use crate::core::concurrency::NoReservation;
 use crate::core::denial::Denied;
-use crate::core::diagnosis::{Diagnosis, Kind as FailureKind};
+use crate::core::diagnosis::{Diagnosis, Kind as FailureKind, StackEvent};
 use crate::core::event::{
     AttachedBucket, Bundle, Certificates, CheckState, Drifted, FlagKept, LocalStep, RegionRow, SmokeStep, StatusReport,
 };
 use crate::core::identity::{CredentialSource, Method};
 use crate::core::invocation_record::NotARecord;
 use crate::core::operation::Kind;
+use crate::core::pictures::PictureCounts;
 use crate::core::plan::{Action, Change, Effect, Operation, Plan, Property, Switch};
 use crate::core::setting::{Setting, Source};
 use crate::core::smoke::{Attribute, Row};
+use crate::core::stacks::{Skipped, SkippedRegion, StackRow};
 
 fn invocation() -> Invocation {
     Invocation { stack: Some("faces".into()), region: Some("eu-west-1".into()), ..Invocation::default() }
@@ -238,7 +240,10 @@ fn every_event() -> Vec<Event> {
         Event::Status {
             report: Box::new(StatusReport {
                 stack: stack(),
+                region: text("eu-west-1"),
                 status: "UPDATE_COMPLETE".into(),
+                ready: true,
+                changed_at: 1_777_636_800_000,
                 outputs: pairs_of(&[("BucketName", "pictures-1")]),
                 parameters: BTreeMap::new(),
                 deployed_sha256: Some(text("0123")),
@@ -353,6 +358,10 @@ fn every_event() -> Vec<Event> {
             outcome: Some(text("unusable")),
             reason: Some(text("InvalidImageFormatException")),
         },
+        Event::PageWritten { file: text("faces.html"), bytes: 1_234_567 },
+        Event::PicturesDone {
+            counts: PictureCounts { pictures: 3, faces: 1, without_face: 1, unusable: 1, ..PictureCounts::default() },
+        },
         Event::FacesFound { rows: 1, read: 2_000, more: true },
         Event::Exporting { rows: 5_000 },
         Event::Exported { file: text("faces.csv"), rows: 1, seconds: 0.5 },
@@ -379,6 +388,26 @@ fn every_event() -> Vec<Event> {
             ],
             source: RegionSource::BuiltIn,
         },
+        Event::Stacks {
+            stacks: vec![StackRow {
+                region: text("eu-west-1"),
+                stack: stack(),
+                id: text("arn:aws:cloudformation:eu-west-1:123456789012:stack/faces/1"),
+                status: "CREATE_COMPLETE".into(),
+                changed_at: 1_777_636_800_000,
+                bucket: Some(bucket()),
+                table: Some(text("FaceData")),
+            }],
+            regions: 17,
+            skipped: [
+                ("ap-east-1", Skipped::NotEnabled),
+                ("eu-west-2", Skipped::Denied),
+                ("xx-west-1", Skipped::NoHost),
+            ]
+            .map(|(region, reason)| SkippedRegion { region: text(region), reason })
+            .to_vec(),
+        },
+        Event::Stacks { stacks: Vec::new(), regions: 1, skipped: Vec::new() },
         Event::Log { at: 0, line: text(r#"{"outcome":"stored","faces":1,"_aws":{}}"#) },
         Event::Log { at: 0, line: text("START RequestId: 1") },
         Event::Document { text: text("a document") },
@@ -400,6 +429,27 @@ fn every_event_as_a_user_sees_it() {
         let _ = writeln!(shown, "{:?} {name}\n{}\n", channel(&event), words.replace('\n', "\n  | "));
     }
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn pictures_are_rows_of_one_table() {
+    let face = |file: &str, key: &str, faces: usize| Event::Faces {
+        file: file.into(),
+        key: key.into(),
+        rows: vec![row(); faces],
+        outcome: (faces == 0).then(|| "no_face".into()),
+        reason: None,
+    };
+    let events =
+        [face("写真.jpg", "in/写真.jpg", 2), face("s3://b/in/a.jpg", "in/a.jpg", 1), face("b.jpg", "b.jpg", 0)];
+    let shown = anstream::adapter::strip_str(&rows(&events, false)).to_string();
+    insta::assert_snapshot!(shown, @r"
+    PICTURE          KEY          RESULT       AGE    EMOTION  CONFIDENCE
+    写真.jpg         in/写真.jpg  face 1 of 2  22-30  happy          99 %
+                                  face 2 of 2  22-30  happy          99 %
+    s3://b/in/a.jpg               face 1 of 1  22-30  happy          99 %
+    b.jpg                         no face
+    ");
 }
 
 #[test]
