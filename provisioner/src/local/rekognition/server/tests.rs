@@ -241,3 +241,18 @@ async fn requests_beyond_the_quota_are_throttled() {
     assert_eq!(admitted + throttled, 12);
     assert!(admitted >= 2 && throttled >= 1, "{codes:?}");
 }
+
+#[test]
+fn a_picture_is_examined_once() {
+    let found = Mutex::default();
+    let faces = find_once(&found, FACE).expect("a picture");
+    assert_eq!(faces.len(), 1);
+    // These bytes could not be decoded, so the answer can only be the remembered one.
+    found.lock().expect("no panic").insert(Sha256::digest(b"no picture").to_vec(), faces.clone());
+    assert_eq!(find_once(&found, b"no picture").expect("remembered"), faces);
+    for number in 0..MAX_FOUND {
+        found.lock().expect("no panic").insert(number.to_be_bytes().to_vec(), Vec::new());
+    }
+    find_once(&found, NO_FACE).expect("a picture");
+    assert_eq!(found.lock().expect("no panic").len(), 1, "the memory is limited");
+}
