@@ -2,6 +2,8 @@
 
 pub(crate) mod forward;
 pub(crate) mod local;
+pub(crate) mod proxy;
+pub(crate) mod request;
 pub(crate) mod service;
 
 use std::path::{Path, PathBuf};

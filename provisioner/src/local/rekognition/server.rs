@@ -2,12 +2,13 @@
 //!
 //! Invariant: every request gets a reply in AWS's format, even if its handler panics.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -24,6 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::error::ApiError;
+use super::faces::Face;
 use super::fetch::{Fetch, FetchError};
 use super::picture::Picture;
 use super::request::{DetectFaces, Image, MAX_REQUEST_BYTES, check_headers};
@@ -79,6 +81,29 @@ struct Server<F> {
     throttle: Option<Throttle>,
     workers: Arc<Semaphore>,
     requests: AtomicU64,
+    found: Arc<Mutex<Found>>,
+}
+
+/// The faces in the last pictures, by the SHA-256 of the bytes. A client that did not wait for the result of a large
+/// picture asks again, and then gets it at once; otherwise many large pictures at a time would never be finished.
+type Found = HashMap<Vec<u8>, Vec<Face>>;
+
+/// A picture's entry has at most a few kilobytes.
+const MAX_FOUND: usize = 1_000;
+
+fn find_once(found: &Mutex<Found>, picture: &[u8]) -> Result<Vec<Face>, ApiError> {
+    let hash = Sha256::digest(picture).to_vec();
+    // A panic of the decoder does not happen while the map is locked.
+    if let Some(faces) = found.lock().unwrap_or_else(PoisonError::into_inner).get(&hash) {
+        return Ok(faces.clone());
+    }
+    let faces = faces::find(&Picture::decode(picture)?.grey);
+    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+    if found.len() >= MAX_FOUND {
+        found.clear();
+    }
+    found.insert(hash, faces.clone());
+    Ok(faces)
 }
 
 impl<F: Fetch> Server<F> {
@@ -89,6 +114,7 @@ impl<F: Fetch> Server<F> {
             throttle: options.max_requests_per_second.map(|limit| Throttle::new(limit, Instant::now())),
             workers: Arc::new(Semaphore::new(options.concurrency.unwrap_or_else(processors).get())),
             requests: AtomicU64::new(0),
+            found: Arc::default(),
         }
     }
 
@@ -111,10 +137,12 @@ impl<F: Fetch> Server<F> {
             Image::Inline(bytes) => bytes,
             Image::Stored(object) => self.fetch.fetch(object).await.map_err(|error| refusal(&error))?,
         };
+        let found = Arc::clone(&self.found);
+        // Ends even if the client does not wait for it.
         let work = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let found = faces::find(&Picture::decode(&picture)?.grey);
-            Ok(reply::write(&found, &picture, request.attributes))
+            let faces = find_once(&found, &picture)?;
+            Ok(reply::write(&faces, &picture, request.attributes))
         });
         // A decoder or detector that panics over a strange picture is our fault, not the server's end.
         work.await.unwrap_or_else(|_| Err(ApiError::internal()))

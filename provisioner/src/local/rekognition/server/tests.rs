@@ -3,6 +3,7 @@
 use std::io::Cursor;
 use std::net::SocketAddr;
 
+use image::imageops::FilterType;
 use image::{DynamicImage, ImageFormat};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -43,6 +44,8 @@ async fn bucket(object: S3Object) -> Result<Bytes, FetchError> {
         "79x600.jpg" => small(ImageFormat::Jpeg, 79, 600),
         "80x80.png" => small(ImageFormat::Png, 80, 80),
         "turned.jpg" => turned(),
+        "12MP.jpg" => encode(&face().resize_exact(3_500, 3_500, FilterType::Nearest), ImageFormat::Jpeg),
+        "bomb.jpg" => bomb(),
         "most.jpg" => padded(MAX_OBJECT_BYTES),
         "huge.jpg" => padded(MAX_OBJECT_BYTES + 1),
         "secret.jpg" => return Err(FetchError::AccessDenied),
@@ -62,9 +65,22 @@ fn small(format: ImageFormat, width: u32, height: u32) -> Bytes {
     encode(&DynamicImage::new_rgb8(width, height), format)
 }
 
+fn face() -> DynamicImage {
+    image::load_from_memory(FACE).expect("the fixture is a picture")
+}
+
+/// The face with a header that claims 60,000 × 60,000 pixels.
+fn bomb() -> Bytes {
+    let mut bytes = encode(&face(), ImageFormat::Jpeg).to_vec();
+    // The marker of a frame is followed by its length, the precision, the height, and the width.
+    let frame = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).expect("a frame");
+    bytes.splice(frame + 5..frame + 9, [60_000_u16.to_be_bytes(), 60_000_u16.to_be_bytes()].concat());
+    bytes.into()
+}
+
 /// The one face lying on its side, with the EXIF note that says how to turn it upright.
 fn turned() -> Bytes {
-    let lying = image::load_from_memory(FACE).expect("the fixture is a picture").rotate270();
+    let lying = face().rotate270();
     let jpeg = encode(&lying, ImageFormat::Jpeg);
     // One big-endian TIFF directory with one entry: tag 0x0112 (orientation), type SHORT, one value, 6 (turn
     // clockwise).
@@ -146,6 +162,17 @@ async fn a_picture_is_turned_as_its_exif_says() {
 }
 
 #[tokio::test]
+async fn a_photograph_of_12_megapixels_has_the_same_face() {
+    let address = started(ServeOptions::default()).await;
+    let (small, large) = (detect(address, "face.jpg").await, detect(address, "12MP.jpg").await);
+    assert_eq!(faces(&large).len(), 1);
+    for side in ["Left", "Top", "Width", "Height"] {
+        let difference = ratio(&faces(&small)[0], side) - ratio(&faces(&large)[0], side);
+        assert!(difference.abs() < 0.03, "{side}: {difference}");
+    }
+}
+
+#[tokio::test]
 async fn a_face_has_what_was_asked_for_and_no_more() {
     let address = started(ServeOptions::default()).await;
     let reply = detect(address, "face.jpg").await;
@@ -175,6 +202,7 @@ async fn what_the_service_refuses_is_refused_with_its_code() {
         ("animation.jpg", 400, "InvalidImageFormatException"),
         ("79x79.png", 400, "InvalidParameterException"),
         ("79x600.jpg", 400, "InvalidParameterException"),
+        ("bomb.jpg", 400, "ImageTooLargeException"),
         ("huge.jpg", 400, "ImageTooLargeException"),
         ("refused.jpg", 400, "ImageTooLargeException"),
         ("missing.jpg", 400, "InvalidS3ObjectException"),
@@ -212,4 +240,19 @@ async fn requests_beyond_the_quota_are_throttled() {
     let (admitted, throttled) = (count("InvalidS3ObjectException"), count("ProvisionedThroughputExceededException"));
     assert_eq!(admitted + throttled, 12);
     assert!(admitted >= 2 && throttled >= 1, "{codes:?}");
+}
+
+#[test]
+fn a_picture_is_examined_once() {
+    let found = Mutex::default();
+    let faces = find_once(&found, FACE).expect("a picture");
+    assert_eq!(faces.len(), 1);
+    // These bytes could not be decoded, so the answer can only be the remembered one.
+    found.lock().expect("no panic").insert(Sha256::digest(b"no picture").to_vec(), faces.clone());
+    assert_eq!(find_once(&found, b"no picture").expect("remembered"), faces);
+    for number in 0..MAX_FOUND {
+        found.lock().expect("no panic").insert(number.to_be_bytes().to_vec(), Vec::new());
+    }
+    find_once(&found, NO_FACE).expect("a picture");
+    assert_eq!(found.lock().expect("no panic").len(), 1, "the memory is limited");
 }
