@@ -62,7 +62,7 @@ async fn remove(args: &Down, cx: &Context) -> Result<Exit> {
         return remains::forgotten_packages(cx, &observed).await;
     };
     preflight::check_owner(cx, &stack).await?;
-    preflight::check_protection(cx, &stack)?;
+    preflight::check_protection(&stack)?;
     let (resources, others): (Vec<_>, Vec<_>) =
         resources.into_iter().partition(|resource| stack.status.holds(&resource.status));
     let (removed, foreign): (Vec<_>, Vec<_>) = others.into_iter().partition(|resource| resource.status.is_deleted());
