@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::core::event::Event;
 use crate::core::hint::Hint;
 use crate::error::{Error, Exit, Result};
+use crate::file;
 use crate::package::{self, Package};
 use crate::ui::Events;
 
@@ -88,7 +89,8 @@ fn refuse(origin: &str, error: &package::Error) -> Error {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::new(format!("cannot read `{}`", path.display())).because(&error))
+    file::read(path, package::LARGEST)
+        .map_err(|error| Error::new(format!("cannot read `{}`", path.display())).because(&error))
 }
 
 /// The root of the checkout around the current folder, if there is one.

@@ -50,6 +50,8 @@ impl Cli {
             |name: &&str| last.value_source(&name.replace('-', "_")) == Some(ValueSource::EnvVariable);
         cli.global.from_environment =
             ["profile", "region", "endpoint-url"].into_iter().filter(from_environment).collect();
+        // A list can have spaces after its commas.
+        cli.global.region.iter_mut().for_each(|region| *region = region.trim().to_owned());
         let mut seen = HashSet::new();
         cli.global.region.retain(|region| seen.insert(region.clone()));
         let typed = |name: &str| last.value_source(name) == Some(ValueSource::CommandLine);

@@ -78,12 +78,7 @@ impl Global {
     #[must_use]
     pub fn request(&self) -> Request {
         let setting = |option: &str, value: Option<&String>| {
-            let source = if self.from_environment.contains(&option) {
-                Source::variable(format!("PROVISIONER_{}", option.replace('-', "_").to_uppercase()))
-            } else {
-                Source::option(format!("--{option}"))
-            };
-            Some(Setting::new(option.replace('-', " "), value?, source))
+            Some(Setting::new(option.replace('-', " "), value?, self.source(option)))
         };
         Request {
             profile: setting("profile", self.profile.as_ref()),
@@ -102,6 +97,15 @@ impl Global {
         }
     }
 
+    /// Whether an option was given on the command line or in the environment.
+    fn source(&self, option: &str) -> Source {
+        if self.from_environment.contains(&option) {
+            Source::variable(format!("PROVISIONER_{}", option.replace('-', "_").to_uppercase()))
+        } else {
+            Source::option(format!("--{option}"))
+        }
+    }
+
     /// Checks the stack name and the region names against AWS's rules.
     pub fn check_names(&self) -> Result<()> {
         names::check_stack(&self.stack).map_err(|problem| {
@@ -109,7 +113,8 @@ impl Global {
                 .exit(Exit::Usage)
                 .hint("a stack name begins with a letter and has at most 64 letters, digits, and hyphens")
         })?;
-        self.region.iter().try_for_each(|region| check_region_name(region))
+        let source = self.source("region");
+        self.region.iter().try_for_each(|region| check_region_name(region, &source))
     }
 }
 
@@ -181,7 +186,9 @@ pub async fn open(global: &Global, events: &Events, start_local: bool) -> Result
     let mut contexts = Vec::new();
     for region in regions {
         let clients = Clients::new(&connection, region.map(String::as_str))?;
-        check_region_name(&clients.region)?;
+        if let Some(setting) = connection.region() {
+            check_region_name(&clients.region, &setting.source)?;
+        }
         let events = events.in_region(&clients.region, several);
         contexts.push(Context { global: global.clone(), clients, events, local: None });
     }
@@ -226,12 +233,12 @@ pub fn home(connection: &Arc<Connection>, global: &Global) -> Result<Clients> {
     }
 }
 
-fn check_region_name(region: &str) -> Result<()> {
+fn check_region_name(region: &str, source: &Source) -> Result<()> {
     // A region that is newer than this program is looked up by the first request.
     if regions::is_well_formed(region) {
         return Ok(());
     }
-    Err(Error::new(format!("`{region}` is not the name of an AWS region"))
+    Err(Error::new(format!("`{region}`, which {source} names, is not the name of an AWS region"))
         .exit(Exit::Usage)
         .hint(Hint::command("regions").then(" lists the regions where the system can run")))
 }

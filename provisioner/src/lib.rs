@@ -4,7 +4,7 @@
 //! Each module depends only on modules to its right:
 //!
 //! ```text
-//! main → run → cli → commands → steps → context → {local_cloud, bootstrap, crash} → {aws, ui, local, package} → {error, clock, environment} → core
+//! main → run → cli → commands → steps → context → {local_cloud, bootstrap, crash} → {aws, ui, local, package} → {error, clock, environment, file} → core
 //! ```
 //!
 //! | module | does | never |
@@ -19,6 +19,7 @@
 //! | [`aws`] | calls AWS; the only place that names `aws_sdk_*` | decides, prints |
 //! | [`ui`] | prints text, live lines or JSON; the only place that prints | acts |
 //! | [`local`] | runs the processes of the local cloud | names an SDK type, reads a profile |
+//! | [`file`] | reads files that a user names | reads without a limit |
 //! | [`crash`] | reports a panic | |
 //! | [`package`] | turns bytes into a reproducible zip | reads anything |
 //! | [`core`] | decides: names, stack states, plans, diagnoses, smoke results | reads a clock, a file or the network |
@@ -36,6 +37,7 @@ pub mod core;
 pub mod crash;
 pub mod environment;
 pub mod error;
+pub mod file;
 pub mod local;
 pub mod local_cloud;
 pub mod package;

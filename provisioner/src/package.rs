@@ -9,6 +9,9 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use crate::core::names::sha256;
 
+/// The largest function that Lambda accepts, in bytes: 250 MB without compression.
+pub const LARGEST: u64 = 250 * 1024 * 1024;
+
 /// A package that is ready for upload.
 #[derive(Clone, Debug)]
 pub struct Package {
@@ -69,6 +72,9 @@ pub enum Error {
     /// The zip cannot be read, or it contains no executable.
     #[error("the zip contains no readable entry `bootstrap`")]
     NoBootstrap,
+    /// The executable in the zip is too large.
+    #[error("the executable is larger than 250 MB, the maximum that Lambda accepts")]
+    TooLarge,
     /// The zip cannot be written.
     #[error("cannot write the zip")]
     Zip(#[from] zip::result::ZipError),
@@ -102,9 +108,12 @@ pub fn extract_executable(file: Vec<u8>) -> Result<Vec<u8>, Error> {
         return Ok(file);
     }
     let mut archive = ZipArchive::new(Cursor::new(file)).map_err(|_| Error::NoBootstrap)?;
-    let mut entry = archive.by_name("bootstrap").map_err(|_| Error::NoBootstrap)?;
+    let entry = archive.by_name("bootstrap").map_err(|_| Error::NoBootstrap)?;
     let mut executable = Vec::new();
-    entry.read_to_end(&mut executable).map_err(|_| Error::NoBootstrap)?;
+    entry.take(LARGEST + 1).read_to_end(&mut executable).map_err(|_| Error::NoBootstrap)?;
+    if executable.len() as u64 > LARGEST {
+        return Err(Error::TooLarge);
+    }
     Ok(executable)
 }
 

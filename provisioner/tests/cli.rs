@@ -26,12 +26,53 @@ fn names_are_checked_before_anything_else() {
         check(&format!("up --stack={stack} --region eu-west-1 --yes"), 2, &["stack name", stack, "hint:"]);
     }
     for region in ["atlantis", "atlantis-1", "eu-west", "EU-WEST-1"] {
-        let said = format!("`{region}` is not the name of an AWS region");
+        let said = format!("`{region}`, which `--region` names, is not the name of an AWS region");
         check(&format!("up --region {region} --yes"), 2, &[&said, "hint:", "provisioner regions"]);
     }
+    for arguments in ["policy --table x", "policy --bucket UPPER", "policy --role-arn arn:aws:iam::1:role/x"] {
+        check(arguments, 2, &[arguments.rsplit(' ').next().unwrap_or_default()]);
+    }
+    // A list of regions can have spaces.
+    let home = Folder::new("spaces");
+    run(provisioner(&home.0).args(["status", "--region", "eu-west-1, us-east-1"]))
+        .expect(1)
+        .says(&["no AWS credentials were found"]);
     // A name that could be the name of a new region is accepted.
     check("status --region eu-west-9", 1, &["no AWS credentials were found"]);
     check("up --yes", 2, &["no region is configured", "--region", "AWS_REGION"]);
+}
+
+#[test]
+fn tags_that_contradict_each_other_are_refused() {
+    for (tags, said) in [
+        ("--tag a", "expected KEY=VALUE"),
+        ("--tag a=1 --tag a=2", "tag `a` is set to two values"),
+        ("--tag a=1 --untag a", "tag `a` is both set and removed"),
+        ("--untag aws:x", "reserved for AWS"),
+    ] {
+        let keys = format!("up --yes --region eu-west-1 --endpoint-url http://127.0.0.1:9 {tags}");
+        let home = Folder::new("tags");
+        let mut command = provisioner(&home.0);
+        command.args(keys.split(' ')).env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
+        run(&mut command).expect(2).says(&[said]);
+    }
+}
+
+#[test]
+fn a_device_without_an_end_is_not_read_to_its_end() {
+    for arguments in ["up --template /dev/zero", "up --parameters /dev/zero", "up --plan /dev/zero"] {
+        let home = Folder::new("device");
+        let mut command = provisioner(&home.0);
+        command.args(arguments.split(' ')).args([
+            "--yes",
+            "--region",
+            "eu-west-1",
+            "--endpoint-url",
+            "http://127.0.0.1:9",
+        ]);
+        command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
+        run(&mut command).expect(2).says(&["it is larger than"]);
+    }
 }
 
 #[test]

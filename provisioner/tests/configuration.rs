@@ -148,6 +148,64 @@ fn switches_are_on_or_off() {
     }
 }
 
+#[test]
+fn a_region_is_named_with_its_source() {
+    let home = Home::new("regions", Service::start(|_| None));
+    home.config("[default]\nregion = plum\naws_access_key_id = x\naws_secret_access_key = x\n");
+    for (variables, arguments, words) in [
+        ("", "status", "`plum`, which `region` of profile `default` in HOME/.aws/config names, is not the name"),
+        ("AWS_REGION=kiwi", "status", "`kiwi`, which environment variable `AWS_REGION` names, is not the name"),
+        ("PROVISIONER_REGION=fig", "status", "`fig`, which environment variable `PROVISIONER_REGION` names"),
+        ("AWS_REGION=kiwi", "status --region pear", "`pear`, which `--region` names"),
+    ] {
+        home.fails(variables, arguments, 2, &[words]);
+    }
+}
+
+#[test]
+fn an_endpoint_excludes_host_names_of_the_sdk() {
+    let home = Home::new("exclude", Service::start(|_| None));
+    home.config("[profile dual]\nuse_dualstack_endpoint = true\n");
+    let keys = "AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x";
+    for (variables, words) in [
+        (
+            "AWS_USE_FIPS_ENDPOINT=true AWS_ENDPOINT_URL=@SERVER",
+            &[
+                "FIPS endpoints and an endpoint exclude each other",
+                "environment variable `AWS_USE_FIPS_ENDPOINT` is `true`",
+                "the endpoint is `@SERVER`, which environment variable `AWS_ENDPOINT_URL` names",
+            ],
+        ),
+        (
+            "AWS_PROFILE=dual AWS_ENDPOINT_URL_S3=@SERVER",
+            &[
+                "dual-stack endpoints and an endpoint exclude each other",
+                "`use_dualstack_endpoint` of profile `dual` in HOME/.aws/config is `true`",
+                "the endpoint is `@SERVER`, which environment variable `AWS_ENDPOINT_URL_S3` names",
+            ],
+        ),
+    ] {
+        home.fails(&format!("{keys} {variables}"), STATUS, 2, words);
+    }
+}
+
+#[test]
+fn a_proxy_that_does_not_answer_is_named() {
+    let home = Home::new("proxies", Service::start(|_| None));
+    home.config("");
+    let keys = "AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x AWS_ENDPOINT_URL=@SERVER";
+    let proxy = "HTTP_PROXY=http://bob:hunter2@127.0.0.1:9";
+    let said = home.fails(
+        &format!("{keys} {proxy}"),
+        STATUS,
+        1,
+        &["Connection refused", "the proxy is `http://…@127.0.0.1:9`, which environment variable `HTTP_PROXY` names"],
+    );
+    assert!(!said.contains("hunter2"), "{said}");
+    // An asterisk means every host, also one that is named by its address.
+    home.fails(&format!("{keys} {proxy} NO_PROXY=*"), STATUS, 1, &["does not exist"]);
+}
+
 /// Whatever a name server says, the name of such a host does not exist: the region is not one.
 #[test]
 fn hosts_that_do_not_exist_are_explained_by_the_setting() {
@@ -223,7 +281,7 @@ fn an_sso_session_that_has_expired_says_how_to_open_another() {
             &format!("{STATUS} --profile {profile}"),
             1,
             &[
-                &format!("error: the SSO session of profile `{named}` has expired"),
+                &format!("error: the SSO session of profile `{named}` is missing or has expired"),
                 &format!("hint: `aws sso login --profile {named}` opens a new one"),
             ],
         );

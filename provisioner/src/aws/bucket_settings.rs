@@ -15,7 +15,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
 use super::bucket::Bucket;
-use super::error::{code, explain};
+use super::error::{HasStatus, code, explain};
 use crate::core::adopt::bucket::{Access, Encryption, Notification, Notifications, Settings, cors_rule, filter_rule};
 use crate::core::adopt::lifecycle::{Action, Objects, Rule, When, day};
 use crate::error::{Error, Result};
@@ -102,7 +102,7 @@ pub async fn key(client: &Client, bucket: &Bucket) -> Option<String> {
 fn found<T, E, R>(bucket: &str, setting: &str, reply: std::result::Result<T, SdkError<E, R>>) -> Result<Option<T>>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug + 'static,
+    R: HasStatus,
 {
     const NONE: [&str; 6] = [
         "ServerSideEncryptionConfigurationNotFoundError",
@@ -122,7 +122,7 @@ where
 fn unread<E, R>(bucket: &str, setting: &str, error: &SdkError<E, R>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug + 'static,
+    R: HasStatus,
 {
     explain(format!("cannot read the {setting} of bucket `{bucket}`"), error)
 }

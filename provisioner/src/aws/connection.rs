@@ -39,7 +39,7 @@ impl Connection {
     /// The configuration is wrong, or has no credentials.
     pub async fn open(request: &Request, ask: AskForCode) -> Result<Self> {
         let mut settings = Settings::read(request).await?;
-        let Https { client, trusted } = https::https(settings.ca_bundle.as_ref())?;
+        let Https { client, trusted } = https::https(&settings)?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(client.clone())
             .app_name(app_name())
@@ -75,6 +75,12 @@ impl Connection {
     #[must_use]
     pub fn source(&self) -> &CredentialSource {
         self.supplier.source()
+    }
+
+    /// The region that is configured for this run.
+    #[must_use]
+    pub fn region(&self) -> Option<&Setting> {
+        self.settings.region.as_ref()
     }
 
     /// Everything that was set, each with its source.

@@ -55,14 +55,20 @@ fn throttles(code: &str) -> bool {
 }
 
 /// A reply whose status can be read.
-pub trait HasStatus {
+pub trait HasStatus: std::fmt::Debug + 'static {
     /// The HTTP status.
     fn status(&self) -> u16;
+    /// The id under which AWS can find the request.
+    fn request_id(&self) -> Option<&str>;
 }
 
 impl HasStatus for aws_smithy_runtime_api::client::orchestrator::HttpResponse {
     fn status(&self) -> u16 {
         Self::status(self).as_u16()
+    }
+
+    fn request_id(&self) -> Option<&str> {
+        ["x-amzn-requestid", "x-amz-request-id"].into_iter().find_map(|name| self.headers().get(name))
     }
 }
 
@@ -70,18 +76,25 @@ impl HasStatus for aws_smithy_runtime_api::client::orchestrator::HttpResponse {
 pub fn explain<E, R>(attempt: impl Into<String>, error: &SdkError<E, R>) -> Error
 where
     E: ProvideErrorMetadata + StdError + 'static,
-    R: std::fmt::Debug + 'static,
+    R: HasStatus,
 {
     let base = Error::new(attempt);
     match error {
+        SdkError::ServiceError(failed) if code(error).is_none() => base.cause(without_code(failed.raw())),
         SdkError::ServiceError(_) => {
-            explain_service(base, code(error).unwrap_or("Unknown"), message(error).unwrap_or("no message"))
+            explain_service(base, code(error).unwrap_or_default(), message(error).unwrap_or("no message"))
         }
         SdkError::TimeoutError(_) => {
             base.because(error).hint("the service did not answer in time; run the same command again")
         }
         _ => explain_connection(base, error),
     }
+}
+
+/// Replies to HEAD requests, and those of a broken server, have no error code.
+fn without_code(reply: &impl HasStatus) -> String {
+    let id = reply.request_id().map(|id| format!(" (request id {id})")).unwrap_or_default();
+    format!("HTTP status {} without an error code{id}", reply.status())
 }
 
 fn explain_service(base: Error, code: &str, message: &str) -> Error {

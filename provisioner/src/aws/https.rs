@@ -2,6 +2,7 @@
 //!
 //! Invariant: every certificate is parsed before it reaches the SDK, which panics at the first request if one is not a certificate.
 
+use std::path::Path;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
@@ -15,10 +16,11 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::settings::Setting;
+use super::settings::{Setting, Settings};
 use crate::core::event::{Bundle, Certificates};
 use crate::core::hint::Hint;
 use crate::error::{Error, Exit, Result};
+use crate::file;
 
 /// An HTTPS client and what it trusts.
 #[derive(Clone, Debug)]
@@ -27,15 +29,15 @@ pub(super) struct Https {
     pub(super) trusted: Certificates,
 }
 
-/// Makes the client. It trusts the system's certificates and those in `bundle`, or Mozilla's if there are neither.
+/// Makes the client. It trusts the system's certificates and those in the user's bundle, or Mozilla's if there are neither.
 ///
 /// # Errors
 /// The bundle cannot be read, or holds no certificate.
-pub(super) fn https(bundle: Option<&Setting>) -> Result<Https> {
+pub(super) fn https(settings: &Settings) -> Result<Https> {
     let mut certificates = rustls_native_certs::load_native_certs().certs;
     certificates.retain(is_usable);
     let mut trusted = Certificates { system: certificates.len(), bundle: None, mozilla: 0 };
-    if let Some(setting) = bundle {
+    if let Some(setting) = &settings.ca_bundle {
         let own = read_bundle(setting)?;
         trusted.bundle = Some(Bundle { file: setting.value.clone(), count: own.len() });
         certificates.extend(own);
@@ -49,8 +51,10 @@ pub(super) fn https(bundle: Option<&Setting>) -> Result<Https> {
         .with_trust_store(roots)
         .build()
         .map_err(|error| Error::new("cannot set up TLS").because(&error))?;
+    // The SDK applies `*` to host names, but not to addresses.
+    let proxy = if settings.no_proxy_at_all() { ProxyConfig::disabled() } else { ProxyConfig::from_env() };
     let client = Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+        let mut connector = Connector::builder().proxy_config(proxy.clone());
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
@@ -76,7 +80,7 @@ fn read_bundle(setting: &Setting) -> Result<Vec<CertificateDer<'static>>> {
             setting.source
         ))
     };
-    let bytes = std::fs::read(path)
+    let bytes = file::read_small(Path::new(path))
         .map_err(|error| failed(format!("cannot read the certificates in `{path}`")).because(&error))?;
     // A certificate that TLS cannot use, for example of an old version, is left out, as OpenSSL does.
     let certificates = CertificateDer::pem_slice_iter(&bytes).filter_map(std::result::Result::ok);

@@ -16,8 +16,8 @@ impl Clients {
     pub async fn investigate(&self, error: Error) -> Error {
         match error.problem {
             Some(Problem::UnknownCredentials) => self.not_enabled().await.unwrap_or(error),
-            Some(Problem::NoSuchHost) => self.no_such_host().unwrap_or_else(|| self.with_endpoint(error)),
-            Some(Problem::Unreachable) => self.with_endpoint(error),
+            Some(Problem::NoSuchHost) => self.no_such_host().unwrap_or_else(|| self.with_route(error)),
+            Some(Problem::Unreachable) => self.with_route(error),
             Some(Problem::Denied | Problem::NotEnabled) | None => error,
         }
     }
@@ -66,23 +66,25 @@ impl Clients {
         if regions::is_known(region) {
             return None;
         }
-        let near = regions::nearest(region).join("` or `");
         let error = Error::new(format!("there is no AWS region `{region}`"))
             .exit(Exit::Usage)
             .cause("this program does not know it, and its CloudFormation has no host name");
-        let error = if near.is_empty() { error } else { error.hint(format!("use `{near}`")) };
+        let near = regions::nearest_in_words(region);
+        let error = near.into_iter().fold(error, |error, near| error.hint(format!("use {near}")));
         Some(error.hint(Hint::command("regions").then(" lists the regions where the system can run")))
     }
 
-    /// Names the endpoint and who set it, unless it is AWS's own.
-    fn with_endpoint(&self, error: Error) -> Error {
-        let endpoint = self.connection.as_ref().and_then(|connection| connection.settings.endpoint.clone());
-        match endpoint {
-            Some(Setting { value, source, .. }) => {
-                let causes = error.causes.last().cloned().into_iter();
-                let causes = causes.chain([format!("the endpoint is `{value}`, which {source} names")]).collect();
-                Error { causes, ..error }
-            }
+    /// Names the proxy or the endpoint that the request was sent to, and who set it, unless it is AWS's own.
+    fn with_route(&self, error: Error) -> Error {
+        let Some(settings) = self.connection.as_ref().map(|connection| &connection.settings) else { return error };
+        let named = |what: &str, setting: &Setting| {
+            format!("the {what} is `{}`, which {} names", setting.value, setting.source)
+        };
+        let endpoint = settings.endpoint.as_ref();
+        let proxy = settings.proxy(endpoint.map_or("https", |endpoint| endpoint.value.as_str()));
+        let proxy = proxy.map(|setting| named("proxy", &setting));
+        match proxy.or_else(|| endpoint.map(|setting| named("endpoint", setting))) {
+            Some(route) => Error { causes: error.causes.last().cloned().into_iter().chain([route]).collect(), ..error },
             None => error,
         }
     }

@@ -7,7 +7,7 @@ use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksError;
 use aws_sdk_cloudformation::types::{self, Capability, DeletionMode, OnFailure, Parameter, Tag, TemplateStage};
 
-use super::error::{code, explain, message};
+use super::error::{HasStatus, code, explain, message};
 use crate::core::hint::Hint;
 use crate::core::names::OWNER_TAG;
 use crate::core::status::{ResourceStatus, StackStatus};
@@ -330,7 +330,7 @@ pub async fn delete(client: &Client, stack: &Stack, deletion: &Deletion, token: 
 pub(super) fn refused<E, R>(attempt: String, error: &SdkError<E, R>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug + 'static,
+    R: HasStatus,
 {
     let text = message(error).unwrap_or_default();
     let busy = code(error).is_some_and(|code| code.starts_with("OperationInProgress"))

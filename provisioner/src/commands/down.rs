@@ -74,7 +74,7 @@ async fn remove(args: &Down, cx: &Context) -> Result<Removed> {
         return Ok(Removed::NoStack);
     };
     preflight::check_owner(cx, &stack).await?;
-    preflight::check_protection(cx, &stack)?;
+    preflight::check_protection(&stack)?;
     let (resources, others): (Vec<_>, Vec<_>) =
         resources.into_iter().partition(|resource| stack.status.holds(&resource.status));
     let (removed, foreign): (Vec<_>, Vec<_>) = others.into_iter().partition(|resource| resource.status.is_deleted());

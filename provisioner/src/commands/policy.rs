@@ -44,16 +44,18 @@ pub struct Policy {
 /// Prints the policies.
 pub fn run(args: &Policy, global: &Global, events: &Events) -> Result<()> {
     global.check_names()?;
-    if args.account != "*" && !is_account(&args.account) {
+    if args.account != "*" && !names::is_account(&args.account) {
         return Err(Error::new(format!("`{}` is not an AWS account", args.account))
             .exit(Exit::Usage)
             .hint("an account has twelve digits; `aws sts get-caller-identity` prints yours"));
     }
-    if let Some(arn) = args.role_arn.as_ref().filter(|arn| !is_role(arn)) {
+    if let Some(arn) = args.role_arn.as_ref().filter(|arn| !names::is_role_arn(arn)) {
         return Err(Error::new(format!("`{arn}` is not the ARN of a role")).exit(Exit::Usage).hint(
             "it looks like `arn:aws:iam::123456789012:role/NAME`; `aws iam get-role --role-name NAME` prints it",
         ));
     }
+    fits("--table", "TableName", &args.table)?;
+    fits("--bucket", "BucketName", args.bucket.as_deref().unwrap_or_default())?;
     fits("--role-path", "RolePath", &args.role_path)?;
     fits("--permissions-boundary", "PermissionsBoundary", args.permissions_boundary.as_deref().unwrap_or_default())?;
     let regions: Vec<&str> = global.region.iter().map(String::as_str).collect();
@@ -90,40 +92,5 @@ fn fits(option: &str, parameter: &str, value: &str) -> Result<()> {
         Some(problem) => Err(Error::new(format!("`{option}` is `{value}`: it {problem}"))
             .exit(Exit::Usage)
             .hint(format!("it has the value of the parameter `{parameter}`; `provisioner template` explains it"))),
-    }
-}
-
-fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.chars().all(|c| c.is_ascii_digit())
-}
-
-/// Whether it is `arn:PARTITION:iam::ACCOUNT:role/NAME`, with or without a path before the name.
-fn is_role(arn: &str) -> bool {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let [arn, partition, "iam", "", account, resource] = parts.as_slice() else { return false };
-    *arn == "arn"
-        && partition.starts_with("aws")
-        && is_account(account)
-        && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty() && !name.ends_with('/'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn role_arns() {
-        for (arn, expected) in [
-            ("arn:aws:iam::123456789012:role/deploy", true),
-            ("arn:aws-us-gov:iam::123456789012:role/a/b/deploy", true),
-            ("arn:aws:iam::123456789012:role/", false),
-            ("arn:aws:iam::123456789012:role/a/", false),
-            ("arn:aws:iam::123456789012:user/me", false),
-            ("arn:aws:iam::12:role/deploy", false),
-            ("arn:aws:s3:::bucket", false),
-            ("deploy", false),
-        ] {
-            assert_eq!(is_role(arn), expected, "{arn}");
-        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Pure. A command in a hint is completed with the run's options and quoted for the shell when the hint is rendered.
 
-use super::invocation::{Invocation, quote};
+use super::invocation::Invocation;
 
 /// Tells the user what to do next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Hint {
         let part = |part: &Part| match part {
             Part::Text(text) => text.clone(),
             Part::Command(words) => format!("`{}`", invocation.command(words)),
-            Part::Shell(words) => format!("`{}`", quote(words)),
+            Part::Shell(words) => format!("`{}`", invocation.shell(words)),
         };
         self.0.iter().map(part).collect()
     }

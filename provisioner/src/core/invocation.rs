@@ -21,6 +21,12 @@ pub struct Invocation {
 const IN_REGION: [&str; 11] =
     ["up", "plan", "smoke", "down", "status", "logs", "detect", "faces", "export", "redrive", "policy"];
 
+/// The commands of the AWS CLI that send no request to the endpoint of this run.
+const OF_THE_CLI_ITSELF: [&str; 3] = ["configure", "login", "sso"];
+
+/// The services of the AWS CLI that have no regions.
+const GLOBAL: [&str; 3] = ["account", "iam", "sts"];
+
 impl Invocation {
     /// Returns a command line of this program, completed with the options of this run and quoted for a POSIX shell.
     #[must_use]
@@ -46,6 +52,31 @@ impl Invocation {
                 option("--endpoint-url", &self.endpoint_url);
             }
         }
+        quote(&line)
+    }
+
+    /// Returns a command line of another program, quoted for a POSIX shell. A command of the AWS CLI that sends a request
+    /// is completed, so that it reaches the same account and region, or the local cloud.
+    #[must_use]
+    pub fn shell(&self, words: &[String]) -> String {
+        let mut line = words.to_vec();
+        let service = words.get(1).filter(|_| words[0] == "aws").map(String::as_str);
+        if service.is_none_or(|service| OF_THE_CLI_ITSELF.contains(&service)) {
+            return quote(&line);
+        }
+        if self.local {
+            return format!("eval \"$(provisioner local env)\"; {}", quote(&line));
+        }
+        let mut option = |name: &str, value: &Option<String>| {
+            if let Some(value) = value.as_ref().filter(|_| !words.iter().any(|word| word == name)) {
+                line.extend([name.to_owned(), value.clone()]);
+            }
+        };
+        if !GLOBAL.contains(&service.unwrap_or_default()) {
+            option("--region", &self.region);
+        }
+        option("--profile", &self.profile);
+        option("--endpoint-url", &self.endpoint_url);
         quote(&line)
     }
 }
@@ -100,6 +131,36 @@ mod tests {
             (&local, &["logs", "a'; rm -rf x; '"], "provisioner logs \"a'; rm -rf x; '\" --local"),
         ] {
             assert_eq!(invocation.command(&words(command)), expected);
+        }
+    }
+
+    #[test]
+    fn commands_of_the_aws_cli_reach_the_same_account() {
+        let remote = Invocation {
+            region: Some("eu-west-1".into()),
+            profile: Some("me".into()),
+            endpoint_url: Some("http://host".into()),
+            ..Invocation::default()
+        };
+        let local = Invocation { local: true, region: Some("us-east-1".into()), ..Invocation::default() };
+        for (invocation, command, expected) in [
+            (
+                &remote,
+                &["aws", "s3api", "get-bucket-acl", "--bucket", "b c"][..],
+                "aws s3api get-bucket-acl --bucket 'b c' --region eu-west-1 --profile me --endpoint-url http://host",
+            ),
+            (
+                &remote,
+                &["aws", "sqs", "list-queues", "--region", "us-east-1"],
+                "aws sqs list-queues --region us-east-1 --profile me --endpoint-url http://host",
+            ),
+            (&remote, &["aws", "account", "x"], "aws account x --profile me --endpoint-url http://host"),
+            (&remote, &["aws", "sso", "login", "--profile", "you"], "aws sso login --profile you"),
+            (&remote, &["openssl", "x509"], "openssl x509"),
+            (&local, &["aws", "s3api", "list-buckets"], "eval \"$(provisioner local env)\"; aws s3api list-buckets"),
+            (&local, &["aws", "configure"], "aws configure"),
+        ] {
+            assert_eq!(invocation.shell(&words(command)), expected);
         }
     }
 

@@ -49,6 +49,25 @@ pub fn check_tag(key: &str, value: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Whether it is the id of an account.
+#[must_use]
+pub fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.chars().all(|c| c.is_ascii_digit())
+}
+
+/// Whether it is `arn:PARTITION:iam::ACCOUNT:role/NAME`, with or without a path before the name.
+#[must_use]
+pub fn is_role_arn(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let ["arn", partition, "iam", "", account, resource] = parts.as_slice() else { return false };
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-/".contains(c);
+    partition.starts_with("aws")
+        && is_account(account)
+        && resource
+            .strip_prefix("role/")
+            .is_some_and(|name| !name.is_empty() && !name.ends_with('/') && name.chars().all(allowed))
+}
+
 /// Checks a stack name: a letter, then letters, digits, and hyphens, at most 64 characters.
 ///
 /// CloudFormation allows 128 characters, but the function has the same name as the stack, and Lambda allows 64.
@@ -144,6 +163,23 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn role_arns() {
+        for (arn, expected) in [
+            ("arn:aws:iam::123456789012:role/deploy", true),
+            ("arn:aws-us-gov:iam::123456789012:role/a/b/deploy", true),
+            ("arn:aws:iam::123456789012:role/", false),
+            ("arn:aws:iam::123456789012:role/a/", false),
+            ("arn:aws:iam::123456789012:role/a b", false),
+            ("arn:aws:iam::123456789012:user/me", false),
+            ("arn:aws:iam::12:role/deploy", false),
+            ("arn:aws:s3:::bucket", false),
+            ("deploy", false),
+        ] {
+            assert_eq!(is_role_arn(arn), expected, "{arn}");
+        }
+    }
 
     #[test]
     fn prefixes_that_hardly_any_key_starts_with() {

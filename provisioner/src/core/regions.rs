@@ -121,6 +121,18 @@ pub fn supports_rekognition(name: &str) -> bool {
     find(name).is_some_and(|region| region.supports_rekognition())
 }
 
+/// The nearest regions with Rekognition, as they read in a sentence: "`a`, `b`, or `c`"; `None` if there are none.
+#[must_use]
+pub fn nearest_in_words(name: &str) -> Option<String> {
+    let names: Vec<String> = nearest(name).iter().map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        [one, other] => Some(format!("{one} or {other}")),
+        [several @ .., last] => Some(format!("{}, or {last}", several.join(", "))),
+    }
+}
+
 /// The supported regions to suggest in place of this one, best first, three at most; the region itself where it is supported.
 ///
 /// A name that the table does not have is judged by its first syllable, so a slip of the pen (`eu-west-7`) still gets an answer.
@@ -208,6 +220,18 @@ impl Region {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn suggestions_read_as_a_sentence() {
+        for (name, expected) in [
+            ("cn-north-1", None),
+            ("ap-southeast-4", Some("`ap-southeast-2`")),
+            ("eu-west-3", Some("`eu-central-1` or `eu-west-1`")),
+            ("eu-future-1", Some("`eu-west-1`, `eu-west-2`, or `eu-central-1`")),
+        ] {
+            assert_eq!(nearest_in_words(name).as_deref(), expected, "{name}");
+        }
+    }
     use std::collections::BTreeSet;
 
     #[test]

@@ -135,7 +135,7 @@ async fn followed(cx: &Context, operation: &Operation) -> Result<Stack> {
 
 /// Deletes the remains of a failed creation, unless they include a bucket or a table that still exists.
 async fn delete_remains(cx: &Context, stack: &Stack, role: Option<String>) -> Result<()> {
-    preflight::check_protection(cx, stack)?;
+    preflight::check_protection(stack)?;
     let left = stack::resources(&cx.clients.cloudformation, &stack.id).await?;
     for resource in left.iter().filter(|resource| stack.status.holds(&resource.status)) {
         if resource.is_data() && proof::is_gone(&cx.clients, resource).await? == Some(false) {

@@ -65,19 +65,17 @@ pub async fn check_region(cx: &Context) -> Result<Listed> {
         Ok(None) => "Service Quotas",
         Err(_) => "the built-in region table",
     };
-    let near = regions::nearest(name).join("` or `");
     let error = Error::new(format!("region `{name}` has no Amazon Rekognition"))
         .cause(format!("{source} does not list it"))
         .exit(Exit::Refused);
-    Err(if near.is_empty() {
-        error.hint(
+    Err(match regions::nearest_in_words(name) {
+        None => error.hint(
             Hint::from("no region in this partition has it; ")
                 .then_command("regions")
                 .then(" lists the regions that do"),
-        )
-    } else {
-        error
-            .hint(Hint::from(format!("use `{near}`; ")).then_command("regions").then(" lists all regions that have it"))
+        ),
+        Some(near) => error
+            .hint(Hint::from(format!("use {near}; ")).then_command("regions").then(" lists all regions that have it")),
     })
 }
 
@@ -122,7 +120,7 @@ pub async fn check_owner(cx: &Context, stack: &Stack) -> Result<()> {
 }
 
 /// Refuses to delete a protected stack.
-pub fn check_protection(cx: &Context, stack: &Stack) -> Result<()> {
+pub fn check_protection(stack: &Stack) -> Result<()> {
     if !stack.protected {
         return Ok(());
     }
@@ -132,8 +130,6 @@ pub fn check_protection(cx: &Context, stack: &Stack) -> Result<()> {
             "cloudformation",
             "update-termination-protection",
             "--no-enable-termination-protection",
-            "--region",
-            cx.region(),
             "--stack-name",
             &stack.name,
         ]),
@@ -189,15 +185,9 @@ pub async fn check_taken(cx: &Context, scope: &Scope<'_>) -> Result<()> {
     };
     let stack_option = "use another name with `--stack NAME`";
     let (kind, delete) = if resource_type == FUNCTION {
-        (
-            "function",
-            Hint::shell(["aws", "lambda", "delete-function", "--function-name", name, "--region", cx.region()]),
-        )
+        ("function", Hint::shell(["aws", "lambda", "delete-function", "--function-name", name]))
     } else {
-        (
-            "log group",
-            Hint::shell(["aws", "logs", "delete-log-group", "--log-group-name", name, "--region", cx.region()]),
-        )
+        ("log group", Hint::shell(["aws", "logs", "delete-log-group", "--log-group-name", name]))
     };
     let error = Error::new(format!("{kind} `{name}` already exists in {}, outside the stack", cx.region()));
     let error = match owner::stack_of(&cx.clients, resource_type, name).await.ok().flatten() {

@@ -158,21 +158,14 @@ pub async fn make_change_set(
                     .exit(Exit::Blocked)
                     .hint("change a parameter or the function, then run the command again")
                     .hint(
-                        Hint::shell([
-                            "aws",
-                            "cloudformation",
-                            "rollback-stack",
-                            "--region",
-                            cx.region(),
-                            "--stack-name",
-                            &stack.name,
-                        ])
-                        .then(" rolls the stack back, unless the update used express mode"),
+                        Hint::shell(["aws", "cloudformation", "rollback-stack", "--stack-name", &stack.name])
+                            .then(" rolls the stack back, unless the update used express mode"),
                     ))
             }
             _ => Ok(()),
         };
     }
+    drop_absent(cx, prepared, &mut change_set.changes);
     prepared.plan = Plan::new(operation, change_set.changes.clone());
     if let Some(adoption) = &prepared.adoption {
         adopt::announce(&mut prepared.plan, adoption);
@@ -197,6 +190,15 @@ pub async fn store(cx: &Context, prepared: &Prepared) -> Result<()> {
     }
     cx.events.emit(Event::PackageStored { bucket: prepared.package_bucket.name.clone(), key });
     Ok(())
+}
+
+/// Removes changes of resources whose condition does not hold. An emulator can list them although it does not create
+/// them.
+fn drop_absent(cx: &Context, prepared: &Prepared, changes: &mut Vec<Change>) {
+    let present = prepared.template.scope(&prepared.parameters, prepared.observed.target(cx)).resources();
+    changes.retain(|change| {
+        change.action == Action::Remove || present.iter().any(|resource| resource.logical_id == change.logical_id)
+    });
 }
 
 /// Refuses a plan that removes or replaces the bucket or the table.

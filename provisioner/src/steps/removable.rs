@@ -50,8 +50,6 @@ async fn protected_tables(cx: &Context, data: &Data) -> Result<Vec<Obstacle>> {
             "dynamodb",
             "update-table",
             "--no-deletion-protection-enabled",
-            "--region",
-            cx.region(),
             "--table-name",
             name,
         ]),

@@ -14,6 +14,7 @@ use crate::core::plan::{Operation, Plan};
 use crate::core::saved_plan::{Found, SavedPlan, VERSION};
 use crate::core::template;
 use crate::error::{Error, Exit, Result};
+use crate::file;
 use crate::package::Package;
 use crate::steps::data::Data;
 use crate::steps::prepared::{self, CODE_KEY, Prepared};
@@ -133,7 +134,7 @@ fn read(path: &Path) -> Result<SavedPlan> {
             .exit(Exit::Usage)
             .hint(Hint::command("plan --out FILE").then(" writes a plan"))
     };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+    let text = file::read_text(path).map_err(|error| failed(&error))?;
     let plan: SavedPlan = serde_json::from_str(&text).map_err(|error| failed(&error))?;
     if plan.version == VERSION {
         return Ok(plan);

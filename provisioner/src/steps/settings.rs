@@ -9,6 +9,7 @@ use crate::core::hint::Hint;
 use crate::core::template::{self, Template};
 use crate::core::{concurrency, names, parameter, parameter_file};
 use crate::error::{Error, Exit, Result};
+use crate::file;
 use crate::package::Architecture;
 
 /// The system's settings
@@ -23,7 +24,7 @@ pub struct Settings {
     #[arg(long = "parameters", value_name = "FILE")]
     pub parameters_file: Option<PathBuf>,
     /// Set a tag on the stack and on the package bucket (repeatable); other tags keep their values
-    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = assignment)]
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     pub tags: Vec<(String, String)>,
     /// Remove a tag from the stack and from the package bucket (repeatable)
     #[arg(long = "untag", value_name = "KEY")]
@@ -62,12 +63,16 @@ fn assignment(text: &str) -> std::result::Result<(String, String), String> {
         .ok_or_else(|| "expected NAME=VALUE".to_owned())
 }
 
+fn tag(text: &str) -> std::result::Result<(String, String), String> {
+    assignment(text).map_err(|_| "expected KEY=VALUE".to_owned())
+}
+
 /// Parses the ARN of a service role.
 pub fn role_arn(text: &str) -> std::result::Result<String, String> {
-    let parts: Vec<&str> = text.splitn(6, ':').collect();
-    match parts.as_slice() {
-        ["arn", _, "iam", "", account, role] if account.len() == 12 && role.starts_with("role/") => Ok(text.to_owned()),
-        _ => Err("expected the ARN of a role, for example arn:aws:iam::123456789012:role/deployer".to_owned()),
+    if names::is_role_arn(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected the ARN of a role, for example arn:aws:iam::123456789012:role/deployer".to_owned())
     }
 }
 
@@ -88,12 +93,7 @@ pub struct Loaded {
 
 /// Reads the files; checks the tags, and the parameters against the template.
 pub fn load(settings: &Settings) -> Result<Loaded> {
-    for (key, value) in
-        settings.tags.iter().map(|(k, v)| (k, v.as_str())).chain(settings.untags.iter().map(|k| (k, "")))
-    {
-        names::check_tag(key, value)
-            .map_err(|problem| Error::new(format!("tag `{key}` {problem}")).exit(Exit::Usage))?;
-    }
+    check_tags(&settings.tags, &settings.untags)?;
     let mut parameters = match &settings.parameters_file {
         Some(path) => read_parameters(path)?,
         None => Vec::new(),
@@ -104,9 +104,30 @@ pub fn load(settings: &Settings) -> Result<Loaded> {
     Ok(Loaded { template, parameters })
 }
 
+fn check_tags(set: &[(String, String)], removed: &[String]) -> Result<()> {
+    let refused = |key: &str, problem: &str| Err(Error::new(format!("tag `{key}` {problem}")).exit(Exit::Usage));
+    for (at, (key, value)) in set.iter().enumerate() {
+        if let Err(problem) = names::check_tag(key, value) {
+            return refused(key, problem);
+        }
+        if set[..at].iter().any(|(earlier, other)| earlier == key && other != value) {
+            return refused(key, "is set to two values");
+        }
+    }
+    for key in removed {
+        if let Err(problem) = names::check_tag(key, "") {
+            return refused(key, problem);
+        }
+        if set.iter().any(|(other, _)| other == key) {
+            return refused(key, "is both set and removed");
+        }
+    }
+    Ok(())
+}
+
 fn read_parameters(path: &Path) -> Result<Vec<(String, String)>> {
     let failed = |what| Error::new(format!("cannot {what} `{}`", path.display())).exit(Exit::Usage);
-    let text = std::fs::read_to_string(path).map_err(|error| failed("read").because(&error))?;
+    let text = file::read_text(path).map_err(|error| failed("read").because(&error))?;
     parameter_file::read(&text).map_err(|error| failed("use parameter file").because(&error))
 }
 
@@ -114,7 +135,7 @@ fn template(settings: &Settings) -> Result<Template> {
     let (name, body) = match &settings.template {
         None => ("the built-in template".to_owned(), template::BUILT_IN.to_owned()),
         Some(path) => {
-            let body = std::fs::read_to_string(path).map_err(|error| {
+            let body = file::read_text(path).map_err(|error| {
                 Error::new(format!("cannot read template `{}`", path.display())).because(&error).exit(Exit::Usage)
             })?;
             (format!("template `{}`", path.display()), body)

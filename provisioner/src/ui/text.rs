@@ -18,7 +18,7 @@ use crate::core::event::{DOWN_COUNTS, Event, FlagKept, Kept, NoExpress, RegionSo
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
 use pictures::pictures;
-use words::{BAD, FAINT, GOOD, NL, NOTE, counted, done, lines, noun, size};
+use words::{BAD, FAINT, NL, NOTE, counted, done, lines, noun, size};
 
 /// Where an event is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -104,14 +104,16 @@ impl Kind {
                 "SSO refuses the role of profile `{profile}`"
             ))
             .hint("`sso_account_id` and `sso_role_name` must be an assignment of yours: your access portal lists them"),
-            Self::Sso { profile } => with_causes(format!("the SSO session of profile `{profile}` has expired"))
-                .hint(Hint::shell(["aws", "sso", "login", "--profile", profile]).then(" opens a new one")),
+            Self::Sso { profile } => {
+                with_causes(format!("the SSO session of profile `{profile}` is missing or has expired"))
+                    .hint(Hint::shell(["aws", "sso", "login", "--profile", profile]).then(" opens a new one"))
+            }
             Self::Login { profile } if is_unreachable(error) => {
                 with_causes(format!("cannot reach the sign-in service of profile `{profile}`"))
                     .hint("check the network and the proxy settings")
             }
             Self::Login { profile } => {
-                with_causes(format!("the `aws login` session of profile `{profile}` has expired"))
+                with_causes(format!("the `aws login` session of profile `{profile}` is missing or has expired"))
                     .hint(Hint::shell(["aws", "login", "--profile", profile]).then(" opens a new one"))
             }
             Self::Process { profile } => process(profile, &found),

@@ -47,17 +47,27 @@ pub(super) fn of_services(environment: &Environment, files: &Files, profile: &st
 
 /// Refuses what is not a URL of an HTTP server.
 pub(super) fn check(setting: &Setting) -> Result<()> {
-    let problem = match setting.value.parse::<Uri>() {
-        Ok(uri) if uri.host().is_none_or(str::is_empty) => "it has no host",
-        Ok(uri) => match uri.scheme_str() {
-            Some("http" | "https") => return Ok(()),
-            _ => "it does not begin with `http://` or `https://`",
-        },
-        Err(_) => "it is not a URL",
-    };
-    Err(Error::new(format!("cannot use endpoint `{}`, which {} names: {problem}", setting.value, setting.source))
+    let Err(problem) = problem(&setting.value) else { return Ok(()) };
+    let shown = without_password(&setting.value);
+    Err(Error::new(format!("cannot use endpoint `{shown}`, which {} names: {problem}", setting.source))
         .exit(Exit::Usage)
         .hint("write it as `https://HOST` or `http://HOST:PORT`, or leave it out to use AWS's own endpoints"))
+}
+
+fn problem(url: &str) -> std::result::Result<(), &'static str> {
+    let uri: Uri = url.parse().map_err(|_| "it is not a URL")?;
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    // Everything else that follows the host is a port, which can be out of range or missing.
+    let has_port = !authority.ends_with(']') && authority.contains(':');
+    match uri.scheme_str() {
+        _ if uri.host().is_none_or(str::is_empty) => Err("it has no host"),
+        None => Err("it does not begin with `http://` or `https://`"),
+        Some(scheme) if !["http", "https"].contains(&scheme) => Err("it does not begin with `http://` or `https://`"),
+        _ if authority.contains('@') => Err("it has a user name, but requests are signed with AWS credentials"),
+        _ if has_port && uri.port_u16().is_none_or(|port| port == 0) => Err("its port is not between 1 and 65535"),
+        _ if uri.query().is_some() => Err("it has a query"),
+        _ => Ok(()),
+    }
 }
 
 /// A URL whose password is not for the screen.
@@ -83,12 +93,20 @@ mod tests {
             ("http://", Some("not a URL")),
             ("/path", Some("no host")),
             ("two words", Some("not a URL")),
+            ("http://host:99999", Some("port")),
+            ("http://host:0", Some("port")),
+            ("http://host:", Some("port")),
+            ("http://[::1]", None),
+            ("http://[::1]:70000", Some("port")),
+            ("http://user:secret@host", Some("user name")),
+            ("http://host/?query", Some("query")),
         ] {
             let checked = check(&Setting::new("endpoint URL", value, Source::variable("AWS_ENDPOINT_URL")));
             match (checked, problem) {
                 (Ok(()), None) => {}
                 (Err(error), Some(words)) => {
                     assert!(error.message.contains(words), "{value}: {error}");
+                    assert!(!error.message.contains("secret"), "{value}: {error}");
                     assert!(error.message.contains("environment variable `AWS_ENDPOINT_URL`"), "{value}: {error}");
                 }
                 (checked, _) => panic!("{value}: {checked:?}"),

@@ -14,6 +14,7 @@ use aws_types::os_shim_internal::{Env, Fs};
 use super::environment::Environment;
 use crate::core::setting::Source;
 use crate::error::{Error, Exit, Result};
+use crate::file;
 
 /// Both files, of which either can be missing.
 #[derive(Debug)]
@@ -136,7 +137,7 @@ impl File {
                 .exit(Exit::Usage)
                 .hint(format!("correct the file, or name another one with `{variable}`"))
         };
-        let bytes = match std::fs::read(&path) {
+        let bytes = match file::read_small(&path) {
             Ok(bytes) => Some(bytes),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(failed("cannot read the AWS configuration in").because(&error)),

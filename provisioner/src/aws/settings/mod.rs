@@ -92,6 +92,10 @@ impl Settings {
         for setting in endpoint.iter().chain(&service_endpoints) {
             endpoints::check(setting)?;
         }
+        let host = [&fips, &dual_stack].into_iter().flatten().find(|switch| is_on(switch));
+        if let (Some(switch), Some(setting)) = (host, endpoint.iter().chain(&service_endpoints).next()) {
+            return Err(contradiction(switch, setting));
+        }
         Ok(Self {
             profile_alone: request.profile.is_some(),
             environment,
@@ -116,6 +120,27 @@ impl Settings {
         self.service_endpoints.iter().any(|setting| setting.name.ends_with(&format!(" of {service}")))
     }
 
+    /// The proxy of requests to a URL; `None` if there may be an exception for its host.
+    pub(super) fn proxy(&self, url: &str) -> Option<Setting> {
+        if self.environment.get("NO_PROXY").or_else(|| self.environment.get("no_proxy")).is_some() {
+            return None;
+        }
+        let own = if url.starts_with("https") { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] };
+        let variables = own.into_iter().chain(["ALL_PROXY", "all_proxy"]);
+        variables.into_iter().find_map(|variable| self.proxy_in(variable))
+    }
+
+    fn proxy_in(&self, variable: &str) -> Option<Setting> {
+        let value = endpoints::without_password(self.environment.get(variable)?);
+        Some(Setting::new("proxy", value, Source::variable(variable)))
+    }
+
+    /// Whether no request may use a proxy.
+    pub(super) fn no_proxy_at_all(&self) -> bool {
+        let exceptions = self.environment.get("NO_PROXY").or_else(|| self.environment.get("no_proxy"));
+        exceptions.is_some_and(|hosts| hosts.trim() == "*")
+    }
+
     /// Everything that was set, for people to read.
     pub(super) fn all(&self) -> Vec<Setting> {
         let mut all = vec![self.profile.clone()];
@@ -124,11 +149,7 @@ impl Settings {
         for variable in
             ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
         {
-            let proxy = self.environment.get(variable);
-            all.extend(
-                proxy
-                    .map(|value| Setting::new("proxy", endpoints::without_password(value), Source::variable(variable))),
-            );
+            all.extend(self.proxy_in(variable));
         }
         for ((path, exists), variable) in
             self.files.paths().into_iter().zip(["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
@@ -169,6 +190,15 @@ fn no_such_profile(profile: &Setting, files: &Files) -> Error {
     } else {
         error.hint(format!("there are `{}`", names.join("`, `")))
     }
+}
+
+/// The SDK builds a FIPS or dual-stack host name itself, so no endpoint can be given with it.
+fn contradiction(switch: &Setting, endpoint: &Setting) -> Error {
+    Error::new(format!("{} and an endpoint exclude each other", switch.name))
+        .exit(Exit::Usage)
+        .cause(format!("{} is `{}`", switch.source, switch.value))
+        .cause(format!("the endpoint is `{}`, which {} names", endpoint.value, endpoint.source))
+        .hint("unset one of them")
 }
 
 fn check_switch(switch: &Setting) -> Result<()> {

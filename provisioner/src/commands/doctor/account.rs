@@ -40,11 +40,9 @@ pub(super) async fn rekognition(findings: &mut Findings, clients: &Clients) {
         }
         _ => {}
     }
-    let near = regions::nearest(name).join("` or `");
-    let remedy = if near.is_empty() {
-        Hint::command("regions").then(" lists the regions that have it")
-    } else {
-        Hint::from(format!("use `{near}`"))
+    let remedy = match regions::nearest_in_words(name) {
+        None => Hint::command("regions").then(" lists the regions that have it"),
+        Some(near) => Hint::from(format!("use {near}")),
     };
     findings.add("region", CheckState::Problem, format!("{name} does not have Rekognition"), Some(remedy));
 }
