@@ -173,12 +173,7 @@ pub async fn open(global: &Global, events: &Events, start_local: bool) -> Result
     global.check_names()?;
     let several = global.region.len() > 1;
     if global.local {
-        if several {
-            return Err(Error::new("the local cloud serves one region at a time")
-                .exit(Exit::Usage)
-                .hint("use `--region` at most once"));
-        }
-        return Ok(vec![open_local(global, events, start_local).await?]);
+        return open_local(global, events, start_local).await;
     }
     let connection = connect(global, events).await?;
     let regions: Vec<Option<&String>> =
@@ -207,13 +202,17 @@ pub async fn connect(global: &Global, events: &Events) -> Result<Arc<Connection>
     Ok(Arc::new(connection))
 }
 
-async fn open_local(global: &Global, events: &Events, start: bool) -> Result<Context> {
-    let region = global.region.first();
-    let state = if start { local_cloud::start_default(region, events).await? } else { local_cloud::running().await? };
-    let region = region.unwrap_or(&state.region);
-    let clients = local_clients(&state, region);
-    let events = events.in_region(&clients.region, false);
-    Ok(Context { global: global.clone(), clients, events, local: Some(state) })
+async fn open_local(global: &Global, events: &Events, start: bool) -> Result<Vec<Context>> {
+    let first = global.region.first();
+    let state = if start { local_cloud::start_default(first, events).await? } else { local_cloud::running().await? };
+    let regions = if global.region.is_empty() { std::slice::from_ref(&state.region) } else { &global.region };
+    let in_region = |region: &String| Context {
+        global: global.clone(),
+        clients: local_clients(&state, region),
+        events: events.in_region(region, regions.len() > 1),
+        local: Some(state.clone()),
+    };
+    Ok(regions.iter().map(in_region).collect())
 }
 
 /// The clients for a region of the local cloud.

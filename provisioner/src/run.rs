@@ -75,10 +75,18 @@ async fn in_regions(command: InRegion, global: &Global, events: &Events) -> Resu
     // With detailed exit codes, 2 means changes and every failure is 1.
     let simplify = move |error: Error| if detailed { error.exit(Exit::Failed) } else { error };
     let contexts = context::open(global, events, start_local).await.map_err(simplify)?;
-    tokio::select! {
-        exit = everywhere(contexts, Arc::new(command), simplify) => Ok(exit),
-        signal = interrupt::unanswered() => Err(ended(name, signal)),
+    let local_cloud = match &command {
+        InRegion::Down(_) => down::LocalCloud::look(&contexts).await?,
+        _ => None,
+    };
+    let exit = tokio::select! {
+        exit = everywhere(contexts, Arc::new(command), simplify) => exit,
+        signal = interrupt::unanswered() => return Err(ended(name, signal)),
+    };
+    if let Some(local_cloud) = local_cloud {
+        local_cloud.leave(events).await?;
     }
+    Ok(exit)
 }
 
 fn ended(name: &str, signal: Signal) -> Error {

@@ -183,9 +183,6 @@ fn the_local_cloud_refuses_unsupported_options() {
     run(&mut local(&["local", "start", "--port", &port]))
         .expect(1)
         .says(&[&format!("port {port} on 127.0.0.1 is used by another program"), "--port"]);
-    run(&mut local(&["up", "--local", "--region", "eu-west-1,eu-west-2", "--yes"]))
-        .expect(2)
-        .says(&["one region at a time"]);
     run(&mut local(&["up", "--local", "--profile", "x"])).expect(2).says(&["`--local`", "`--profile`"]);
     // The command line overrides the environment; otherwise `--local` wins, and no real account is used.
     run(local(&["smoke", "--local"]).env("PROVISIONER_PROFILE", "x")).expect(1).says(&["no local cloud is running"]);

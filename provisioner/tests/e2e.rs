@@ -115,6 +115,31 @@ fn a_picture_becomes_rows_and_nothing_is_left() {
     local.run(&["down"], 0);
 }
 
+#[test]
+fn a_region_without_rekognition_can_use_another_one() {
+    let local = Local::new("elsewhere");
+    let refused = local.run(&["up", "--region", "eu-west-3"], 4);
+    let error = refused.of_type("error")[0].to_string();
+    assert!(error.contains("has no Amazon Rekognition") && error.contains("RekognitionRegion=eu-central-1"), "{error}");
+    for wrong in ["eu-north-1", "us-gov-west-1", "xx-nowhere-9"] {
+        let parameter = format!("RekognitionRegion={wrong}");
+        local.run(&["up", "--region", "eu-west-3", "--parameter", &parameter], 4);
+    }
+    let up = local.run(&["up", "--region", "eu-west-3", "--parameter", "RekognitionRegion=eu-central-1"], 0);
+    assert_eq!(up.of_type("smoke_passed")[0]["rows"], 1);
+    assert_eq!(up.of_type("pictures_leave")[0]["to"], "eu-central-1");
+    // The stack remembers it.
+    assert_eq!(local.run(&["up", "--region", "eu-west-3"], 0).of_type("no_changes").len(), 1);
+
+    // One local cloud serves every region, and is stopped together with the last stack in any of them.
+    let both = local.run(&["up", "--region", "us-east-1,eu-west-1", "--no-smoke"], 0);
+    assert_eq!(both.of_type("outputs").len(), 2);
+    let kept = local.run(&["down", "--region", "us-east-1"], 0);
+    assert_eq!(kept.of_type("local_kept")[0]["stacks"], 2);
+    let stopped = local.run(&["down", "--region", "eu-west-1,eu-west-3"], 0);
+    assert_eq!(stopped.of_type("local_stopped")[0]["was_running"], true);
+}
+
 /// The table has one row of `face.jpg`, two of `two-faces.jpg`, and two of the earlier picture with the key `face.jpg`.
 fn rows_are_found_and_exported(local: &Local) {
     let found = local.run(&["faces", "--prefix", "two"], 0);

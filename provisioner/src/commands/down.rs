@@ -1,8 +1,9 @@
 //! `provisioner down`
 
 use crate::aws::bucket;
+use crate::aws::local_contents::{self, Contents};
 use crate::aws::stack::{self, Resource, Stack};
-use crate::aws::{local_contents, packages, table};
+use crate::aws::{packages, table};
 use crate::context::Context;
 use crate::core::attach::Attached;
 use crate::core::event::{DOWN_COUNTS, Event};
@@ -14,6 +15,7 @@ use crate::steps::deletion;
 use crate::steps::preflight::{self, Observed};
 use crate::steps::proof::{prove_gone, resource};
 use crate::steps::{attached, operation, remains, removable, settings};
+use crate::ui::Events;
 use crate::{local, local_cloud};
 
 /// Remove the system and prove that nothing is left
@@ -31,28 +33,35 @@ pub struct Down {
     pub role_arn: Option<String>,
 }
 
-/// Runs the command in one region.
-pub async fn run(args: &Down, cx: &Context) -> Result<Exit> {
-    let removed = remove(args, cx).await?;
-    if let Some(local) = cx.local.as_ref().filter(|_| removed == Removed::Stack && !args.keep_data) {
-        let contents = local_contents::count(&local.endpoint_url, local::credentials().key_pair()).await?;
-        if contents.is_empty() {
-            local_cloud::stop(&cx.events).await?;
-        } else {
-            let local_contents::Contents { stacks, buckets, tables } = contents;
-            cx.events.emit(Event::LocalKept { stacks, buckets, tables });
-        }
-    }
-    Ok(Exit::Success)
+/// The local cloud before the command.
+#[derive(Debug)]
+pub struct LocalCloud {
+    endpoint: String,
+    before: Contents,
 }
 
-/// What a run removed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Removed {
-    /// A stack, or the rest of one.
-    Stack,
-    /// There was no stack.
-    NoStack,
+impl LocalCloud {
+    /// Looks at what is in the local cloud; `None` for a run in AWS.
+    pub async fn look(contexts: &[Context]) -> Result<Option<Self>> {
+        let Some(state) = contexts.first().and_then(|cx| cx.local.as_ref()) else { return Ok(None) };
+        let endpoint = state.endpoint_url.clone();
+        let before = local_contents::count(&endpoint, local::credentials().key_pair()).await?;
+        Ok(Some(Self { endpoint, before }))
+    }
+
+    /// Stops the local cloud if the command has removed the last thing in it.
+    pub async fn leave(self, events: &Events) -> Result<()> {
+        let after = local_contents::count(&self.endpoint, local::credentials().key_pair()).await?;
+        if after == self.before {
+            return Ok(());
+        }
+        if after.is_empty() {
+            return local_cloud::stop(events).await;
+        }
+        let Contents { stacks, buckets, tables } = after;
+        events.emit(Event::LocalKept { stacks, buckets, tables });
+        Ok(())
+    }
 }
 
 /// The stack to remove.
@@ -63,7 +72,8 @@ struct Target {
     resources: Vec<Resource>,
 }
 
-async fn remove(args: &Down, cx: &Context) -> Result<Removed> {
+/// Runs the command in one region.
+pub async fn run(args: &Down, cx: &Context) -> Result<Exit> {
     let (observed, listed) =
         tokio::join!(preflight::observe(cx), stack::resources(&cx.clients.cloudformation, cx.stack()));
     let mut observed = observed?;
@@ -71,7 +81,7 @@ async fn remove(args: &Down, cx: &Context) -> Result<Removed> {
         cx.events.emit(Event::NoStack { stack: cx.stack().to_owned() });
         attached::release_forgotten(cx, &observed).await?;
         remains::forgotten_packages(cx, &observed).await?;
-        return Ok(Removed::NoStack);
+        return Ok(Exit::Success);
     };
     preflight::check_owner(cx, &stack).await?;
     preflight::check_protection(&stack)?;
@@ -124,7 +134,7 @@ async fn remove(args: &Down, cx: &Context) -> Result<Removed> {
     match packages {
         // Packages matter least, so the failure to remove them is reported last.
         Packages::Failed(error) => Err(error),
-        Packages::BucketGone | Packages::BucketKept => Ok(Removed::Stack),
+        Packages::BucketGone | Packages::BucketKept => Ok(Exit::Success),
     }
 }
 

@@ -56,7 +56,9 @@ pub enum Event {
     /// No reservation could be computed. `kept` is the reservation that stays, if there is one.
     ConcurrencyUnknown { kept: Option<i32>, reason: NoReservation },
     /// Whether the region has Rekognition, and the source of this information.
-    RegionChecked { rekognition: bool, source: RegionSource },
+    RegionChecked { region: String, rekognition: bool, source: RegionSource },
+    /// Rekognition in another region detects the faces, so pictures leave the region of the system.
+    PicturesLeave { region: String, to: String },
     /// The bucket for packages was created.
     PackageBucketCreated { bucket: String },
     /// The package was uploaded to its bucket.

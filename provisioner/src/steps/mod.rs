@@ -19,6 +19,7 @@ pub mod preflight;
 pub mod prepare;
 pub mod prepared;
 pub mod proof;
+pub mod rekognition;
 pub mod remains;
 pub mod removable;
 pub mod saved_plan;

@@ -10,6 +10,7 @@ use crate::core::{names, parameter};
 use crate::error::Result;
 use crate::package::{Architecture, Package};
 use crate::steps::preflight::Observed;
+use crate::steps::rekognition;
 use crate::steps::settings::{Loaded, RESERVED};
 
 /// The parameter that switches off the template's own check of the region.
@@ -64,7 +65,8 @@ pub async fn values(cx: &Context, inputs: Inputs<'_>) -> BTreeMap<String, String
     }
     values.retain(|name, _| template.parameters.contains_key(name));
     if values.get(RESERVED).is_some_and(|value| value == concurrency::AUTOMATIC) {
-        let reserved = reserve(cx, observed).await;
+        let elsewhere = values.get(rekognition::PARAMETER).filter(|region| !region.is_empty());
+        let reserved = reserve(cx, observed, elsewhere.map_or(cx.region(), String::as_str)).await;
         values.insert(RESERVED.to_owned(), reserved.to_string());
     }
     values
@@ -72,9 +74,9 @@ pub async fn values(cx: &Context, inputs: Inputs<'_>) -> BTreeMap<String, String
 
 /// Computes the concurrent executions to reserve for the function in this account and region. If that is not possible,
 /// the deployed reservation stays; -1 means no reservation.
-async fn reserve(cx: &Context, observed: &Observed) -> i32 {
+async fn reserve(cx: &Context, observed: &Observed, rekognition: &str) -> i32 {
     let held = observed.stack.as_ref().and_then(|stack| stack.parameters.get(RESERVED)?.parse::<i32>().ok());
-    match compute(cx, held).await {
+    match compute(cx, held, rekognition).await {
         Ok((concurrent_executions, requests_per_second)) => {
             cx.events.emit(Event::ConcurrencyChosen { concurrent_executions, requests_per_second });
             concurrent_executions
@@ -86,9 +88,9 @@ async fn reserve(cx: &Context, observed: &Observed) -> i32 {
     }
 }
 
-async fn compute(cx: &Context, held: Option<i32>) -> std::result::Result<(i32, f64), NoReservation> {
+async fn compute(cx: &Context, held: Option<i32>, rekognition: &str) -> std::result::Result<(i32, f64), NoReservation> {
     let asked: Result<_> =
-        tokio::try_join!(quotas::detect_faces(&cx.clients, cx.region()), quotas::concurrency(&cx.clients));
+        tokio::try_join!(quotas::detect_faces(&cx.clients, rekognition), quotas::concurrency(&cx.clients));
     let (rate, (_, unreserved)) =
         asked.map_err(|error| NoReservation::Unreadable { error: format!("{error}: {}", error.causes.join(", ")) })?;
     // The function's own reservation counts as available.

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use futures_util::future::{join_all, try_join_all};
 
 use crate::aws::stack::Stack;
-use crate::aws::{bucket, change_set, identity, owner, proof, quotas, stack, table};
+use crate::aws::{bucket, change_set, identity, owner, proof, stack, table};
 use crate::context::Context;
 use crate::core::adopt::{BUCKET, Declared};
-use crate::core::event::{Event, RegionSource};
+use crate::core::event::Event;
 use crate::core::first_step::{Command, Condition, FirstStep};
 use crate::core::hint::Hint;
 use crate::core::render::{Resource, Scope, Target};
 use crate::core::status::StackStatus;
-use crate::core::{names, regions, template};
+use crate::core::{names, template};
 use crate::error::{Error, Exit, Result};
 use crate::steps::data::Data;
 
@@ -36,47 +36,6 @@ impl Observed {
     pub fn target<'a>(&'a self, cx: &'a Context) -> Target<'a> {
         Target { region: cx.region(), partition: &self.partition, account: &self.account, stack: cx.stack() }
     }
-}
-
-/// The source that lists the region as one with Rekognition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listed {
-    /// This program and its template.
-    BuiltIn,
-    /// Only AWS.
-    ByAwsOnly,
-}
-
-/// Checks that the region has Rekognition.
-///
-/// The built-in table answers immediately for the regions that it lists. For other regions, Service Quotas is asked, so
-/// regions that get Rekognition later work, too. If Service Quotas does not answer, the table decides.
-pub async fn check_region(cx: &Context) -> Result<Listed> {
-    let name = cx.region();
-    if regions::supports_rekognition(name) {
-        cx.events.emit(Event::RegionChecked { rekognition: true, source: RegionSource::BuiltIn });
-        return Ok(Listed::BuiltIn);
-    }
-    let source = match quotas::detect_faces(&cx.clients, name).await {
-        Ok(Some(_)) => {
-            cx.events.emit(Event::RegionChecked { rekognition: true, source: RegionSource::ServiceQuotas });
-            return Ok(Listed::ByAwsOnly);
-        }
-        Ok(None) => "Service Quotas",
-        Err(_) => "the built-in region table",
-    };
-    let error = Error::new(format!("region `{name}` has no Amazon Rekognition"))
-        .cause(format!("{source} does not list it"))
-        .exit(Exit::Refused);
-    Err(match regions::nearest_in_words(name) {
-        None => error.hint(
-            Hint::from("no region in this partition has it; ")
-                .then_command("regions")
-                .then(" lists the regions that do"),
-        ),
-        Some(near) => error
-            .hint(Hint::from(format!("use {near}; ")).then_command("regions").then(" lists all regions that have it")),
-    })
 }
 
 /// Finds the stack and the caller, in parallel: a stack's ARN contains the account, but only STS knows the caller.

@@ -16,15 +16,16 @@ use crate::error::{Error, Exit, Result};
 use crate::package::{Architecture, Package};
 use crate::steps::data::Data;
 use crate::steps::parameters::{self, Inputs};
-use crate::steps::preflight::{self, Listed, Observed};
+use crate::steps::preflight::{self, Observed};
 use crate::steps::prepared::{self, CODE_KEY, Prepared, Purpose};
 use crate::steps::settings::{self, Loaded, Settings};
-use crate::steps::{adopt, attached, failed_creation, operation};
+use crate::steps::{adopt, attached, failed_creation, operation, rekognition};
 
 /// Computes what `up` would do.
 pub async fn prepare(cx: &Context, settings: &Settings, purpose: Purpose) -> Result<Prepared> {
     let mut loaded = settings::load(settings)?;
-    let region_listed = preflight::check_region(cx).await?;
+    let rekognition = rekognition::choose(cx, &loaded).await?;
+    loaded.parameters.extend(rekognition.accepted.map(|other| (rekognition::PARAMETER.to_owned(), other)));
     let (mut observed, architecture, package) = observe_and_package(cx, settings, &loaded).await?;
     let step =
         settle(cx, settings, &mut observed, if purpose == Purpose::Deploy { Command::Up } else { Command::Plan })
@@ -38,7 +39,7 @@ pub async fn prepare(cx: &Context, settings: &Settings, purpose: Purpose) -> Res
         is_update: step == FirstStep::Update,
         architecture,
         package: &package,
-        skip_region_check: region_listed == Listed::ByAwsOnly,
+        skip_region_check: rekognition.by_aws_only,
     };
     let mut parameters = parameters::values(cx, inputs).await;
     let deployed = if step == FirstStep::Update { prepared::deployed_template(cx).await? } else { None };

@@ -78,6 +78,7 @@ pub(super) fn channel(event: &Event) -> Channel {
         | Event::BuildStarted { .. }
         | Event::Packaged { .. }
         | Event::Identity { .. }
+        | Event::PicturesLeave { .. }
         | Event::ConcurrencyChosen { .. }
         | Event::ConcurrencyUnknown { .. }
         | Event::PackageBucketCreated { .. }
@@ -243,16 +244,17 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
                 Some("`--parameter FailureQueue=yes` keeps the events that fail during a burst of uploads".into()),
             )
         }
-        Event::RegionChecked { rekognition, source } => {
+        Event::RegionChecked { region, rekognition, source } => {
             let source = match source {
                 RegionSource::BuiltIn => "according to the built-in region table",
                 RegionSource::ServiceQuotas => "according to Service Quotas",
             };
-            done(format_args!(
-                "the region {} Rekognition, {source}",
-                if *rekognition { "has" } else { "does not have" }
-            ))
+            done(format_args!("{region} {} Rekognition, {source}", if *rekognition { "has" } else { "does not have" }))
         }
+        Event::PicturesLeave { region, to } => warning(
+            &format!("pictures leave {region}: the faces in them are detected in {to}, in pictures of at most 5 MB"),
+            None,
+        ),
         Event::PackageBucketCreated { bucket } => done(format_args!("bucket {bucket} created for packages")),
         Event::PackageStored { bucket, key } => done(format_args!("package uploaded to s3://{bucket}/{key}")),
         Event::PackagesRemoved { bucket, objects } => {
