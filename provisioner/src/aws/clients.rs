@@ -21,6 +21,8 @@ pub struct Clients {
     pub region: String,
     /// Whether all requests go to an endpoint that the user gave, or to the local cloud.
     pub custom_endpoint: bool,
+    /// Whether requests to S3 are sent without TLS, to an emulator.
+    pub plain_http: bool,
     /// CloudFormation
     pub cloudformation: aws_sdk_cloudformation::Client,
     /// `CloudWatch`
@@ -90,13 +92,15 @@ impl Clients {
 
     fn from_config(config: &SdkConfig, region: &str, connection: Option<Arc<Connection>>) -> Self {
         let custom_endpoint = config.endpoint_url().is_some();
+        let s3_endpoint = connection.as_ref().and_then(|connection| connection.settings.endpoint_of("S3"));
         // A server that is not AWS's own does not have one host name per bucket.
-        let own_s3 =
-            custom_endpoint || connection.as_ref().is_some_and(|connection| connection.settings.has_endpoint_of("S3"));
+        let own_s3 = custom_endpoint || s3_endpoint.is_some();
+        let plain_http = s3_endpoint.or(config.endpoint_url()).is_some_and(|url| url.starts_with("http://"));
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(own_s3).build();
         Self {
             region: region.to_owned(),
             custom_endpoint,
+            plain_http,
             cloudformation: aws_sdk_cloudformation::Client::new(config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),

@@ -44,6 +44,8 @@ pub struct Place<'a> {
     pub partition: &'a str,
     /// For example `eu-west-1`.
     pub region: &'a str,
+    /// Whether the bucket refuses plain HTTP; not if the requests of this run use it.
+    pub tls_only: bool,
     /// The tags that the user sets.
     pub tags: &'a [(String, String)],
     /// The keys of the tags that the user removes.
@@ -130,7 +132,7 @@ async fn put(client: &Client, bucket: &Bucket, key: &str, zip: &[u8]) -> std::re
 }
 
 async fn create(client: &Client, place: Place<'_>) -> Result<()> {
-    let Place { bucket, partition, region, .. } = place;
+    let Place { bucket, region, .. } = place;
     let tags = to_sdk(&names::tags(&BTreeMap::new(), place.tags, place.untags))?;
     let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(tags));
     if region != "us-east-1" {
@@ -151,6 +153,12 @@ async fn create(client: &Client, place: Place<'_>) -> Result<()> {
         }
         Err(error) => return Err(explain(format!("cannot create bucket `{}` for packages", bucket.name), &error)),
     }
+    // Since April 2023, S3 creates buckets that are private, encrypted, and without ACLs.
+    if place.tls_only { refuse_plain_http(client, place).await } else { Ok(()) }
+}
+
+async fn refuse_plain_http(client: &Client, place: Place<'_>) -> Result<()> {
+    let Place { bucket, partition, .. } = place;
     let arn = format!("arn:{partition}:s3:::{}", bucket.name);
     let policy = json!({
         "Version": "2012-10-17",
@@ -160,7 +168,6 @@ async fn create(client: &Client, place: Place<'_>) -> Result<()> {
             "Condition": {"Bool": {"aws:SecureTransport": "false"}},
         }],
     });
-    // Since April 2023, S3 creates buckets that are private, encrypted, and without ACLs.
     let set = client
         .put_bucket_policy()
         .bucket(&bucket.name)

@@ -408,6 +408,8 @@ pub async fn update_parameter(
     match sent {
         Ok(_) => Ok(()),
         Err(error) if code(&error).is_some_and(|code| code.contains("AccessDenied")) => Err(Refusal::Denied),
+        // An emulator may have forgotten the template.
+        Err(error) if message(&error).is_some_and(|message| message.contains("TemplateBody")) => Err(Refusal::Denied),
         Err(error) => Err(Refusal::Failed(refused(format!("cannot update stack `{}`", stack.name), &error))),
     }
 }
@@ -415,7 +417,8 @@ pub async fn update_parameter(
 /// Why an update was not started.
 #[derive(Debug)]
 pub enum Refusal {
-    /// The organization or the caller's policy denies `UpdateStack`; a change set may be allowed.
+    /// The organization or the caller's policy denies `UpdateStack`, or an emulator needs the template; a change set may
+    /// be allowed.
     Denied,
     /// Any other reason.
     Failed(Error),

@@ -44,8 +44,8 @@ pub async fn values(cx: &Context, inputs: Inputs<'_>) -> BTreeMap<String, String
     let mut values: BTreeMap<String, String> =
         defaults.filter_map(|(name, default)| Some((name.clone(), default.clone()?))).collect();
     values.insert("BucketPrefix".into(), names::bucket_prefix(cx.stack()));
-    if cx.local.is_some() {
-        // The local cloud and its functions use HTTP without TLS.
+    if cx.clients.plain_http {
+        // The bucket would refuse the requests of this program.
         values.insert("TlsOnly".into(), "no".into());
     }
     if let Some(stack) = observed.stack.as_ref().filter(|_| inputs.is_update) {

@@ -181,6 +181,7 @@ pub async fn store(cx: &Context, prepared: &Prepared) -> Result<()> {
         bucket: &prepared.package_bucket,
         partition: &prepared.observed.partition,
         region: cx.region(),
+        tls_only: !cx.clients.plain_http,
         tags: &prepared.bucket_tags,
         untags: &prepared.bucket_untags,
     };

@@ -115,9 +115,13 @@ impl Settings {
         self.files.for_the_sdk()
     }
 
-    /// Whether a service has an endpoint of its own.
-    pub(super) fn has_endpoint_of(&self, service: &str) -> bool {
-        self.service_endpoints.iter().any(|setting| setting.name.ends_with(&format!(" of {service}")))
+    /// The endpoint of a service that has its own.
+    pub(super) fn endpoint_of(&self, service: &str) -> Option<&str> {
+        let name = format!(" of {service}");
+        self.service_endpoints
+            .iter()
+            .find(|setting| setting.name.ends_with(&name))
+            .map(|setting| setting.value.as_str())
     }
 
     /// The proxy of requests to a URL; `None` if there may be an exception for its host.
