@@ -1,7 +1,7 @@
 //! `provisioner status`
 
 use crate::aws::bucket::{self, Bucket};
-use crate::aws::{drift, stack, table};
+use crate::aws::{drift, queue, stack, table};
 use crate::bootstrap;
 use crate::context::Context;
 use crate::core::event::{Event, STATUS_COUNTS, StatusReport};
@@ -9,10 +9,10 @@ use crate::core::first_step::Condition;
 use crate::error::{Exit, Result};
 use crate::steps::preflight;
 
-/// Show the stack, its outputs, and the number of pictures and rows; exits with 1 if it does not exist or is broken
+/// Show the stack, its outputs, and the number of pictures, rows, and waiting or failed pictures; exits with 1 if it does not exist or is broken
 #[derive(Debug, clap::Args)]
 pub struct Status {
-    /// Do not count pictures and rows
+    /// Do not count pictures, rows, and messages
     #[arg(long)]
     pub no_counts: bool,
     /// Also show changes that were made outside CloudFormation; exits with 1 if there are any
@@ -44,7 +44,12 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
             None => Ok(None),
         }
     };
-    let (objects, rows) = tokio::try_join!(objects, rows)?;
+    let messages = async |output: &str| match stack.outputs.get(output).filter(|_| !args.no_counts) {
+        Some(url) => queue::counts(&cx.clients.sqs, url).await.map(|counts| Some(counts.total())),
+        None => Ok(None),
+    };
+    let (objects, rows, waiting, failed) =
+        tokio::try_join!(objects, rows, messages("BackfillQueueUrl"), messages("FailureQueueUrl"))?;
     let deployed_sha256 = stack
         .parameters
         .get("CodeKey")
@@ -64,6 +69,8 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
                 .and_then(|architecture| bootstrap::embedded_sha256(architecture)),
             objects,
             rows,
+            waiting,
+            failed,
         }),
     });
     let drifted = args.drift && has_drifted(cx, &stack.id).await?;

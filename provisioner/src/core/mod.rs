@@ -5,6 +5,7 @@
 pub mod adopt;
 pub mod arns;
 pub mod attach;
+pub mod backfill;
 pub mod concurrency;
 pub mod denial;
 pub mod diagnosis;
@@ -14,8 +15,10 @@ pub mod event_pattern;
 pub mod first_step;
 pub mod hint;
 pub mod identity;
+pub mod instant;
 pub mod invocation;
 pub mod invocation_record;
+pub mod location;
 pub mod names;
 pub mod operation;
 pub mod parameter;

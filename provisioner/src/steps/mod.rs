@@ -3,6 +3,8 @@
 pub mod adopt;
 pub mod apply;
 pub mod attached;
+pub mod backfill;
+pub mod buckets;
 pub mod clean;
 pub mod data;
 pub mod deletion;

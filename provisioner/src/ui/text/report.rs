@@ -32,6 +32,11 @@ pub(super) fn status(report: &StatusReport) -> String {
             let _ = write!(text, "{name:<16} {}{NL}", counted(count, STATUS_COUNTS, unit));
         }
     }
+    for (name, count, what) in [("backfill", report.waiting, "waiting"), ("failure queue", report.failed, "failed")] {
+        if let Some(count) = count {
+            let _ = write!(text, "{name:<16} about {count} {what}{NL}");
+        }
+    }
     text
 }
 
