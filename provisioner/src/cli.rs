@@ -119,10 +119,12 @@ pub enum InRegion {
     #[command(display_order = 7)]
     Detect(commands::detect::Detect),
     #[command(display_order = 8)]
-    Faces(commands::faces::Faces),
+    Backfill(commands::backfill::Backfill),
     #[command(display_order = 9)]
-    Export(commands::export::Export),
+    Faces(commands::faces::Faces),
     #[command(display_order = 10)]
+    Export(commands::export::Export),
+    #[command(display_order = 12)]
     Redrive(commands::redrive::Redrive),
 }
 
@@ -162,6 +164,7 @@ impl InRegion {
             Self::Status(_) => "status",
             Self::Logs(_) => "logs",
             Self::Detect(_) => "detect",
+            Self::Backfill(_) => "backfill",
             Self::Faces(_) => "faces",
             Self::Export(_) => "export",
             Self::Redrive(_) => "redrive",

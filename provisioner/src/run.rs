@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::cli::{Anywhere, Cli, Command, InRegion};
 use crate::commands::{
-    build, detect, doctor, down, export, faces, list, local, logs, plan, policy, redrive, regions, shell, smoke,
-    status, template, up,
+    backfill, build, detect, doctor, down, export, faces, list, local, logs, plan, policy, redrive, regions, shell,
+    smoke, status, template, up,
 };
 use crate::context::{self, Context, Global};
 use crate::core::event::Event;
@@ -141,6 +141,7 @@ async fn in_region(command: &InRegion, cx: &Context) -> Result<Exit> {
         InRegion::Status(args) => status::run(args, cx).await,
         InRegion::Logs(args) => logs::run(args, cx).await,
         InRegion::Detect(args) => detect::run(args, cx).await,
+        InRegion::Backfill(args) => backfill::run(args, cx).await,
         InRegion::Faces(args) => faces::run(args, cx).await,
         InRegion::Export(args) => export::run(args, cx).await,
         InRegion::Redrive(args) => redrive::run(args, cx).await,

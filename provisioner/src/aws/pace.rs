@@ -3,6 +3,11 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+/// The pauses before a part of a request is repeated that a service has turned down: they double, up to five seconds.
+pub(super) fn growing() -> impl Iterator<Item = Duration> {
+    std::iter::successors(Some(Duration::from_millis(50)), |pause| Some((*pause * 2).min(Duration::from_secs(5))))
+}
+
 /// Intervals that grow from a first to a longest one.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {

@@ -1,10 +1,13 @@
-//! The failure queue, which keeps the events that the function could not process.
+//! Queues: the failure queue, which keeps the events that the function could not process, and the backfill queue, whose
+//! messages the function receives.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry};
+use tokio::time::sleep;
 
-use super::error::explain;
-use crate::error::Result;
+use super::error::{code, explain};
+use super::pace::growing;
+use crate::error::{Error, Result};
 
 /// A received message. It is invisible to other readers for [`HIDDEN_SECONDS`].
 #[derive(Clone, Debug)]
@@ -80,4 +83,79 @@ pub async fn count(client: &Client, url: &str) -> Result<usize> {
         .await
         .map_err(|error| explain(format!("cannot count the messages in queue `{url}`"), &error))?;
     Ok(reply.attributes().and_then(|all| all.get(&name)?.parse().ok()).unwrap_or_default())
+}
+
+/// The approximate numbers of messages in a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages that can be received.
+    pub visible: usize,
+    /// Messages that were received and not deleted yet.
+    pub in_flight: usize,
+    /// Messages that cannot be received yet.
+    pub delayed: usize,
+}
+
+impl Counts {
+    /// All messages.
+    #[must_use]
+    pub fn total(self) -> usize {
+        self.visible + self.in_flight + self.delayed
+    }
+}
+
+/// Counts all messages in a queue.
+pub async fn counts(client: &Client, url: &str) -> Result<Counts> {
+    let (visible, in_flight, delayed) = (
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+    );
+    let names = vec![visible.clone(), in_flight.clone(), delayed.clone()];
+    let reply = client.get_queue_attributes().queue_url(url).set_attribute_names(Some(names)).send().await;
+    let reply = reply.map_err(|error| explain(format!("cannot count the messages in queue `{url}`"), &error))?;
+    let number = |name| reply.attributes().and_then(|all| all.get(&name)?.parse().ok()).unwrap_or_default();
+    Ok(Counts { visible: number(visible), in_flight: number(in_flight), delayed: number(delayed) })
+}
+
+/// The most messages in a request.
+pub const BATCH: usize = 10;
+
+/// Sends at most [`BATCH`] messages. What SQS turns down for the moment is sent again.
+///
+/// # Errors
+/// The request fails, or SQS rejects a message.
+pub async fn send(client: &Client, url: &str, bodies: &[String]) -> Result<()> {
+    let attempt = || format!("cannot send messages to queue `{url}`");
+    let mut positions: Vec<usize> = (0..bodies.len()).collect();
+    let mut pauses = growing();
+    while !positions.is_empty() {
+        let entry =
+            |at: &usize| SendMessageBatchRequestEntry::builder().id(at.to_string()).message_body(&bodies[*at]).build();
+        let entries: std::result::Result<Vec<_>, _> = positions.iter().map(entry).collect();
+        let entries = entries.map_err(|error| Error::new(attempt()).because(&error))?;
+        let reply = client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await;
+        let reply = reply.map_err(|error| explain(attempt(), &error))?;
+        if let Some(rejected) = reply.failed().iter().find(|failure| failure.sender_fault()) {
+            let reason = rejected.message().unwrap_or("no message");
+            return Err(Error::new(attempt()).cause(format!("{}: {reason}", rejected.code())));
+        }
+        positions = reply.failed().iter().filter_map(|failure| failure.id().parse().ok()).collect();
+        if !positions.is_empty() {
+            sleep(pauses.next().unwrap_or_default()).await;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes all messages in a queue. Messages that are being processed are not affected.
+pub async fn purge(client: &Client, url: &str) -> Result<()> {
+    match client.purge_queue().queue_url(url).send().await {
+        Ok(_) => Ok(()),
+        Err(error) if code(&error).is_some_and(|code| code.contains("PurgeQueueInProgress")) => {
+            Err(explain(format!("cannot empty queue `{url}`"), &error)
+                .hint("SQS empties a queue at most once a minute: wait, then run the same command again"))
+        }
+        Err(error) => Err(explain(format!("cannot empty queue `{url}`"), &error)),
+    }
 }

@@ -64,7 +64,8 @@ impl Versions {
         Ok(Some(identified.collect()))
     }
 
-    async fn reply(&mut self) -> Result<Option<ListObjectVersionsOutput>> {
+    /// The reply with the next page; see [`Self::next`].
+    pub(super) async fn reply(&mut self) -> Result<Option<ListObjectVersionsOutput>> {
         let Some(request) = self.next.take() else { return Ok(None) };
         let reply = match request.clone().send().await {
             Ok(reply) => reply,

@@ -1,5 +1,6 @@
 //! One file per command: its options and the order of its steps.
 
+pub mod backfill;
 pub mod build;
 pub mod detect;
 pub mod doctor;

@@ -1,7 +1,7 @@
 //! `provisioner status`
 
 use crate::aws::bucket::{self, Bucket};
-use crate::aws::{drift, stack, table};
+use crate::aws::{drift, queue, stack, table};
 use crate::bootstrap;
 use crate::context::Context;
 use crate::core::event::{Event, STATUS_COUNTS, StatusReport};
@@ -9,10 +9,10 @@ use crate::core::first_step::Condition;
 use crate::error::{Exit, Result};
 use crate::steps::{attached_check, preflight};
 
-/// Show the stack, its outputs, and the number of pictures and rows; exits with 1 if it does not exist or is broken
+/// Show the stack, its outputs, and the number of pictures, rows, and waiting or failed pictures; exits with 1 if it does not exist or is broken
 #[derive(Debug, clap::Args)]
 pub struct Status {
-    /// Do not count pictures and rows
+    /// Do not count pictures, rows, and messages
     #[arg(long)]
     pub no_counts: bool,
     /// Also show changes that were made outside CloudFormation; exits with 1 if there are any
@@ -48,7 +48,12 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
         let buckets = attached_check::buckets(&cx.clients, &stack).await?;
         Ok(attached_check::states(&cx.clients, &buckets, stack.account().unwrap_or_default()).await)
     };
-    let (objects, rows, attached) = tokio::try_join!(objects, rows, attached)?;
+    let messages = async |output: &str| match stack.outputs.get(output).filter(|_| !args.no_counts) {
+        Some(url) => queue::counts(&cx.clients.sqs, url).await.map(|counts| Some(counts.total())),
+        None => Ok(None),
+    };
+    let (objects, rows, attached, waiting, failed) =
+        tokio::try_join!(objects, rows, attached, messages("BackfillQueueUrl"), messages("FailureQueueUrl"))?;
     let receives = attached.iter().all(|bucket| bucket.sends_events != Some(false));
     let deployed_sha256 = stack
         .parameters
@@ -73,6 +78,8 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
             objects,
             rows,
             attached,
+            waiting,
+            failed,
         }),
     });
     let drifted = args.drift && has_drifted(cx, &stack.id).await?;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::backfill::{Estimate, Progress, Tally};
 use super::concurrency::NoReservation;
 use super::diagnosis::{Diagnosis, StackEvent};
 use super::identity::CredentialSource;
@@ -182,6 +183,22 @@ pub enum Event {
     Exporting { rows: usize },
     /// All rows are in the file.
     Exported { file: String, rows: usize, seconds: f64 },
+    /// The number of objects that `backfill` has listed so far, and of those that it found to process.
+    BackfillScanning { listed: usize, to_process: usize },
+    /// What `backfill` found, with the cost and the time.
+    BackfillFound { report: BackfillReport },
+    /// Pictures of an earlier run are still in the queue, and are followed first.
+    BackfillRunning { pictures: usize },
+    /// The number of pictures sent to the queue so far.
+    BackfillFilling { sent: usize, of: usize },
+    /// All pictures were sent to the queue.
+    BackfillQueued { pictures: usize },
+    /// How far the function has come with the queue.
+    BackfillProgress { progress: Progress },
+    /// The queue is empty; `failed` is the number of new messages in the failure queue.
+    BackfillDone { pictures: usize, failed: usize, seconds: f64 },
+    /// The pictures that still waited were removed from the queue.
+    BackfillCancelled { pictures: usize },
     /// The regions and whether the system can run there.
     Regions { regions: Vec<RegionRow>, source: RegionSource },
     /// This program's stacks in all regions that were asked; `regions` is the number of regions that answered.
@@ -373,6 +390,10 @@ pub struct StatusReport {
     /// The attached buckets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attached: Vec<AttachedBucket>,
+    /// The approximate number of existing pictures in the queue.
+    pub waiting: Option<usize>,
+    /// The approximate number of messages in the failure queue.
+    pub failed: Option<usize>,
 }
 
 /// An attached bucket.
@@ -382,6 +403,21 @@ pub struct AttachedBucket {
     pub locations: Vec<String>,
     /// Whether it sends its events to EventBridge; `None` if that could not be found out.
     pub sends_events: Option<bool>,
+}
+
+/// What `backfill` found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BackfillReport {
+    /// The URLs of what was searched.
+    pub locations: Vec<String>,
+    /// The number of objects, by what becomes of them.
+    pub tally: Tally,
+    /// The cost and the time.
+    pub estimate: Estimate,
+    /// The limit, if there are more pictures than that.
+    pub limited_to: Option<usize>,
+    /// Whether this limit is what the quota processes before SQS deletes it, and not one that the user set.
+    pub is_limited_by_queue: bool,
 }
 
 /// One region, as `regions` shows it.

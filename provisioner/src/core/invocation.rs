@@ -18,8 +18,10 @@ pub struct Invocation {
 }
 
 /// The commands that act on one stack in one region, so they need these options.
-const IN_REGION: [&str; 11] =
-    ["up", "plan", "smoke", "down", "status", "logs", "detect", "faces", "export", "redrive", "policy"];
+const IN_REGION: [&str; 13] = [
+    "up", "plan", "smoke", "down", "status", "logs", "detect", "backfill", "faces", "export", "forget", "redrive",
+    "policy",
+];
 
 /// The commands of the AWS CLI that send no request to the endpoint of this run.
 const OF_THE_CLI_ITSELF: [&str; 3] = ["configure", "login", "sso"];

@@ -5,6 +5,7 @@
 pub mod adopt;
 pub mod arns;
 pub mod attach;
+pub mod backfill;
 pub mod concurrency;
 pub mod denial;
 pub mod diagnosis;
@@ -15,8 +16,10 @@ pub mod first_step;
 pub mod gallery;
 pub mod hint;
 pub mod identity;
+pub mod instant;
 pub mod invocation;
 pub mod invocation_record;
+pub mod location;
 pub mod moment;
 pub mod names;
 pub mod operation;

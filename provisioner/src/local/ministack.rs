@@ -21,6 +21,8 @@ pub(super) const PART: &str = "MiniStack";
 /// A start takes about a second, but much longer with a cold disk on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(50);
+/// The Python program that starts the emulator.
+const START: &str = include_str!("start.py");
 const READY: &str = "/_ministack/ready";
 
 /// How to start the emulator.
@@ -42,7 +44,7 @@ pub(super) fn spawn(launch: Launch<'_>) -> Result<Spawned, Error> {
         create_private(&launch.run.join(folder))?;
     }
     let mut command = Command::new(launch.python);
-    command.args(["-m", "ministack"]).current_dir(launch.run);
+    command.args(["-c", START]).current_dir(launch.run);
     command.env_clear().envs(environment(launch, std::env::var_os("PATH")));
     Process::spawn(&mut command, launch.log)
 }

@@ -1,6 +1,6 @@
 //! Executes a plan.
 
-use crate::aws::change_set::{self, Mode};
+use crate::aws::change_set::{self, ChangeSet, Mode};
 use crate::aws::follow;
 use crate::aws::proof;
 use crate::aws::stack::{self, Creation, Deletion, Refusal, Stack};
@@ -99,6 +99,17 @@ fn plain_update<'a>(cx: &'a Context, prepared: &'a Prepared) -> change_set::Requ
         saved: false,
         mode: Mode::Standard,
     }
+}
+
+/// Executes a change set that updates the stack, and returns the resulting stack.
+///
+/// # Errors
+/// If the update fails, its cause has already been reported.
+pub async fn update(cx: &Context, change_set: &ChangeSet) -> Result<Stack> {
+    let origin = follow::begin();
+    change_set::execute(&cx.clients.cloudformation, change_set, origin.token()).await?;
+    let stack_id = change_set.stack_id.clone();
+    followed(cx, &Operation { kind: Kind::Update, stack_id, origin, command: Command::Up }).await
 }
 
 async fn followed(cx: &Context, operation: &Operation) -> Result<Stack> {

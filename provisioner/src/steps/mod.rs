@@ -4,6 +4,8 @@ pub mod adopt;
 pub mod apply;
 pub mod attached;
 pub mod attached_check;
+pub mod backfill;
+pub mod buckets;
 pub mod clean;
 pub mod data;
 pub mod deletion;

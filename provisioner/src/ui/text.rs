@@ -3,6 +3,8 @@
 //! Pure, except that the output stream removes unwanted colors. Both matches are exhaustive, so no event can be
 //! forgotten.
 
+mod backfill;
+mod channel;
 mod log;
 mod operation;
 mod pictures;
@@ -17,158 +19,13 @@ use std::fmt::Write as _;
 use crate::core::event::{DOWN_COUNTS, Event, FlagKept, Kept, NoExpress, RegionSource};
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
+pub(super) use channel::{Channel, channel, closes_table, ends_progress, is_essential, is_row, share};
 use pictures::pictures;
 use words::{BAD, FAINT, NL, NOTE, counted, done, lines, noun, size};
-
-/// Where an event is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Channel {
-    /// A result that the user asked for: stdout.
-    Result,
-    /// A result that is shown only with `--verbose`: stdout.
-    ResultDetail,
-    /// A message that the user should see: stderr.
-    Note,
-    /// A message that is shown only with `--verbose`: stderr.
-    Detail,
-    /// Progress: the live line.
-    Progress,
-    /// Not shown as text.
-    Hidden,
-}
-
-/// Classifies an event.
-pub(super) fn channel(event: &Event) -> Channel {
-    match event {
-        Event::Planned { .. }
-        | Event::PackageWritten { .. }
-        | Event::PageWritten { .. }
-        | Event::Outputs { .. }
-        | Event::Status { .. }
-        | Event::SmokePassed { .. }
-        | Event::Proof { .. }
-        | Event::NothingLeft { .. }
-        | Event::Drift { .. }
-        | Event::Check { .. }
-        | Event::Settings { .. }
-        | Event::Redriven { .. }
-        | Event::Faces { .. }
-        | Event::Exported { .. }
-        | Event::Regions { .. }
-        | Event::Stacks { .. }
-        | Event::Document { .. } => Channel::Result,
-        Event::Log { line, .. } => {
-            if log::is_detail(line) {
-                Channel::ResultDetail
-            } else {
-                Channel::Result
-            }
-        }
-        Event::Resource { event } => {
-            let settled = event.status.is_failure() || event.status.is_complete() || event.status.is_skipped();
-            if settled { Channel::Note } else { Channel::Hidden }
-        }
-        Event::Started { .. }
-        | Event::LocalCloud { .. }
-        | Event::LocalReady { .. }
-        | Event::LocalStopped { .. }
-        | Event::LocalWillStop { .. }
-        | Event::LocalKept { .. }
-        | Event::TargetAdding { .. }
-        | Event::BuildStarted { .. }
-        | Event::Packaged { .. }
-        | Event::Identity { .. }
-        | Event::PicturesLeave { .. }
-        | Event::ConcurrencyChosen { .. }
-        | Event::ConcurrencyUnknown { .. }
-        | Event::PackageBucketCreated { .. }
-        | Event::PackageStored { .. }
-        | Event::PackagesRemoved { .. }
-        | Event::OldPackagesKept { .. }
-        | Event::ExpressUnavailable { .. }
-        | Event::DriftRevertUnsupported
-        | Event::ParametersAdopted { .. }
-        | Event::UnusualKeyPrefix { .. }
-        | Event::KeyNotAllowed { .. }
-        | Event::FlagSwitched { .. }
-        | Event::FlagKept { .. }
-        | Event::FlagUnknown { .. }
-        | Event::PlanSaved { .. }
-        | Event::NoChanges { .. }
-        | Event::Joined { .. }
-        | Event::OperationStarted { .. }
-        | Event::LeavingUpdate { .. }
-        | Event::UpdateCancelled { .. }
-        | Event::RollbackSkipped { .. }
-        | Event::OperationEnded { .. }
-        | Event::Failed { .. }
-        | Event::SmokeStep { .. }
-        | Event::SmokeRemainsRemoved { .. }
-        | Event::WritingToAttached { .. }
-        | Event::SmokePassedBefore { .. }
-        | Event::WillRemove { .. }
-        | Event::Removed { .. }
-        | Event::PackageBucketKept { .. }
-        | Event::KeptData { .. }
-        | Event::Adoptable { .. }
-        | Event::ProofImpossible { .. }
-        | Event::NoStack { .. }
-        | Event::DriftUnknown
-        | Event::MessageKept { .. }
-        | Event::MoreFailures { .. }
-        | Event::FacesFound { .. }
-        | Event::PicturesDone { .. }
-        | Event::Error { .. } => Channel::Note,
-        Event::RegionChecked { .. } | Event::CertificatesChosen { .. } => Channel::Detail,
-        Event::BuildProgress { .. } | Event::Exporting { .. } | Event::Emptying { .. } | Event::Detecting { .. } => {
-            Channel::Progress
-        }
-        Event::Result { .. } => Channel::Hidden,
-    }
-}
-
-/// The progress of a running step: the number done and the total; `None` if the total is unknown.
-pub(super) fn share(event: &Event) -> Option<(usize, usize)> {
-    match event {
-        // Objects that are uploaded in the meantime are deleted, too.
-        Event::Emptying { removed, of: Some(of), .. } => Some((*removed, (*of).max(*removed))),
-        Event::Detecting { done, of } => Some((*done, *of)),
-        _ => None,
-    }
-}
-
-/// Whether the event is one row of a table that a later event closes.
-pub(super) fn is_row(event: &Event) -> bool {
-    matches!(event, Event::Faces { .. })
-}
-
-/// Whether the event closes the table of the rows before it.
-pub(super) fn closes_table(event: &Event) -> bool {
-    matches!(event, Event::FacesFound { .. } | Event::PicturesDone { .. })
-}
 
 /// The table of rows, safe to print.
 pub(super) fn rows(events: &[Event], verbose: bool) -> String {
     words::paint(&pictures(events, verbose))
-}
-
-/// Whether `--quiet` shows the event: results and errors.
-pub(super) fn is_essential(event: &Event) -> bool {
-    let is_error = matches!(event, Event::Error { .. } | Event::Failed { .. } | Event::NoStack { .. });
-    is_error || matches!(channel(event), Channel::Result | Channel::ResultDetail)
-}
-
-/// Whether the event ends the live line.
-pub(super) fn ends_progress(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Packaged { .. }
-            | Event::Removed { .. }
-            | Event::Exported { .. }
-            | Event::OperationEnded { .. }
-            | Event::Error { .. }
-            | Event::Result { .. }
-    )
 }
 
 /// Renders an event, safe to print. Commands are completed with the options of this invocation.
@@ -432,6 +289,14 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::Exported { file, rows, seconds } => {
             done(format_args!("{rows} {} exported to {file} in {seconds:.1} s", noun(*rows, "row")))
         }
+        Event::BackfillScanning { listed, to_process } => backfill::scanning(*listed, *to_process),
+        Event::BackfillFound { report } => backfill::found(report, invocation),
+        Event::BackfillRunning { pictures } => backfill::running(*pictures),
+        Event::BackfillFilling { sent, of } => backfill::filling(*sent, *of),
+        Event::BackfillQueued { pictures } => backfill::queued(*pictures),
+        Event::BackfillProgress { progress } => backfill::progress(progress),
+        Event::BackfillDone { pictures, failed, seconds } => backfill::ended(*pictures, *failed, *seconds, invocation),
+        Event::BackfillCancelled { pictures } => backfill::cancelled(*pictures),
         Event::Regions { regions, source } => report::regions(regions, *source),
         Event::Stacks { stacks, regions, skipped } => report::stacks(stacks, *regions, skipped),
         Event::Log { at, line } => log::log(*at, line, verbose),

@@ -80,7 +80,9 @@ pub(super) const GRANTS: &[Grant] = &[
         sid: "Bucket",
         service: "s3",
         actions: &[
-            (COMMANDS | ADOPT, Both, &["ListBucket"]),
+            (COMMANDS & !BACKFILL | ADOPT, Both, &["ListBucket"]),
+            // In a bucket that was ever versioned, a picture is identified by its version.
+            (BACKFILL, Program, &["GetBucketVersioning"]),
             (DOWN, Both, &["GetBucketPolicy"]),
             (
                 UP,
@@ -240,7 +242,7 @@ pub(super) const GRANTS: &[Grant] = &[
             (UP | ADOPT | DATA | DOWN, Both, &["DescribeTable"]),
             // A row tells `--adopt` after how many days it expires.
             (ADOPT | DATA | DOWN, Program, &["Scan"]),
-            (BACKFILL | DATA, Program, &["BatchGetItem", "Query"]),
+            (BACKFILL, Program, &["BatchGetItem"]),
             (UP, Stack, WRITE_TABLE),
             (UP, Stack, READ_TABLE),
             (ADOPT | DATA, Both, READ_TABLE),
@@ -258,9 +260,10 @@ pub(super) const GRANTS: &[Grant] = &[
             (BACKFILL, Stack, READ_TABLE),
             (ADOPT | DATA, Both, READ_TABLE),
             (ADOPT | BACKFILL | DATA | DOWN, Both, &["DescribeTable"]),
-            (BACKFILL | DATA | SMOKE, Program, &["BatchGetItem", "GetItem", "Query"]),
+            (BACKFILL, Program, &["BatchGetItem"]),
+            (DATA | SMOKE, Program, &["BatchGetItem", "GetItem", "Query"]),
             (DATA | DOWN, Program, &["Scan"]),
-            (BACKFILL | DATA | SMOKE, Program, &["DeleteItem"]),
+            (DATA | SMOKE, Program, &["DeleteItem"]),
             // `forget` marks a picture, so that neither `backfill` nor `redrive` processes it again.
             (DATA, Program, &["UpdateItem"]),
             (BACKFILL | DOWN, Stack, &["DeleteTable"]),
@@ -291,6 +294,8 @@ pub(super) const GRANTS: &[Grant] = &[
             (UP, Stack, &["GetQueueAttributes", "ListQueueTags"]),
             (DATA, Both, &["GetQueueAttributes", "ListQueueTags"]),
             (DOWN, Both, &["GetQueueAttributes"]),
+            // Counts the pictures that fail.
+            (BACKFILL, Program, &["GetQueueAttributes"]),
             (UP, Stack, &["CreateQueue", "GetQueueUrl", "SetQueueAttributes", "TagQueue", "UntagQueue"]),
             (REMOVE, Stack, &["DeleteQueue"]),
             (DATA, Program, &["ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage"]),
@@ -350,7 +355,8 @@ pub(super) const GRANTS: &[Grant] = &[
             (ATTACH | DOWN | SMOKE | DATA, Program, &["GetBucketNotification"]),
             // Objects encrypted with a key that the function may not use would fail.
             (ATTACH, Program, &["GetEncryptionConfiguration"]),
-            (ATTACH | BACKFILL | DATA | SMOKE, Program, &["ListBucket", "ListBucketVersions"]),
+            (ATTACH | DATA | SMOKE, Program, &["ListBucket", "ListBucketVersions"]),
+            (BACKFILL, Program, &["GetBucketVersioning", "ListBucketVersions"]),
         ],
         on: On::AttachedBuckets,
     },
@@ -403,15 +409,8 @@ pub(super) const GRANTS: &[Grant] = &[
             (UP, Stack, &["logs:DescribeIndexPolicies", "logs:DescribeResourcePolicies"]),
             (DATA, Both, &["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"]),
             (DOWN, Both, &["logs:DescribeLogGroups"]),
-            (
-                UP | BACKFILL,
-                Program,
-                &[
-                    "lambda:GetAccountSettings",
-                    "servicequotas:ListAWSDefaultServiceQuotas",
-                    "servicequotas:ListServiceQuotas",
-                ],
-            ),
+            (UP, Program, &["lambda:GetAccountSettings"]),
+            (UP | BACKFILL, Program, &["servicequotas:ListAWSDefaultServiceQuotas", "servicequotas:ListServiceQuotas"]),
             (UP | DOWN, Program, &["cloudformation:GetHookResult"]),
             (DOWN, Program, &["cloudformation:ListStacks"]),
             (UP, Program, &["cloudformation:ListHookResults"]),

@@ -41,7 +41,7 @@ fn each_purpose_has_its_actions() {
         ("s3:PutObject", "up data smoke"),
         ("s3:DeleteObjectVersion", "up data smoke down"),
         ("s3:GetBucket*", "up adopt data"),
-        ("dynamodb:GetItem", "up backfill data smoke"),
+        ("dynamodb:GetItem", "up data smoke"),
         ("dynamodb:DeleteTable", "up backfill down"),
         ("dynamodb:UpdateItem", "data"),
         ("iam:PassRole", "up"),

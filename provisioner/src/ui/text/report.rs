@@ -44,6 +44,9 @@ pub(super) fn status(report: &StatusReport) -> String {
         };
         rows.push(("attached", format!("{}{state}", bucket.locations.join(", "))));
     }
+    for (name, count, what) in [("backfill", report.waiting, "waiting"), ("failure queue", report.failed, "failed")] {
+        rows.extend(count.map(|count| (name, format!("about {count} {what}"))));
+    }
     let cells: Vec<_> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     let mut text = table(&[Column::Left("NAME"), Column::Left("VALUE")], &cells);
     let summary = if report.ready {

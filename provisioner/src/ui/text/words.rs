@@ -89,3 +89,10 @@ pub(super) fn size(bytes: usize) -> String {
     let bytes = bytes as f64;
     if bytes >= 1e6 { format!("{:.1} MB", bytes / 1e6) } else { format!("{:.1} kB", bytes / 1e3) }
 }
+
+/// A span of time in the largest unit that fits, with one decimal.
+pub(super) fn span(seconds: f64) -> String {
+    let units = [(86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes")];
+    let fitting = units.into_iter().find(|(length, _)| seconds >= *length);
+    fitting.map_or_else(|| format!("{seconds:.1} s"), |(length, unit)| format!("{:.1} {unit}", seconds / length))
+}

@@ -1,0 +1,82 @@
+//! Reads which pictures have a result: from the picture table, and from the rows.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use tokio::time::sleep;
+
+use super::error::explain;
+use super::pace::growing;
+use crate::error::Result;
+
+/// The most keys in a request.
+pub const BATCH: usize = 100;
+
+/// The key of an item of the picture table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PictureKey {
+    /// `BUCKET/KEY`
+    pub picture: String,
+    /// The version, or the entity tag.
+    pub content: String,
+}
+
+/// The outcomes of pictures, at most [`BATCH`] of them. A picture without an item, or one whose rows are being erased,
+/// has none.
+pub async fn outcomes(client: &Client, table: &str, keys: &[PictureKey]) -> Result<HashMap<PictureKey, String>> {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let keys = keys.iter().map(|key| {
+        HashMap::from([("Picture".to_owned(), text(&key.picture)), ("Content".to_owned(), text(&key.content))])
+    });
+    let items = batch(client, table, keys.collect(), &["Picture", "Content", "Outcome"]).await?;
+    Ok(items
+        .into_iter()
+        .filter_map(|mut item| {
+            let mut take = |name| match item.remove(name) {
+                Some(AttributeValue::S(text)) => Some(text),
+                _ => None,
+            };
+            Some((PictureKey { picture: take("Picture")?, content: take("Content")? }, take("Outcome")?))
+        })
+        .collect())
+}
+
+/// Which of these rows exist, at most [`BATCH`] of them.
+pub async fn existing_rows(client: &Client, table: &str, face_ids: &[String]) -> Result<Vec<String>> {
+    let keys = face_ids.iter().map(|id| HashMap::from([("FaceID".to_owned(), AttributeValue::S(id.clone()))]));
+    let items = batch(client, table, keys.collect(), &["FaceID"]).await?;
+    let id = |mut item: HashMap<String, AttributeValue>| match item.remove("FaceID") {
+        Some(AttributeValue::S(id)) => Some(id),
+        _ => None,
+    };
+    Ok(items.into_iter().filter_map(id).collect())
+}
+
+type Item = HashMap<String, AttributeValue>;
+
+/// Reads items by their keys. What DynamoDB leaves out, because the table is throttled, is asked for again.
+async fn batch(client: &Client, table: &str, mut keys: Vec<Item>, attributes: &[&str]) -> Result<Vec<Item>> {
+    let names: HashMap<String, String> =
+        attributes.iter().enumerate().map(|(at, name)| (format!("#{at}"), (*name).to_owned())).collect();
+    let projection = (0..attributes.len()).map(|at| format!("#{at}")).collect::<Vec<_>>().join(", ");
+    let mut found = Vec::new();
+    let mut pauses = growing();
+    while !keys.is_empty() {
+        let wanted = KeysAndAttributes::builder()
+            .set_keys(Some(keys))
+            .projection_expression(&projection)
+            .set_expression_attribute_names(Some(names.clone()))
+            .build()
+            .map_err(|error| crate::error::Error::new("cannot build the request for items").because(&error))?;
+        let reply = client.batch_get_item().request_items(table, wanted).send().await;
+        let reply = reply.map_err(|error| explain(format!("cannot read table `{table}`"), &error))?;
+        found.extend(reply.responses.unwrap_or_default().into_values().flatten());
+        let rest = reply.unprocessed_keys.unwrap_or_default().into_values().flat_map(|rest| rest.keys);
+        keys = rest.collect();
+        if !keys.is_empty() {
+            sleep(pauses.next().unwrap_or_default()).await;
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,165 @@
+//! Where each event is shown as text, and how it concerns the live line.
+//!
+//! Pure. The match is exhaustive, so no event can be forgotten.
+
+use super::log;
+use crate::core::event::Event;
+
+/// Where an event is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ui) enum Channel {
+    /// A result that the user asked for: stdout.
+    Result,
+    /// A result that is shown only with `--verbose`: stdout.
+    ResultDetail,
+    /// A message that the user should see: stderr.
+    Note,
+    /// A message that is shown only with `--verbose`: stderr.
+    Detail,
+    /// Progress: the live line.
+    Progress,
+    /// Not shown as text.
+    Hidden,
+}
+
+/// Classifies an event.
+pub(in crate::ui) fn channel(event: &Event) -> Channel {
+    match event {
+        Event::Planned { .. }
+        | Event::PackageWritten { .. }
+        | Event::PageWritten { .. }
+        | Event::Outputs { .. }
+        | Event::Status { .. }
+        | Event::SmokePassed { .. }
+        | Event::Proof { .. }
+        | Event::NothingLeft { .. }
+        | Event::Drift { .. }
+        | Event::Check { .. }
+        | Event::Settings { .. }
+        | Event::Redriven { .. }
+        | Event::Faces { .. }
+        | Event::Exported { .. }
+        | Event::BackfillFound { .. }
+        | Event::BackfillDone { .. }
+        | Event::BackfillCancelled { .. }
+        | Event::Regions { .. }
+        | Event::Stacks { .. }
+        | Event::Document { .. } => Channel::Result,
+        Event::Log { line, .. } => {
+            if log::is_detail(line) {
+                Channel::ResultDetail
+            } else {
+                Channel::Result
+            }
+        }
+        Event::Resource { event } => {
+            let settled = event.status.is_failure() || event.status.is_complete() || event.status.is_skipped();
+            if settled { Channel::Note } else { Channel::Hidden }
+        }
+        Event::Started { .. }
+        | Event::LocalCloud { .. }
+        | Event::LocalReady { .. }
+        | Event::LocalStopped { .. }
+        | Event::LocalWillStop { .. }
+        | Event::LocalKept { .. }
+        | Event::TargetAdding { .. }
+        | Event::BuildStarted { .. }
+        | Event::Packaged { .. }
+        | Event::Identity { .. }
+        | Event::PicturesLeave { .. }
+        | Event::ConcurrencyChosen { .. }
+        | Event::ConcurrencyUnknown { .. }
+        | Event::PackageBucketCreated { .. }
+        | Event::PackageStored { .. }
+        | Event::PackagesRemoved { .. }
+        | Event::OldPackagesKept { .. }
+        | Event::ExpressUnavailable { .. }
+        | Event::DriftRevertUnsupported
+        | Event::ParametersAdopted { .. }
+        | Event::UnusualKeyPrefix { .. }
+        | Event::KeyNotAllowed { .. }
+        | Event::FlagSwitched { .. }
+        | Event::FlagKept { .. }
+        | Event::FlagUnknown { .. }
+        | Event::PlanSaved { .. }
+        | Event::NoChanges { .. }
+        | Event::Joined { .. }
+        | Event::OperationStarted { .. }
+        | Event::LeavingUpdate { .. }
+        | Event::UpdateCancelled { .. }
+        | Event::RollbackSkipped { .. }
+        | Event::OperationEnded { .. }
+        | Event::Failed { .. }
+        | Event::SmokeStep { .. }
+        | Event::SmokeRemainsRemoved { .. }
+        | Event::WritingToAttached { .. }
+        | Event::SmokePassedBefore { .. }
+        | Event::WillRemove { .. }
+        | Event::Removed { .. }
+        | Event::PackageBucketKept { .. }
+        | Event::KeptData { .. }
+        | Event::Adoptable { .. }
+        | Event::ProofImpossible { .. }
+        | Event::NoStack { .. }
+        | Event::DriftUnknown
+        | Event::MessageKept { .. }
+        | Event::MoreFailures { .. }
+        | Event::FacesFound { .. }
+        | Event::PicturesDone { .. }
+        | Event::BackfillRunning { .. }
+        | Event::BackfillQueued { .. }
+        | Event::Error { .. } => Channel::Note,
+        Event::RegionChecked { .. } | Event::CertificatesChosen { .. } => Channel::Detail,
+        Event::BuildProgress { .. }
+        | Event::Exporting { .. }
+        | Event::Emptying { .. }
+        | Event::Detecting { .. }
+        | Event::BackfillScanning { .. }
+        | Event::BackfillFilling { .. }
+        | Event::BackfillProgress { .. } => Channel::Progress,
+        Event::Result { .. } => Channel::Hidden,
+    }
+}
+
+/// The progress of a running step: the number done and the total; `None` if the total is unknown.
+pub(in crate::ui) fn share(event: &Event) -> Option<(usize, usize)> {
+    match event {
+        // Objects that are uploaded in the meantime are deleted, too.
+        Event::Emptying { removed, of: Some(of), .. } => Some((*removed, (*of).max(*removed))),
+        Event::Detecting { done, of } | Event::BackfillFilling { sent: done, of } => Some((*done, *of)),
+        Event::BackfillProgress { progress } => Some((progress.done, progress.of)),
+        _ => None,
+    }
+}
+
+/// Whether the event is one row of a table that a later event closes.
+pub(in crate::ui) fn is_row(event: &Event) -> bool {
+    matches!(event, Event::Faces { .. })
+}
+
+/// Whether the event closes the table of the rows before it.
+pub(in crate::ui) fn closes_table(event: &Event) -> bool {
+    matches!(event, Event::FacesFound { .. } | Event::PicturesDone { .. })
+}
+
+/// Whether `--quiet` shows the event: results and errors.
+pub(in crate::ui) fn is_essential(event: &Event) -> bool {
+    let is_error = matches!(event, Event::Error { .. } | Event::Failed { .. } | Event::NoStack { .. });
+    is_error || matches!(channel(event), Channel::Result | Channel::ResultDetail)
+}
+
+/// Whether the event ends the live line.
+pub(in crate::ui) fn ends_progress(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Packaged { .. }
+            | Event::Removed { .. }
+            | Event::Exported { .. }
+            | Event::BackfillFound { .. }
+            | Event::BackfillQueued { .. }
+            | Event::BackfillDone { .. }
+            | Event::OperationEnded { .. }
+            | Event::Error { .. }
+            | Event::Result { .. }
+    )
+}
