@@ -25,12 +25,19 @@ help: ## Show the targets
 # The demo has a local cloud of its own, on any free port, so that it disturbs no other.
 demo: export PROVISIONER_LOCAL_DIR = $(CURDIR)/target/demo
 demo: export PROVISIONER_LOCAL_PORT = 0
-demo: ## The complete cycle on this machine, without an AWS account: up, pictures, rows, down
+demo: export PROVISIONER_LOCAL = 1
+demo: PICTURES := $(addprefix $(FIXTURES)/,face.jpg two-faces.jpg no-face.jpg)
+demo: ## The complete cycle on this machine, without an AWS account: old and new pictures, rows, down
 	$(CARGO_BUILD) --bin provisioner --bin bootstrap
-	$(PROVISIONER) up --local --yes
-	$(PROVISIONER) detect --local $(FIXTURES)/face.jpg $(FIXTURES)/two-faces.jpg $(FIXTURES)/no-face.jpg
-	$(PROVISIONER) status --local
-	$(PROVISIONER) down --local --yes
+	$(PROVISIONER) local start
+	eval "$$($(PROVISIONER) local env)"; "$$PROVISIONER_LOCAL_PYTHON" $(FIXTURES)/old_pictures.py old-photos $(PICTURES)
+	$(PROVISIONER) up --yes --attach s3://old-photos --parameter Backfill=yes
+	$(PROVISIONER) backfill --yes
+	$(PROVISIONER) detect $(PICTURES)
+	$(PROVISIONER) faces
+	$(PROVISIONER) status
+	$(PROVISIONER) down --yes
+	$(PROVISIONER) local stop --yes
 
 ci: test test-arm64 ## What the continuous integration checks
 

@@ -54,6 +54,12 @@ pub async fn running() -> Result<State> {
     }
 }
 
+/// The environment variables that point SDKs at a local cloud, and the Python that has one of them, botocore.
+pub fn environment(state: &State) -> Result<Vec<(&'static str, String)>> {
+    let python = local::python(&Paths::from_env().map_err(explain)?).display().to_string();
+    Ok(state.env().into_iter().chain([("PROVISIONER_LOCAL_PYTHON", python)]).collect())
+}
+
 /// Whether a local cloud is running.
 pub async fn status() -> Result<Status> {
     local::status(&Paths::from_env().map_err(explain)?).await.map_err(explain)

@@ -7,6 +7,7 @@ use crate::aws::bucket::{self, Read};
 use crate::aws::local_contents;
 use crate::context::Global;
 use crate::core::event::Event;
+use crate::core::invocation::quote;
 use crate::error::{Exit, Result};
 use crate::local::rekognition::{self, FetchError, MAX_OBJECT_BYTES, S3Object, ServeArgs};
 use crate::local::{self, Options, Status};
@@ -74,7 +75,8 @@ pub async fn run(args: Local, global: &Global, events: &Events) -> Result<Exit> 
         }
         Local::Env => {
             let state = local_cloud::running().await?;
-            let lines = state.env().into_iter().map(|(name, value)| format!("export {name}='{value}'\n"));
+            let variables = local_cloud::environment(&state)?;
+            let lines = variables.into_iter().map(|(name, value)| format!("export {name}={}\n", quote(&[value])));
             events.emit(Event::Document { text: lines.collect() });
         }
         Local::Status => match local_cloud::status().await? {

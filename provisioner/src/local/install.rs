@@ -39,7 +39,7 @@ const MISLEADING: [&str; 8] = [
 /// local cloud; if two local clouds install at the same time, the first installation to finish is kept.
 pub(super) async fn ensure(paths: &Paths, progress: &(dyn Fn(Progress) + Sync)) -> Result<PathBuf, Error> {
     let home = paths.cache.join(folder_name());
-    let python = python_of(&home);
+    let python = python(paths);
     // `exists` follows the link to the system's interpreter, which an upgrade may have removed.
     if python.exists() {
         return Ok(python);
@@ -53,6 +53,12 @@ pub(super) async fn ensure(paths: &Paths, progress: &(dyn Fn(Progress) + Sync)) 
     put_in_place(&draft, &home)?;
     progress(Progress::Installed { took: began.elapsed() });
     Ok(python)
+}
+
+/// The interpreter of the emulator, which has botocore; it exists once the emulator is installed.
+#[must_use]
+pub fn python(paths: &Paths) -> PathBuf {
+    python_of(&paths.cache.join(folder_name()))
 }
 
 /// Depends on the pinned versions, so that a new release of this program never uses an old installation.

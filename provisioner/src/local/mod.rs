@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 pub use credentials::credentials;
 pub use error::Error;
-pub use install::{MINISTACK_VERSION, installer, is_installed};
+pub use install::{MINISTACK_VERSION, installer, is_installed, python};
 pub use paths::Paths;
 pub use progress::Progress;
 pub use state::State;
