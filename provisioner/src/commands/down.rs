@@ -1,12 +1,14 @@
 //! `provisioner down`
 
+use futures_util::future::try_join_all;
+
 use crate::aws::bucket;
 use crate::aws::local_contents::{self, Contents};
 use crate::aws::stack::{self, Resource, Stack};
 use crate::aws::{packages, table};
 use crate::context::Context;
 use crate::core::attach::Attached;
-use crate::core::event::{DOWN_COUNTS, Event};
+use crate::core::event::{CountedTable, DOWN_COUNTS, Event};
 use crate::core::first_step::{Command, FirstStep};
 use crate::error::{Exit, Result};
 use crate::steps::clean::{self, Packages};
@@ -189,20 +191,20 @@ async fn announce(cx: &Context, args: &Down, summary: Summary<'_>) -> Result<Opt
             None => Ok(0),
         }
     };
-    let rows = async {
-        match data.tables.first() {
-            Some(name) => table::count(&cx.clients.dynamodb, name, DOWN_COUNTS).await,
-            None => Ok(0),
-        }
+    let tables = async {
+        let count = async |name: &String| {
+            let rows = table::count(&cx.clients.dynamodb, name, DOWN_COUNTS).await?;
+            Ok(CountedTable { name: name.clone(), rows })
+        };
+        try_join_all(data.tables.iter().map(count)).await
     };
-    let (objects, rows) = tokio::try_join!(objects, rows)?;
+    let (objects, tables) = tokio::try_join!(objects, tables)?;
     cx.events.emit(Event::WillRemove {
         stack: stack.name.clone(),
         resources,
         bucket: data.buckets.first().map(|bucket| bucket.name.clone()),
         objects,
-        table: data.tables.first().cloned(),
-        rows,
+        tables,
         keep_data: args.keep_data,
         attached: attached.buckets.iter().map(|attachment| attachment.bucket.clone()).collect(),
     });

@@ -126,8 +126,7 @@ pub enum Event {
         resources: usize,
         bucket: Option<String>,
         objects: usize,
-        table: Option<String>,
-        rows: usize,
+        tables: Vec<CountedTable>,
         keep_data: bool,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         attached: Vec<String>,
@@ -236,6 +235,15 @@ pub struct Bundle {
 
 /// `status` stops counting objects and rows at this number, which then means "this many or more".
 pub const STATUS_COUNTS: usize = 10_000;
+
+/// A table and the number of its rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CountedTable {
+    /// Its name.
+    pub name: String,
+    /// The number of its rows, up to [`DOWN_COUNTS`].
+    pub rows: usize,
+}
 
 /// `down` stops counting at this number.
 pub const DOWN_COUNTS: usize = 100_000;

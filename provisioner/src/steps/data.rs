@@ -49,6 +49,13 @@ impl Data {
         Ok(Self { buckets, tables })
     }
 
+    /// The table of rows: the one that is not the picture table of another.
+    #[must_use]
+    pub fn table(&self) -> Option<&String> {
+        let is_of_pictures = |name: &String| self.tables.iter().any(|other| *name == format!("{other}Pictures"));
+        self.tables.iter().find(|name| !is_of_pictures(name))
+    }
+
     /// Whether there are no data resources.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -68,7 +75,7 @@ impl Data {
             .and_then(|template| template.parameters.get("TableName").cloned().flatten());
         let usual_bucket = |bucket: &Bucket| names::picture_bucket(cx.stack(), &bucket.owner, cx.region());
         let bucket = self.buckets.iter().find(|bucket| bucket.name != usual_bucket(bucket));
-        let table = self.tables.iter().find(|table| Some(*table) != usual_table.as_ref());
+        let table = self.table().filter(|table| Some(*table) != usual_table.as_ref());
         cx.events.emit(Event::Adoptable { bucket: bucket.map(|bucket| bucket.name.clone()), table: table.cloned() });
         Ok(())
     }

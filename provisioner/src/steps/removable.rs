@@ -94,7 +94,7 @@ async fn denied_actions(cx: &Context, stack: &Stack, data: &Data, role: Option<&
         account: &caller.account,
         regions: &[cx.region()],
         stack: &stack.name,
-        table: data.tables.first().unwrap_or(&usual_table),
+        table: data.table().unwrap_or(&usual_table),
         picture_bucket: data.buckets.first().map_or(&usual_bucket, |bucket| &bucket.name),
         package_bucket: &names::package_bucket(&caller.account, cx.region()),
         role_path: stack.parameters.get("RolePath").map_or("/", String::as_str),

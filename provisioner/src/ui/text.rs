@@ -214,14 +214,14 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::SmokePassedBefore { stack } => {
             done(format_args!("this deployment of stack {stack} has already passed the smoke test"))
         }
-        Event::WillRemove { stack, resources, bucket, objects, table, rows, keep_data, attached } => {
+        Event::WillRemove { stack, resources, bucket, objects, tables, keep_data, attached } => {
             let verb = if *keep_data { "kept" } else { "deleted" };
             let mut text = format!("stack {stack} with {resources} {} will be deleted", noun(*resources, "resource"));
-            for (kind, name, count, unit) in [("bucket", bucket, objects, "object"), ("table", table, rows, "row")] {
-                if let Some(name) = name {
-                    let contents = counted(*count, DOWN_COUNTS, unit);
-                    let _ = write!(text, "{NL}{kind} {name} with {contents} will be {verb}");
-                }
+            let bucket = bucket.iter().map(|name| ("bucket", name, *objects, "object"));
+            let tables = tables.iter().map(|table| ("table", &table.name, table.rows, "row"));
+            for (kind, name, count, unit) in bucket.chain(tables) {
+                let contents = counted(count, DOWN_COUNTS, unit);
+                let _ = write!(text, "{NL}{kind} {name} with {contents} will be {verb}");
             }
             for bucket in attached {
                 let _ = write!(text, "{NL}attached bucket {bucket} will be kept with all its objects");

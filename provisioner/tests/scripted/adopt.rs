@@ -193,7 +193,7 @@ async fn what_cannot_be_adopted_is_refused() {
         (
             "GetBucketPolicy",
             policy.clone(),
-            &[] as &[&str],
+            &["--parameter", "TlsOnly=yes"] as &[&str],
             4,
             "bucket `holiday` has a policy, which the template would replace",
         ),

@@ -95,7 +95,7 @@ fn left_behind(token: &'static str) -> Script {
 async fn down_deletes_the_data_that_an_interrupted_down_left() {
     let (run, cloud) = down(left_behind("provisioner-1764061200-77")).await;
     run.ended(0);
-    assert_eq!(run.event("will_remove")["table"], "FaceData");
+    assert_eq!(run.event("will_remove")["tables"][0]["name"], "FaceData");
     assert_eq!((cloud.count("DeleteStack"), cloud.count("DeleteTable")), (0, 1));
     run.event("nothing_left");
 }

@@ -10,8 +10,8 @@ use crate::core::concurrency::NoReservation;
 use crate::core::denial::Denied;
 use crate::core::diagnosis::{Diagnosis, Kind as FailureKind, StackEvent};
 use crate::core::event::{
-    AttachedBucket, BackfillReport, Bundle, Certificates, CheckState, Drifted, FlagKept, LocalStep, RegionRow,
-    SmokeStep, StatusReport,
+    AttachedBucket, BackfillReport, Bundle, Certificates, CheckState, CountedTable, Drifted, FlagKept, LocalStep,
+    RegionRow, SmokeStep, StatusReport,
 };
 use crate::core::identity::{CredentialSource, Method};
 use crate::core::invocation_record::NotARecord;
@@ -23,6 +23,7 @@ use crate::core::smoke::{Attribute, Row};
 use crate::core::stacks::{Skipped, SkippedRegion, StackRow};
 
 mod hostile;
+mod pictures;
 
 fn invocation() -> Invocation {
     Invocation { stack: Some("faces".into()), region: Some("eu-west-1".into()), ..Invocation::default() }
@@ -287,8 +288,9 @@ fn every_event() -> Vec<Event> {
             resources: 9,
             bucket: Some(bucket()),
             objects: 1,
-            table: Some(text("FaceData")),
-            rows: 100_000,
+            tables: [("FaceData", 100_000), ("FaceDataPictures", 1)]
+                .map(|(name, rows)| CountedTable { name: text(name), rows })
+                .into(),
             keep_data: false,
             attached: vec![text("photos")],
         },
@@ -456,27 +458,6 @@ fn every_event_as_a_user_sees_it() {
         let _ = writeln!(shown, "{:?} {name}\n{}\n", channel(&event), words.replace('\n', "\n  | "));
     }
     insta::assert_snapshot!(shown);
-}
-
-#[test]
-fn pictures_are_rows_of_one_table() {
-    let face = |file: &str, key: &str, faces: usize| Event::Faces {
-        file: file.into(),
-        key: key.into(),
-        rows: vec![row(); faces],
-        outcome: (faces == 0).then(|| "no_face".into()),
-        reason: None,
-    };
-    let events =
-        [face("写真.jpg", "in/写真.jpg", 2), face("s3://b/in/a.jpg", "in/a.jpg", 1), face("b.jpg", "b.jpg", 0)];
-    let shown = anstream::adapter::strip_str(&rows(&events, false)).to_string();
-    insta::assert_snapshot!(shown, @r"
-    PICTURE          KEY          RESULT       AGE    EMOTION  CONFIDENCE
-    写真.jpg         in/写真.jpg  face 1 of 2  22-30  happy          99 %
-                                  face 2 of 2  22-30  happy          99 %
-    s3://b/in/a.jpg               face 1 of 1  22-30  happy          99 %
-    b.jpg                         no face
-    ");
 }
 
 #[test]
