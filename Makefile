@@ -117,6 +117,12 @@ bench-deploy: $(VENV)/bench-deploy/ready ## Time and requests of create, no chan
 	$(VENV)/bench-deploy/bin/python provisioner/benches/deploy.py --program target/release/provisioner --bootstrap target/bench-deploy.zip \
 	  --peers $(VENV)/bench-deploy/bin $(BENCH_FLAGS)
 
+# Runs on 127.0.0.1 only. BENCH_FLAGS="--pictures 10000 --rows 100000" gives quick results.
+bench-backfill: $(VENV)/bench-deploy/ready ## Existing pictures queued and rows exported per second, beside the AWS CLI and boto3
+	cargo build --locked --release --workspace --bin provisioner
+	$(VENV)/bench-deploy/bin/python provisioner/benches/backfill.py --program target/release/provisioner --peers $(VENV)/bench-deploy/bin \
+	  $(BENCH_FLAGS)
+
 tools: ## Install the system packages that `make ci` needs, with apt-get
 	missing=(); \
 	command -v $(QEMU) >/dev/null || missing+=(qemu-user-static); \
@@ -141,4 +147,4 @@ $(VENV)/%/ready: $$(requirements-$$*)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(pip-$*) --require-hashes --requirement $<
 	touch $@
 
-.PHONY: help demo ci test lint test-rust judge test-arm64 test-pages test-msrv test-ring fuzz scale package dist bench-function bench-deploy tools clean
+.PHONY: help demo ci test lint test-rust judge test-arm64 test-pages test-msrv test-ring fuzz scale package dist bench-function bench-deploy bench-backfill tools clean

@@ -124,6 +124,8 @@ pub enum InRegion {
     Faces(commands::faces::Faces),
     #[command(display_order = 10)]
     Export(commands::export::Export),
+    #[command(display_order = 11)]
+    Forget(commands::forget::Forget),
     #[command(display_order = 12)]
     Redrive(commands::redrive::Redrive),
 }
@@ -167,6 +169,7 @@ impl InRegion {
             Self::Backfill(_) => "backfill",
             Self::Faces(_) => "faces",
             Self::Export(_) => "export",
+            Self::Forget(_) => "forget",
             Self::Redrive(_) => "redrive",
         }
     }

@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::cli::{Anywhere, Cli, Command, InRegion};
 use crate::commands::{
-    backfill, build, detect, doctor, down, export, faces, list, local, logs, plan, policy, redrive, regions, shell,
-    smoke, status, template, up,
+    backfill, build, detect, doctor, down, export, faces, forget, list, local, logs, plan, policy, redrive, regions,
+    shell, smoke, status, template, up,
 };
 use crate::context::{self, Context, Global};
 use crate::core::event::Event;
@@ -144,6 +144,7 @@ async fn in_region(command: &InRegion, cx: &Context) -> Result<Exit> {
         InRegion::Backfill(args) => backfill::run(args, cx).await,
         InRegion::Faces(args) => faces::run(args, cx).await,
         InRegion::Export(args) => export::run(args, cx).await,
+        InRegion::Forget(args) => forget::run(args, cx).await,
         InRegion::Redrive(args) => redrive::run(args, cx).await,
     }
 }

@@ -158,7 +158,7 @@ async fn every_command_works_with_its_own_policy() {
     let (url, needs) = noting(local.endpoint().replace("http://", "")).await;
     let remote = |arguments: &[&str]| {
         let mut command = local.remote(&url, arguments);
-        command.args(["--region", "us-east-1"]);
+        command.args(["--region", "us-east-1"]).env("PROVISIONER_POLL_LIMIT_MS", "200");
         tokio::task::block_in_place(|| run(&mut command).expect(0))
     };
     let exported = local.home.0.join("rows.csv").to_string_lossy().into_owned();
@@ -170,7 +170,7 @@ async fn every_command_works_with_its_own_policy() {
         (
             &["data"],
             &[
-                &["detect", &fixture("face.jpg")],
+                &["detect", &fixture("face.jpg"), &fixture("no-face.jpg")],
                 &["faces", "--html", &page],
                 &["export", &exported],
                 &["status"],
@@ -178,6 +178,10 @@ async fn every_command_works_with_its_own_policy() {
                 &["redrive"],
             ],
         ),
+        // The picture without a face has no row, so it is processed again.
+        (&["up", "backfill"], &[&["backfill"]]),
+        (&["backfill"], &[&["backfill", "--dry-run"], &["backfill", "--cancel"]]),
+        (&["data"], &[&["forget", "--prefix", "face", "--picture"], &["redrive"]]),
         (&["down"], &[&["down", "--keep-data"]]),
         (&["up", "adopt"], &[&[&create[..], &["--adopt"]].concat()]),
         (&["down"], &[&["down"], &["down"]]),

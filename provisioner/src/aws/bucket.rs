@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::error::{code, explain, is_missing, message};
 pub use super::owned_bucket::Bucket;
 use super::pace::Pace;
-use super::versions::{Versions, decoded, fits_xml};
+use super::versions::{Held, Versions, decoded, fits_xml};
 use crate::core::hint::Hint;
 use crate::error::{Error, Exit, Result};
 
@@ -201,6 +201,14 @@ pub async fn remove(client: &Client, bucket: &Bucket, prefix: &str, mut progress
         progress(removed);
     }
     Ok(removed)
+}
+
+/// Deletes versions and delete markers that were listed.
+pub async fn remove_listed(client: &Client, bucket: &Bucket, listed: Vec<Held>) -> Result<usize> {
+    let objects = listed
+        .into_iter()
+        .filter_map(|held| ObjectIdentifier::builder().key(held.key).version_id(held.version).build().ok());
+    delete_batch(client.clone(), bucket.clone(), objects.collect()).await
 }
 
 fn finished(done: std::result::Result<Result<usize>, tokio::task::JoinError>) -> Result<usize> {

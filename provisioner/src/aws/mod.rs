@@ -11,6 +11,7 @@ mod credentials;
 pub mod current_versions;
 pub mod describe_events;
 pub mod drift;
+pub mod erasure;
 pub mod error;
 pub mod event_flag;
 pub mod event_rules;

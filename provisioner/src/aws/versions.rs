@@ -7,6 +7,7 @@ use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::operation::list_object_versions::builders::ListObjectVersionsFluentBuilder;
 use aws_sdk_s3::types::{EncodingType, ObjectIdentifier};
 use percent_encoding::percent_decode_str;
+use tokio::sync::mpsc::Sender;
 
 use super::error::{explain, is_missing};
 use super::owned_bucket::Bucket;
@@ -38,6 +39,45 @@ pub async fn list(client: &Client, bucket: &Bucket, prefix: &str) -> Result<Vec<
         }));
     }
     Ok(found)
+}
+
+/// Sends all versions and delete markers under a prefix, in the order of their keys, a page at a time. Ends early if
+/// the receiver was dropped.
+///
+/// # Errors
+/// A request fails.
+pub async fn send(client: &Client, bucket: &Bucket, prefix: &str, to: Sender<Vec<Held>>) -> Result<()> {
+    let mut pages = Versions::of(client, bucket, prefix);
+    while let Some(reply) = pages.reply().await? {
+        let encoding = reply.encoding_type();
+        let markers = reply.delete_markers().iter().filter_map(|marker| {
+            Some(Held { key: decoded(marker.key()?, encoding), version: marker.version_id()?.to_owned(), etag: None })
+        });
+        let versions = reply.versions().iter().filter_map(|version| {
+            Some(Held {
+                key: decoded(version.key()?, encoding),
+                version: version.version_id().unwrap_or("null").to_owned(),
+                etag: Some(version.e_tag().unwrap_or_default().trim_matches('"').to_owned()),
+            })
+        });
+        let mut page: Vec<Held> = versions.chain(markers).collect();
+        page.sort_by(|one, other| one.key.cmp(&other.key));
+        if to.send(page).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Something that S3 holds under a key.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The object's key.
+    pub key: String,
+    /// The version id, which can be `null`.
+    pub version: String,
+    /// The entity tag without quotes; `None` for a delete marker.
+    pub etag: Option<String>,
 }
 
 /// The pages that are still to come.

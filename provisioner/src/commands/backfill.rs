@@ -8,7 +8,7 @@ use crate::core::attach::Location;
 use crate::core::backfill::{self as rules, Estimate, NoRate, Rules};
 use crate::core::event::{BackfillReport, Event};
 use crate::core::hint::Hint;
-use crate::core::instant::{self, DAY};
+use crate::core::moment::{self, Moment};
 use crate::error::{Error, Exit, Result};
 use crate::steps::backfill::queue::Queues;
 use crate::steps::backfill::scan::{Results, Search};
@@ -26,12 +26,12 @@ pub struct Backfill {
     /// Only these parts of the system's buckets [default: everything that the system processes]
     #[arg(value_name = "s3://BUCKET/PREFIX", value_parser = Location::parse)]
     pub locations: Vec<Location>,
-    /// Only pictures uploaded at this time or later, for example `2026-05-01` or `2026-05-01T12:00:00Z`
-    #[arg(long, value_name = "TIME", value_parser = instant::start, allow_hyphen_values = true)]
-    pub since: Option<i64>,
+    /// Only pictures uploaded at this time or later, for example `2026-05-01`, `2026-05-01T12:00Z`, or `30d` ago
+    #[arg(long, value_name = "TIME", value_parser = moment::parse, allow_hyphen_values = true)]
+    pub since: Option<Moment>,
     /// Only pictures uploaded until this time; a date includes the whole day
-    #[arg(long, value_name = "TIME", value_parser = instant::end, allow_hyphen_values = true)]
-    pub until: Option<i64>,
+    #[arg(long, value_name = "TIME", value_parser = moment::parse_end, allow_hyphen_values = true)]
+    pub until: Option<Moment>,
     /// Maximum number of pictures to process
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
@@ -53,7 +53,8 @@ fn price(text: &str) -> std::result::Result<f64, &'static str> {
 
 /// Runs the command in one region.
 pub async fn run(args: &Backfill, cx: &Context) -> Result<Exit> {
-    if args.since.zip(args.until).is_some_and(|(since, until)| since > until) {
+    let now = clock::now_millis();
+    if args.since.zip(args.until).is_some_and(|(since, until)| since.millis(now) > until.millis(now)) {
         return Err(Error::new("`--since` is later than `--until`, so no picture can match").exit(Exit::Usage));
     }
     let stack = preflight::deployed(cx).await?;
@@ -154,7 +155,8 @@ async fn cancel(cx: &Context, stack: &Stack) -> Result<Exit> {
 fn plan(args: &Backfill, stack: &Stack, parts: &[Location], rate: Option<f64>) -> Result<Search> {
     let parameter = |name: &str| stack.parameters.get(name).map(String::as_str).unwrap_or_default();
     let days: i64 = parameter("RetentionDays").parse().unwrap_or_default();
-    let now = i64::try_from(clock::now().as_secs()).unwrap_or(i64::MAX);
+    let now = clock::now_millis() / 1_000;
+    let seconds = |moment: Moment| moment.millis(clock::now_millis()) / 1_000;
     let is_elsewhere = !parameter("RekognitionRegion").is_empty();
     let place = |part: &Location| Ok((buckets::bucket(stack, part)?, part.prefix.clone()));
     let most = rules::most(rate);
@@ -163,9 +165,9 @@ fn plan(args: &Backfill, stack: &Stack, parts: &[Location], rate: Option<f64>) -
         rules: Rules {
             extensions: Rules::extensions(parameter("Extensions")),
             largest: if is_elsewhere { rules::LARGEST_SENT } else { rules::LARGEST },
-            expired_before: (days > 0).then(|| now - days * DAY),
-            since: args.since,
-            until: args.until,
+            expired_before: (days > 0).then(|| now - days * rules::DAY),
+            since: args.since.map(seconds),
+            until: args.until.map(seconds),
         },
         results: Results {
             partition: stack.partition().to_owned(),

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod down;
 pub mod export;
 pub mod faces;
+pub mod forget;
 pub mod list;
 pub mod local;
 pub mod logs;

@@ -14,9 +14,10 @@ use crate::steps::preflight;
 
 /// Send the events in the failure queue to the function again
 ///
-/// The failure queue keeps the events of pictures that the function could not process. An event leaves the queue only
-/// when Lambda has accepted it. Processing a picture twice writes the same rows, so an interruption does no harm. An
-/// event that fails again returns to the queue.
+/// The failure queue keeps the events of pictures that the function could not process: uploads, existing pictures, and
+/// events of attached buckets. They are sent through the backfill queue, if there is one. An event leaves the failure
+/// queue only when it has been accepted. Processing a picture twice writes the same rows, so an interruption does no
+/// harm. An event that fails again returns to the queue.
 #[derive(Debug, clap::Args)]
 pub struct Redrive {
     /// Maximum number of events to send
@@ -33,9 +34,9 @@ pub async fn run(args: &Redrive, cx: &Context) -> Result<Exit> {
                 .then(" adds one, which keeps events that fail from then on"),
         ));
     };
-    let function = stack.output("FunctionName")?;
+    let way = Way { function: stack.output("FunctionName")?, queue: stack.outputs.get("BackfillQueueUrl") };
     let mut sent = Sent::default();
-    let outcome = send(args.limit.unwrap_or(usize::MAX), url, function, cx, &mut sent).await;
+    let outcome = send(args.limit.unwrap_or(usize::MAX), url, way, cx, &mut sent).await;
     for message in &sent.left {
         // The next run finds the message at once. If this request fails, the message becomes visible after its
         // time-out.
@@ -53,17 +54,25 @@ pub async fn run(args: &Redrive, cx: &Context) -> Result<Exit> {
     Ok(if sent.foreign == 0 { Exit::Success } else { Exit::Failed })
 }
 
+/// How events get to the function.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    function: &'a str,
+    /// The backfill queue, which limits the requests to Rekognition.
+    queue: Option<&'a String>,
+}
+
 #[derive(Default)]
 struct Sent {
     events: usize,
-    /// The number of messages that are not invocation records.
+    /// The number of messages that are no events.
     foreign: usize,
     /// The messages that were received and are still in the queue.
     left: Vec<Message>,
 }
 
 /// Sends up to `limit` events, each batch in parallel. `sent` is correct even after an error.
-async fn send(limit: usize, url: &str, function: &str, cx: &Context, sent: &mut Sent) -> Result<()> {
+async fn send(limit: usize, url: &str, way: Way<'_>, cx: &Context, sent: &mut Sent) -> Result<()> {
     let began = clock::now().as_millis();
     let mut seen_again = 0;
     while sent.events < limit {
@@ -92,7 +101,7 @@ async fn send(limit: usize, url: &str, function: &str, cx: &Context, sent: &mut 
         let (late, messages): (Vec<_>, Vec<_>) = new.into_iter().partition(|message| message.sent_at > began);
         sent.left.extend(late);
         let mut failed = None;
-        let outcomes = join_all(messages.iter().map(|message| handle(message, url, function, cx))).await;
+        let outcomes = join_all(messages.iter().map(|message| handle(message, url, way, cx))).await;
         for (message, outcome) in messages.into_iter().zip(outcomes) {
             match outcome {
                 Ok(Handled::Sent) => sent.events += 1,
@@ -116,18 +125,21 @@ async fn send(limit: usize, url: &str, function: &str, cx: &Context, sent: &mut 
 
 /// What happened to a message.
 enum Handled {
-    /// Lambda has accepted its event, and the message was deleted from the queue.
+    /// Its event was accepted, and the message was deleted from the queue.
     Sent,
-    /// The message is not an invocation record, for this reason.
+    /// The message has no event, for this reason.
     Foreign(NotARecord),
 }
 
-async fn handle(message: &Message, url: &str, function: &str, cx: &Context) -> Result<Handled> {
+async fn handle(message: &Message, url: &str, way: Way<'_>, cx: &Context) -> Result<Handled> {
     let event = match invocation_record::event(&message.body) {
         Ok(event) => event,
         Err(reason) => return Ok(Handled::Foreign(reason)),
     };
-    function::invoke_later(&cx.clients.lambda, function, &event).await?;
+    match way.queue.filter(|_| !invocation_record::is_batch(&event)) {
+        Some(queue) => queue::send(&cx.clients.sqs, queue, &[event]).await?,
+        None => function::invoke_later(&cx.clients.lambda, way.function, &event).await?,
+    }
     queue::remove(&cx.clients.sqs, url, message).await?;
     Ok(Handled::Sent)
 }

@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::json;
 
-use super::instant::{self, DAY};
+use super::moment;
 
 /// The extensions of the formats that Rekognition accepts, for a system that processes all keys.
 const PICTURES: [&str; 5] = ["jpg", "jpeg", "jpe", "jfif", "png"];
@@ -19,6 +19,9 @@ pub const LARGEST_SENT: u64 = 5 * 1024 * 1024;
 
 /// The days that a picture may wait in the queue before SQS deletes it.
 pub const QUEUE_DAYS: i64 = 10;
+
+/// A day in seconds.
+pub const DAY: i64 = 86_400;
 
 /// The price of 1,000 pictures in US dollars if the user gives none: Rekognition's first tier in `us-east-1`
 /// (<https://aws.amazon.com/rekognition/pricing/>, November 2026).
@@ -306,7 +309,7 @@ pub fn message(object: &Object, region: &str) -> String {
         "eventSource": "provisioner:backfill",
         "eventName": "ObjectCreated:Backfill",
         "awsRegion": region,
-        "eventTime": instant::format(object.modified),
+        "eventTime": moment::utc(object.modified.saturating_mul(1_000)),
         "s3": { "bucket": { "name": object.bucket }, "object": about },
     }] })
     .to_string()

@@ -53,6 +53,16 @@ pub fn parse(text: &str) -> Result<Moment, String> {
     })
 }
 
+/// Parses the end of a span, which is part of it: like [`parse`], but a date means the end of that day.
+///
+/// # Errors
+/// What would be accepted.
+pub fn parse_end(text: &str) -> Result<Moment, String> {
+    let day = text.trim().parse::<Date>().ok().filter(|_| text.trim().len() <= 10);
+    let end = day.and_then(|day| TimeZone::UTC.to_timestamp(day.at(23, 59, 59, 999_999_999)).ok());
+    end.map_or_else(|| parse(text), |end| Ok(Moment::At(end)))
+}
+
 /// A time in UTC with seconds, for example `2026-05-01T12:00:00Z`; empty if it is out of range.
 #[must_use]
 pub fn utc(millis: i64) -> String {
@@ -101,6 +111,20 @@ mod tests {
             ("99999999999999999999s", None),
         ] {
             assert_eq!(parse(text).ok().map(|moment| utc(moment.millis(NOW))).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_at_the_end_of_a_span_is_a_whole_day() {
+        for (text, expected) in [
+            ("2026-04-30", Some("2026-04-30T23:59:59Z")),
+            ("2026-04-30T10:00:00Z", Some("2026-04-30T10:00:00Z")),
+            ("1970-01-02", Some("1970-01-02T23:59:59Z")),
+            ("0s", Some("1970-01-01T00:00:00Z")),
+            ("2026-02-30", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(parse_end(text).ok().map(|moment| utc(moment.millis(0))).as_deref(), expected, "{text}");
         }
     }
 

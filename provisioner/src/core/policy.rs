@@ -34,7 +34,7 @@ pub enum Purpose {
     Attach,
     /// `backfill`; in addition to `up`, what `Backfill=yes` and `EraseRows=yes` deploy
     Backfill,
-    /// Read and erase pictures and rows: `detect`, `status`, `logs` and `redrive`
+    /// Read and erase pictures and rows: `detect`, `status`, `logs`, `faces`, `export`, `forget` and `redrive`
     Data,
     /// `smoke`: verify the deployed system
     Smoke,

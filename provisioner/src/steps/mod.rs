@@ -10,6 +10,7 @@ pub mod clean;
 pub mod data;
 pub mod deletion;
 pub mod failed_creation;
+pub mod forget;
 pub mod gallery;
 pub mod interrupt;
 pub mod local_pictures;

@@ -5,6 +5,7 @@
 
 mod backfill;
 mod channel;
+mod forget;
 mod log;
 mod operation;
 mod pictures;
@@ -297,6 +298,9 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::BackfillProgress { progress } => backfill::progress(progress),
         Event::BackfillDone { pictures, failed, seconds } => backfill::ended(*pictures, *failed, *seconds, invocation),
         Event::BackfillCancelled { pictures } => backfill::cancelled(*pictures),
+        Event::ForgetFound { found, picture } => forget::found(*found, *picture),
+        Event::Forgetting { pictures, rows } => forget::progress(*pictures, *rows),
+        Event::Forgotten { found, copies } => forget::forgotten(*found, copies),
         Event::Regions { regions, source } => report::regions(regions, *source),
         Event::Stacks { stacks, regions, skipped } => report::stacks(stacks, *regions, skipped),
         Event::Log { at, line } => log::log(*at, line, verbose),

@@ -42,6 +42,8 @@ pub(in crate::ui) fn channel(event: &Event) -> Channel {
         | Event::BackfillFound { .. }
         | Event::BackfillDone { .. }
         | Event::BackfillCancelled { .. }
+        | Event::ForgetFound { .. }
+        | Event::Forgotten { .. }
         | Event::Regions { .. }
         | Event::Stacks { .. }
         | Event::Document { .. } => Channel::Result,
@@ -115,6 +117,7 @@ pub(in crate::ui) fn channel(event: &Event) -> Channel {
         | Event::Emptying { .. }
         | Event::Detecting { .. }
         | Event::BackfillScanning { .. }
+        | Event::Forgetting { .. }
         | Event::BackfillFilling { .. }
         | Event::BackfillProgress { .. } => Channel::Progress,
         Event::Result { .. } => Channel::Hidden,
@@ -158,6 +161,7 @@ pub(in crate::ui) fn ends_progress(event: &Event) -> bool {
             | Event::BackfillFound { .. }
             | Event::BackfillQueued { .. }
             | Event::BackfillDone { .. }
+            | Event::Forgotten { .. }
             | Event::OperationEnded { .. }
             | Event::Error { .. }
             | Event::Result { .. }

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::*;
-use crate::core::backfill::{Estimate, Progress, Tally};
 use crate::core::concurrency::NoReservation;
 use crate::core::denial::Denied;
 use crate::core::diagnosis::{Diagnosis, Kind as FailureKind, StackEvent};
 use crate::core::event::{
-    AttachedBucket, BackfillReport, Bundle, Certificates, CheckState, CountedTable, Drifted, FlagKept, LocalStep,
-    RegionRow, SmokeStep, StatusReport,
+    AttachedBucket, Bundle, Certificates, CheckState, CountedTable, Drifted, FlagKept, LocalStep, RegionRow, SmokeStep,
+    StatusReport,
 };
 use crate::core::identity::{CredentialSource, Method};
 use crate::core::invocation_record::NotARecord;
@@ -22,6 +21,7 @@ use crate::core::setting::{Setting, Source};
 use crate::core::smoke::{Attribute, Row};
 use crate::core::stacks::{Skipped, SkippedRegion, StackRow};
 
+mod existing;
 mod hostile;
 mod pictures;
 
@@ -40,15 +40,6 @@ fn text(text: &str) -> String {
 
 fn pairs_of(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| (text(name), text(value))).collect()
-}
-
-/// What `backfill` found: with a price and a quota or not, and with a limit, which may be that of the queue.
-fn found(is_known: bool, limit: Option<(usize, bool)>) -> Event {
-    let tally = Tally { listed: 2_000, to_process: 1_500, done: 400, other_type: 60, archived: 40, ..Tally::default() };
-    let estimate = Estimate::new(1_500, is_known.then_some(0.8), is_known.then_some(50.0));
-    let (limited_to, is_limited_by_queue) = limit.map_or((None, false), |(limit, by_queue)| (Some(limit), by_queue));
-    let locations = vec![text("s3://pictures/old/"), text("s3://others/")];
-    Event::BackfillFound { report: BackfillReport { locations, tally, estimate, limited_to, is_limited_by_queue } }
 }
 
 fn resource_event(status: &str, reason: Option<&str>) -> Event {
@@ -137,7 +128,7 @@ fn row() -> Row {
 #[expect(clippy::too_many_lines, reason = "one entry per event")]
 fn every_event() -> Vec<Event> {
     let (bucket, stack) = (|| text("pictures-1"), || text("faces"));
-    vec![
+    let mut events = vec![
         Event::Started { command: "up", version: "1.2.3", stack: stack(), local: true },
         Event::LocalCloud { step: LocalStep::Waiting { lock: text("/cache/lock") } },
         Event::LocalCloud { step: LocalStep::Installing { version: "1.5.33", with: "uv" } },
@@ -381,19 +372,6 @@ fn every_event() -> Vec<Event> {
         Event::FacesFound { rows: 1, read: 2_000, more: true },
         Event::Exporting { rows: 5_000 },
         Event::Exported { file: text("faces.csv"), rows: 1, seconds: 0.5 },
-        Event::BackfillScanning { listed: 2_000, to_process: 1_500 },
-        found(false, None),
-        found(true, Some((100, false))),
-        found(true, Some((4_320_000, true))),
-        Event::BackfillRunning { pictures: 7 },
-        Event::BackfillFilling { sent: 1_000, of: 1_500 },
-        Event::BackfillQueued { pictures: 1_500 },
-        Event::BackfillProgress { progress: Progress::new(1_500, 1_500, 0, 5.0) },
-        Event::BackfillProgress { progress: Progress::new(1_500, 500, 2, 200.0) },
-        Event::BackfillDone { pictures: 1_500, failed: 0, seconds: 5_400.0 },
-        Event::BackfillDone { pictures: 1_500, failed: 2, seconds: 59.0 },
-        Event::BackfillCancelled { pictures: 0 },
-        Event::BackfillCancelled { pictures: 12 },
         Event::Regions {
             regions: vec![
                 RegionRow {
@@ -446,7 +424,9 @@ fn every_event() -> Vec<Event> {
             hints: vec![text("check the path")],
         },
         Event::Result { ok: false, exit_code: 3 },
-    ]
+    ];
+    events.extend(existing::events());
+    events
 }
 
 #[test]

@@ -1,0 +1,54 @@
+//! The erasure of pictures as text.
+
+use std::fmt::Write as _;
+
+use super::words::{NL, NOTE, done, noun};
+use crate::core::forget::{Copies, Extent};
+
+pub(super) fn found(found: Extent, picture: bool) -> String {
+    if found.is_empty() {
+        return done("nothing is known about these pictures, and the bucket does not have them");
+    }
+    let Extent { versions, rows, results } = found;
+    let verb = if picture { "will be deleted" } else { "will be marked, and stay in the bucket" };
+    let mut text = format!("{rows} {} of faces will be erased", noun(rows, "row"));
+    if versions > 0 {
+        let _ = write!(text, "{NL}{versions} {} of the pictures {verb}", noun(versions, "version"));
+    }
+    if results > 0 {
+        let of = "in the table of processed pictures";
+        let _ = write!(text, "{NL}{results} {} {of} will be erased or marked", noun(results, "result"));
+    }
+    text
+}
+
+pub(super) fn progress(pictures: usize, rows: usize) -> String {
+    format!("{pictures} {} marked, {rows} other {} deleted", noun(pictures, "picture"), noun(rows, "row"))
+}
+
+pub(super) fn forgotten(found: Extent, copies: &Copies) -> String {
+    let mut text = done(format_args!("erased and checked: no rows are left of {}", found.rows));
+    let mut remains = |what: &str| {
+        let _ = write!(text, "{NL}  {NOTE}-{NOTE:#} {what}");
+    };
+    if copies.pictures && copies.marks {
+        remains("the pictures are still in the bucket; they are marked, so `backfill` and `redrive` leave them alone");
+    } else if copies.pictures {
+        remains(
+            "the pictures are still in the bucket; without `Backfill=yes` or `EraseRows=yes`, no table can mark them, \
+             so a repeated event would write their rows again",
+        );
+    }
+    if copies.marks {
+        remains("the table of processed pictures keeps the marks, which contain the keys");
+    }
+    if copies.backups {
+        remains("backups keep the rows for up to 35 days (`PointInTimeRecovery`)");
+    }
+    if copies.failure_queue {
+        remains("the failure queue may keep bucket and key for up to 14 days");
+    }
+    let identified = if copies.log_keys { "the keys" } else { "hashes of the pictures, but no keys" };
+    remains(&format!("the function's log keeps {identified} for {} days", copies.log_days));
+    text
+}
