@@ -82,6 +82,8 @@ pub struct Resource {
     pub physical_id: String,
     /// The status.
     pub status: ResourceStatus,
+    /// The time of the last change, in milliseconds since the Unix epoch; 0 if it is unknown.
+    pub changed_at: i64,
 }
 
 impl Resource {
@@ -179,6 +181,7 @@ pub async fn resources(client: &Client, name: &str) -> Result<Vec<Resource>> {
         .into_iter()
         .filter_map(|summary| {
             Some(Resource {
+                changed_at: summary.last_updated_timestamp.and_then(|at| at.to_millis().ok()).unwrap_or_default(),
                 logical_id: summary.logical_resource_id?,
                 resource_type: summary.resource_type?,
                 physical_id: summary.physical_resource_id?,

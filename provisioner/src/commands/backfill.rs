@@ -13,7 +13,7 @@ use crate::error::{Error, Exit, Result};
 use crate::steps::backfill::queue::Queues;
 use crate::steps::backfill::scan::{Results, Search};
 use crate::steps::backfill::{enable, queue as waiting, scan};
-use crate::steps::{buckets, preflight};
+use crate::steps::{attached_check, buckets, preflight};
 
 /// Process the pictures that are already in the bucket
 ///
@@ -93,6 +93,8 @@ pub async fn run(args: &Backfill, cx: &Context) -> Result<Exit> {
     cx.confirm(&format!("process {pictures} pictures, for about {:.2}?", estimate.cost))?;
     let failed_before = queue::count(&cx.clients.sqs, &queues.failed).await?;
     search.limit = pictures;
+    let named: Vec<String> = parts.iter().map(|part| part.bucket.clone()).collect();
+    attached_check::until_events(cx, &stack, &named).await?;
     let sent = waiting::fill(cx, &search, &queues).await?;
     cx.events.emit(Event::BackfillQueued { pictures: sent });
     let failed = waiting::follow(cx, &queues, sent, failed_before).await?;

@@ -191,6 +191,8 @@ pub enum Event {
     BackfillRunning { pictures: usize },
     /// The number of pictures sent to the queue so far.
     BackfillFilling { sent: usize, of: usize },
+    /// An attached bucket may not send its events yet, so `backfill` waits this long before it lists the bucket.
+    WaitingForEvents { seconds: u64 },
     /// All pictures were sent to the queue.
     BackfillQueued { pictures: usize },
     /// How far the function has come with the queue.

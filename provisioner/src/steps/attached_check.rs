@@ -1,14 +1,17 @@
 //! Checks that the uploads to attached buckets reach the function, without writing anything.
 
+use std::time::Duration;
+
 use futures_util::future::try_join_all;
 
 use crate::aws::bucket::Bucket;
 use crate::aws::stack::{self, Stack};
 use crate::aws::{Clients, event_flag, event_rules, function};
+use crate::clock;
 use crate::context::Context;
 use crate::core::attach::Attachment;
 use crate::core::attach::template::{attachments, rule_id};
-use crate::core::event::AttachedBucket;
+use crate::core::event::{AttachedBucket, Event};
 use crate::core::hint::Hint;
 use crate::core::template;
 use crate::error::{Error, Result};
@@ -80,6 +83,27 @@ pub async fn check(cx: &Context, stack: &Stack, attachments: &[Attachment]) -> R
         Ok(())
     };
     try_join_all(attachments.iter().map(check)).await.map(|_| ())
+}
+
+/// The time that S3 may need until a bucket sends its events, according to its user guide, in milliseconds.
+const SETTLING_MILLIS: i64 = 300_000;
+
+/// Waits until the buckets send their events: a picture that is uploaded before is found by listing the bucket afterwards.
+///
+/// The time counts from the last change of a bucket's rule, since the flag is switched on right after it.
+pub async fn until_events(cx: &Context, stack: &Stack, buckets: &[String]) -> Result<()> {
+    let rules: Vec<String> = buckets.iter().map(|bucket| rule_id(bucket)).collect();
+    let resources = stack::resources(&cx.clients.cloudformation, &stack.id).await?;
+    let changed = resources.iter().filter(|resource| rules.contains(&resource.logical_id)).map(|rule| rule.changed_at);
+    let settled = changed.max().unwrap_or_default() + SETTLING_MILLIS;
+    // The local cloud needs no time.
+    let Ok(left @ 1..) = u64::try_from(settled - clock::now_millis()) else { return Ok(()) };
+    if cx.local.is_some() {
+        return Ok(());
+    }
+    cx.events.emit(Event::WaitingForEvents { seconds: left.div_ceil(1_000) });
+    tokio::time::sleep(Duration::from_millis(left)).await;
+    Ok(())
 }
 
 /// An event as S3 sends it for an upload.

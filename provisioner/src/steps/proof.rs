@@ -17,6 +17,7 @@ use crate::steps::preflight::Observed;
 #[must_use]
 pub fn resource(resource_type: &str, name: &str) -> Resource {
     Resource {
+        changed_at: 0,
         logical_id: String::new(),
         resource_type: resource_type.to_owned(),
         physical_id: name.to_owned(),

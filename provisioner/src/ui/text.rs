@@ -294,6 +294,7 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::BackfillFound { report } => backfill::found(report, invocation),
         Event::BackfillRunning { pictures } => backfill::running(*pictures),
         Event::BackfillFilling { sent, of } => backfill::filling(*sent, *of),
+        Event::WaitingForEvents { seconds } => backfill::waiting(*seconds),
         Event::BackfillQueued { pictures } => backfill::queued(*pictures),
         Event::BackfillProgress { progress } => backfill::progress(progress),
         Event::BackfillDone { pictures, failed, seconds } => backfill::ended(*pictures, *failed, *seconds, invocation),

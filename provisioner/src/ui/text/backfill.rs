@@ -72,6 +72,13 @@ pub(super) fn running(pictures: usize) -> String {
     )
 }
 
+pub(super) fn waiting(seconds: u64) -> String {
+    format!(
+        "  waiting {seconds} s, because S3 may need five minutes until an attached bucket sends its events; a picture \
+         that is uploaded in the meantime would be missed otherwise"
+    )
+}
+
 pub(super) fn filling(sent: usize, of: usize) -> String {
     format!("{sent} of {of} {} sent to the queue", noun(of, "picture"))
 }

@@ -110,6 +110,7 @@ pub(in crate::ui) fn channel(event: &Event) -> Channel {
         | Event::PicturesDone { .. }
         | Event::BackfillRunning { .. }
         | Event::BackfillQueued { .. }
+        | Event::WaitingForEvents { .. }
         | Event::Error { .. } => Channel::Note,
         Event::RegionChecked { .. } | Event::CertificatesChosen { .. } => Channel::Detail,
         Event::BuildProgress { .. }

@@ -13,6 +13,7 @@ pub(super) fn events() -> Vec<Event> {
         found(true, Some((4_320_000, true))),
         Event::BackfillRunning { pictures: 7 },
         Event::BackfillFilling { sent: 1_000, of: 1_500 },
+        Event::WaitingForEvents { seconds: 240 },
         Event::BackfillQueued { pictures: 1_500 },
         Event::BackfillProgress { progress: Progress::new(1_500, 1_500, 0, 5.0) },
         Event::BackfillProgress { progress: Progress::new(1_500, 500, 2, 200.0) },
