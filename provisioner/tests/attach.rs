@@ -93,7 +93,8 @@ async fn a_bucket_is_attached_and_gets_its_settings_back() {
     upload(&clients, "2024/before.jpg").await;
 
     let place = format!("s3://{PHOTOS}/2024/");
-    let up = local.run(&["up", "--attach", &place, "--attach", &format!("s3://{PHOTOS}/håll i + /")], 0);
+    let other = format!("s3://{PHOTOS}/håll i + /");
+    let up = local.run(&["up", "-P", "Backfill=yes", "--attach", &place, "--attach", &other], 0);
     assert_eq!(up.of_type("planned")[0]["plan"]["switches"], json!([{ "bucket": PHOTOS, "on": true }]));
     assert_eq!(switched(&up), [true]);
     let steps: Vec<_> =
@@ -106,6 +107,11 @@ async fn a_bucket_is_attached_and_gets_its_settings_back() {
         upload(&clients, key).await;
     }
     assert_eq!(keys(&clients, 2).await, ["2024/new.jpg", "håll i + /new.jpg"]);
+    let faces = local.run(&["faces", &format!("{other}new.jpg")], 0);
+    assert_eq!(faces.of_type("faces")[0]["rows"].as_array().map(Vec::len), Some(1));
+    local.run(&["faces", &format!("s3://{PHOTOS}/2023/other.jpg")], 1);
+    let none = local.run(&["detect", &fixture("no-face.jpg")], 0);
+    assert_eq!(none.of_type("faces")[0]["outcome"], "no_face");
 
     // Later deployments keep what is attached.
     assert_eq!(local.run(&["plan"], 0).of_type("planned")[0]["plan"]["operation"], "none");
@@ -126,6 +132,8 @@ async fn a_bucket_is_attached_and_gets_its_settings_back() {
     assert_eq!(smoke.of_type("smoke_passed")[0]["pictures"], 2);
     let listed = clients.s3.list_objects_v2().bucket(PHOTOS).prefix("2024/").send().await.expect("a list");
     assert_eq!(listed.key_count(), Some(2), "the smoke test's picture is gone");
+    let results = clients.dynamodb.scan().table_name("FaceDataPictures").send().await.expect("results");
+    assert_eq!(results.count(), 3, "and so is its result: {:?}", results.items());
 
     says(&local.run(&["up", "--detach", &format!("s3://{PHOTOS}/elsewhere/")], 4), &["is not attached"]);
     assert!(switched(&local.run(&["up", "--detach", &place, "--no-smoke"], 0)).is_empty());

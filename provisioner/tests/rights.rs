@@ -65,11 +65,20 @@ fn needs(head: &Parts, body: &[u8]) -> Vec<Need> {
         _ if head.uri.path().contains("/operation/") => head.uri.path().rsplit('/').next().map(ToOwned::to_owned),
         _ => form.split('&').find_map(|pair| pair.strip_prefix("Action=")).map(ToOwned::to_owned),
     };
-    match (service, operation) {
+    match (service, operation.as_deref()) {
         ("sts", _) => Vec::new(),
         ("s3", _) => s3(head, &form),
         ("lambda", _) => vec![(format!("lambda:{}", lambda(head)), None)],
         ("monitoring", Some(operation)) => vec![(format!("cloudwatch:{operation}"), None)],
+        // DynamoDB authorizes each write of a transaction.
+        ("dynamodb", Some("TransactWriteItems")) => {
+            let body: serde_json::Value = serde_json::from_str(&form).expect("JSON");
+            let writes = body["TransactItems"].as_array().expect("writes").iter();
+            let kinds = writes.flat_map(|write| write.as_object().expect("a write").keys());
+            kinds.map(|kind| (format!("dynamodb:{kind}Item"), None)).collect()
+        }
+        // SQS authorizes each message of a batch like a single one.
+        ("sqs", Some(operation)) => vec![(format!("sqs:{}", operation.trim_end_matches("Batch")), None)],
         (service, Some(operation)) => vec![(format!("{service}:{operation}"), None)],
         (service, None) => panic!("a call of {service} without an operation: {} {}", head.method, head.uri),
     }
@@ -95,6 +104,7 @@ fn s3(head: &Parts, body: &str) -> Vec<Need> {
         ("GET", true) if asks("publicAccessBlock") => &["GetBucketPublicAccessBlock"],
         ("GET", true) if asks("versioning") => &["GetBucketVersioning"],
         ("PUT", true) if asks("acl") => &["PutBucketAcl"],
+        ("PUT", true) if asks("notification") => &["PutBucketNotification"],
         ("PUT", true) if asks("policy") => &["PutBucketPolicy"],
         ("GET", false) if asks("legal-hold") => &["GetObjectLegalHold"],
         ("GET", false) if asks("retention") => &["GetObjectRetention"],
@@ -118,6 +128,7 @@ fn s3(head: &Parts, body: &str) -> Vec<Need> {
 fn lambda(head: &Parts) -> &'static str {
     let path = head.uri.path().trim_matches('/');
     match (head.method.as_str(), path.split('/').nth(3).unwrap_or_default()) {
+        ("GET", _) if path.contains("/event-source-mappings/") => "GetEventSourceMapping",
         ("GET", "configuration") => "GetFunctionConfiguration",
         ("GET", "event-invoke-config") => "GetFunctionEventInvokeConfig",
         ("GET", "policy") => "GetPolicy",
@@ -161,12 +172,14 @@ async fn every_command_works_with_its_own_policy() {
         command.args(["--region", "us-east-1"]).env("PROVISIONER_POLL_LIMIT_MS", "200");
         tokio::task::block_in_place(|| run(&mut command).expect(0))
     };
+    local.clients().s3.create_bucket().bucket("mine").send().await.expect("a bucket");
     let exported = local.home.0.join("rows.csv").to_string_lossy().into_owned();
     let page = local.home.0.join("faces.html").to_string_lossy().into_owned();
     let create = ["up", "-P", HERE, "-P", "TlsOnly=no", "-P", "FailureQueue=yes", "-P", "Versioning=yes"];
     for (purposes, commands) in [
         (&["up"][..], &[&create[..], &["plan"], &["up", "-P", "LogRetentionDays=30"], &["up"]][..]),
-        (&["smoke"], &[&["smoke", "--full"]]),
+        (&["up", "attach"], &[&["up", "--attach", "s3://mine/in/"], &["up", "--attach", "s3://mine/other/"]]),
+        (&["smoke"], &[&["smoke", "--full", "--write-attached"]]),
         (
             &["data"],
             &[
@@ -197,7 +210,7 @@ async fn every_command_works_with_its_own_policy() {
                 .iter()
                 .flat_map(|purpose| {
                     let role = service_role.map(|arn| ["--role-arn", arn]);
-                    let arguments = ["policy", "--for", purpose, "--account", ACCOUNT];
+                    let arguments = ["policy", "--for", purpose, "--account", ACCOUNT, "--attach", "mine"];
                     let printed = remote(&[&arguments[..], role.as_ref().map_or(&[], |role| role)].concat());
                     let text = printed.of_type("document")[0]["text"].as_str().expect("a policy").to_owned();
                     let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");

@@ -25,11 +25,7 @@ pub struct PictureKey {
 /// The outcomes of pictures, at most [`BATCH`] of them. A picture without an item, or one whose rows are being erased,
 /// has none.
 pub async fn outcomes(client: &Client, table: &str, keys: &[PictureKey]) -> Result<HashMap<PictureKey, String>> {
-    let text = |text: &str| AttributeValue::S(text.to_owned());
-    let keys = keys.iter().map(|key| {
-        HashMap::from([("Picture".to_owned(), text(&key.picture)), ("Content".to_owned(), text(&key.content))])
-    });
-    let items = batch(client, table, keys.collect(), &["Picture", "Content", "Outcome"]).await?;
+    let items = batch(client, table, keys.iter().map(item_key).collect(), &["Picture", "Content", "Outcome"]).await?;
     Ok(items
         .into_iter()
         .filter_map(|mut item| {
@@ -40,6 +36,34 @@ pub async fn outcomes(client: &Client, table: &str, keys: &[PictureKey]) -> Resu
             Some((PictureKey { picture: take("Picture")?, content: take("Content")? }, take("Outcome")?))
         })
         .collect())
+}
+
+/// The final result of a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// For example `no_face`.
+    pub outcome: String,
+    /// The reason that the function gives, if there is one.
+    pub code: Option<String>,
+}
+
+/// The result of a picture, including the latest writes; `None` if it has none.
+pub async fn result(client: &Client, table: &str, key: &PictureKey) -> Result<Option<Recorded>> {
+    let request = client.get_item().table_name(table).set_key(Some(item_key(key))).consistent_read(true);
+    let reply = request.send().await.map_err(|error| explain(format!("cannot read table `{table}`"), &error))?;
+    let text = |name: &str| reply.item.as_ref()?.get(name)?.as_s().ok().cloned();
+    Ok(text("Outcome").map(|outcome| Recorded { outcome, code: text("Code") }))
+}
+
+/// Deletes the result of a picture; it may already be gone.
+pub async fn remove(client: &Client, table: &str, key: &PictureKey) -> Result<()> {
+    let reply = client.delete_item().table_name(table).set_key(Some(item_key(key))).send().await;
+    reply.map(|_| ()).map_err(|error| explain(format!("cannot delete a result from table `{table}`"), &error))
+}
+
+fn item_key(key: &PictureKey) -> HashMap<String, AttributeValue> {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    HashMap::from([("Picture".to_owned(), text(&key.picture)), ("Content".to_owned(), text(&key.content))])
 }
 
 /// Which of these rows exist, at most [`BATCH`] of them.

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
+use crate::aws::stack::Stack;
 use crate::aws::{scan, versions};
 use crate::clock;
 use crate::context::Context;
+use crate::core::attach::Location;
 use crate::core::event::Event;
 use crate::core::moment::{self, Moment};
 use crate::core::pictures::PictureCounts;
@@ -16,7 +18,7 @@ use crate::core::smoke::{Attribute, Row};
 use crate::error::{Error, Exit, Result};
 use crate::steps::page::PageFile;
 use crate::steps::picture::{self, Deployment};
-use crate::steps::{gallery, preflight};
+use crate::steps::{buckets, gallery, preflight};
 
 /// Show the rows of pictures, or find rows by emotion, age, or time
 ///
@@ -25,8 +27,8 @@ use crate::steps::{gallery, preflight};
 #[derive(Debug, clap::Args)]
 pub struct Faces {
     /// Pictures, for example `s3://BUCKET/photo.jpg`
-    #[arg(value_name = "s3://BUCKET/KEY")]
-    pub pictures: Vec<String>,
+    #[arg(value_name = "s3://BUCKET/KEY", value_parser = Location::parse)]
+    pub pictures: Vec<Location>,
     /// Only pictures whose key begins with this prefix
     #[arg(long, value_name = "PREFIX", conflicts_with = "pictures")]
     pub prefix: Option<String>,
@@ -59,41 +61,51 @@ pub async fn run(args: &Faces, cx: &Context) -> Result<Exit> {
     if args.pictures.is_empty() {
         return search(args, cx, &deployment, page).await;
     }
-    let keys: Vec<&str> = args.pictures.iter().map(|url| key_of(url, &deployment)).collect::<Result<_>>()?;
+    check(args, cx, &stack).await?;
     let (mut counts, mut shown) = (PictureCounts::default(), Vec::new());
-    for (url, key) in args.pictures.iter().zip(keys) {
-        let mut rows = Vec::new();
+    for Location { bucket, prefix: key } in &args.pictures {
+        let (mut rows, mut recorded) = (Vec::new(), None);
+        let deployment = deployment.with_bucket(bucket);
         let versions = versions::list(&cx.clients.s3, &deployment.bucket, key).await?;
-        for version in versions.into_iter().filter(|version| version.key == key) {
+        for version in versions.into_iter().filter(|version| version.key == *key) {
             let version = deployment.picture(version.key, version.version, version.etag);
             rows.extend(picture::rows(cx, &deployment, &version).await?);
+            if recorded.is_none() {
+                // The current version comes first.
+                recorded = picture::result(cx, &deployment, &version).await?;
+            }
         }
-        let outcome = rows.is_empty().then(|| "no_row".to_owned());
+        let without = recorded.filter(|_| rows.is_empty());
+        let reason = without.as_ref().and_then(|recorded| recorded.code.clone());
+        let outcome = without.map(|recorded| recorded.outcome).or_else(|| rows.is_empty().then(|| "no_row".to_owned()));
         counts.add(rows.len(), outcome.as_deref());
         if page.is_some() {
             shown.extend(rows.iter().cloned());
         }
-        cx.events.emit(Event::Faces { file: url.clone(), key: key.to_owned(), rows, outcome, reason: None });
+        cx.events.emit(Event::Faces { file: format!("s3://{bucket}/{key}"), key: key.clone(), rows, outcome, reason });
     }
     cx.events.emit(Event::PicturesDone { counts });
     write(page, shown, &deployment, cx).await?;
     Ok(if counts.without_row == 0 { Exit::Success } else { Exit::Failed })
 }
 
-/// The key in a URL that names an object in the bucket of this system.
-fn key_of<'a>(url: &'a str, deployment: &Deployment) -> Result<&'a str> {
-    let bucket = &deployment.bucket.name;
-    let wrong = |message: String| {
-        Error::new(message)
+/// Refuses what is no picture in a bucket of this system.
+async fn check(args: &Faces, cx: &Context, stack: &Stack) -> Result<()> {
+    let sources = buckets::of(cx, stack).await?;
+    for picture in &args.pictures {
+        let problem = if picture.prefix.is_empty() {
+            format!("`{picture}` does not name a picture")
+        } else if sources.iter().all(|source| source.bucket != picture.bucket) {
+            format!("bucket `{}` does not belong to this system", picture.bucket)
+        } else {
+            continue;
+        };
+        let urls: Vec<String> = sources.iter().map(|source| format!("`s3://{}/KEY`", source.bucket)).collect();
+        return Err(Error::new(problem)
             .exit(Exit::Usage)
-            .hint(format!("pictures of this system have URLs like `s3://{bucket}/KEY`"))
-    };
-    let parts = url.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).filter(|(_, key)| !key.is_empty());
-    match parts {
-        None => Err(wrong(format!("`{url}` is not an S3 URL of an object"))),
-        Some((other, _)) if other != bucket => Err(wrong(format!("bucket `{other}` does not belong to this system"))),
-        Some((_, key)) => Ok(key),
+            .hint(format!("pictures of this system have URLs like {}", urls.join(", "))));
     }
+    Ok(())
 }
 
 async fn search(args: &Faces, cx: &Context, deployment: &Deployment, page: Option<PageFile>) -> Result<Exit> {

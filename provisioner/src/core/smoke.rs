@@ -60,10 +60,16 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// What identifies the content: the version, or the entity tag.
+    #[must_use]
+    pub fn content(&self) -> String {
+        self.version.clone().unwrap_or_else(|| format!("etag:{}", self.etag))
+    }
+
     /// The FaceID of the picture's face with this rank: 32 hexadecimal digits, `#`, three digits.
     #[must_use]
     pub fn face_id(&self, rank: usize) -> String {
-        let version = self.version.clone().unwrap_or_else(|| format!("etag:{}", self.etag));
+        let version = self.content();
         let mut hash = Sha256::new();
         for part in ["v1", &self.partition, &self.bucket, &self.key, &version] {
             hash.update((part.len() as u64).to_be_bytes());

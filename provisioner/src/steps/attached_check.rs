@@ -96,9 +96,9 @@ pub async fn until_events(cx: &Context, stack: &Stack, buckets: &[String]) -> Re
     let resources = stack::resources(&cx.clients.cloudformation, &stack.id).await?;
     let changed = resources.iter().filter(|resource| rules.contains(&resource.logical_id)).map(|rule| rule.changed_at);
     let settled = changed.max().unwrap_or_default() + SETTLING_MILLIS;
-    // The local cloud needs no time.
+    // Emulators need no time.
     let Ok(left @ 1..) = u64::try_from(settled - clock::now_millis()) else { return Ok(()) };
-    if cx.local.is_some() {
+    if cx.clients.custom_endpoint {
         return Ok(());
     }
     cx.events.emit(Event::WaitingForEvents { seconds: left.div_ceil(1_000) });

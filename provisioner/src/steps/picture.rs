@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::aws::bucket::{self, Bucket};
 use crate::aws::pace::Pace;
+use crate::aws::picture_table::{self, PictureKey, Recorded};
 use crate::aws::stack::Stack;
 use crate::aws::upload::{self, Uploaded};
 use crate::aws::{function, table};
@@ -24,6 +25,8 @@ pub struct Deployment {
     pub bucket: Bucket,
     /// The table of rows.
     pub table: String,
+    /// The table of processed pictures, if there is one.
+    pub pictures: Option<String>,
     /// The function's log group.
     pub log_group: String,
     /// The prefix of keys that start the function.
@@ -39,6 +42,7 @@ impl Deployment {
         Ok(Self {
             bucket: Bucket { name: stack.output("BucketName")?.to_owned(), owner: owner.to_owned() },
             table: stack.output("TableName")?.to_owned(),
+            pictures: stack.outputs.get("PictureTableName").cloned(),
             log_group: stack.output("LogGroupName")?.to_owned(),
             key_prefix: stack.parameters.get("KeyPrefix").cloned().unwrap_or_default(),
             partition: stack.partition().to_owned(),
@@ -50,11 +54,14 @@ impl Deployment {
     /// The same system, as it processes the pictures of an attached bucket.
     #[must_use]
     pub fn attached(&self, attachment: &Attachment) -> Self {
-        Self {
-            bucket: Bucket { name: attachment.bucket.clone(), owner: self.bucket.owner.clone() },
-            key_prefix: attachment.prefixes.first().cloned().unwrap_or_default(),
-            ..self.clone()
-        }
+        let key_prefix = attachment.prefixes.first().cloned().unwrap_or_default();
+        Self { key_prefix, ..self.with_bucket(&attachment.bucket) }
+    }
+
+    /// The same system, with another one of its buckets.
+    #[must_use]
+    pub fn with_bucket(&self, name: &str) -> Self {
+        Self { bucket: Bucket { name: name.to_owned(), owner: self.bucket.owner.clone() }, ..self.clone() }
     }
 
     /// Describes a picture in the bucket of this deployment.
@@ -133,15 +140,29 @@ pub enum PictureResult {
 }
 
 /// Waits until the function has processed a picture. After a failed attempt, Lambda tries again, so the wait continues.
+///
+/// The table of processed pictures tells the result, if there is one. Without it, only the log tells about a picture
+/// without rows.
 pub async fn wait(cx: &Context, deployment: &Deployment, upload: &Upload, patience: Duration) -> Result<PictureResult> {
     let started = Instant::now();
     let mut pace = Pace::new(Duration::from_millis(200), Duration::from_secs(2));
-    let interval = if cx.local.is_some() { Duration::ZERO } else { LOG_INTERVAL };
+    let interval = match &deployment.pictures {
+        // Only a skipped picture is not in the table.
+        Some(_) => 5 * LOG_INTERVAL,
+        None if cx.local.is_some() => Duration::ZERO,
+        None => LOG_INTERVAL,
+    };
     let (mut read_at, mut log) = (started, Vec::new());
     loop {
         let rows = rows(cx, deployment, &upload.picture).await?;
         if !rows.is_empty() {
             return Ok(PictureResult::Rows(rows));
+        }
+        if let Some(Recorded { outcome, code }) = result(cx, deployment, &upload.picture).await? {
+            // The rows were written in the same transaction, but may have been read just before it.
+            if outcome != STORED {
+                return Ok(PictureResult::Without { outcome, reason: code });
+            }
         }
         let late = started.elapsed() >= patience;
         if late || read_at.elapsed() >= interval {
@@ -168,6 +189,21 @@ pub async fn wait(cx: &Context, deployment: &Deployment, upload: &Upload, patien
     }
 }
 
+/// The outcome of a picture whose rows are in the table.
+const STORED: &str = "stored";
+
+/// The result of a picture in the table of processed pictures; `None` if there is none, or no such table.
+pub async fn result(cx: &Context, deployment: &Deployment, picture: &Picture) -> Result<Option<Recorded>> {
+    match &deployment.pictures {
+        Some(table) => picture_table::result(&cx.clients.dynamodb, table, &key(picture)).await,
+        None => Ok(None),
+    }
+}
+
+fn key(picture: &Picture) -> PictureKey {
+    PictureKey { picture: format!("{}/{}", picture.bucket, picture.key), content: picture.content() }
+}
+
 /// The rows of a picture by rank, including a surplus row after the last face if there is one.
 pub async fn rows(cx: &Context, deployment: &Deployment, picture: &Picture) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
@@ -186,12 +222,15 @@ pub async fn rows(cx: &Context, deployment: &Deployment, picture: &Picture) -> R
     }
 }
 
-/// Deletes the rows of a picture. The first row has the number of rows, so it is deleted last.
+/// Deletes the rows of a picture, and its result. The first row has the number of rows, so it is deleted last.
 pub async fn remove_rows(cx: &Context, deployment: &Deployment, picture: &Picture) -> Result<()> {
     for rank in (0..rows(cx, deployment, picture).await?.len()).rev() {
         table::remove(&cx.clients.dynamodb, &deployment.table, &picture.face_id(rank)).await?;
     }
-    Ok(())
+    match &deployment.pictures {
+        Some(table) => picture_table::remove(&cx.clients.dynamodb, table, &key(picture)).await,
+        None => Ok(()),
+    }
 }
 
 /// Deletes all versions of a picture.
