@@ -6,7 +6,7 @@ use crate::aws::stack::Stack;
 use crate::context::Context;
 use crate::core::attach::Location;
 use crate::core::event::Event;
-use crate::core::forget::{Copies, Extent, Targets};
+use crate::core::forget::{Copy, Extent, Targets};
 use crate::core::hint::Hint;
 use crate::error::{Error, Exit, Result};
 use crate::steps::forget::{self, Job};
@@ -103,14 +103,16 @@ async fn check(cx: &Context, stack: &Stack, locations: &[Location]) -> Result<()
     }
 }
 
-fn copies(stack: &Stack, job: &Job, picture: bool) -> Copies {
+fn copies(stack: &Stack, job: &Job, picture: bool) -> Vec<Copy> {
     let parameter = |name: &str| stack.parameters.get(name).map(String::as_str).unwrap_or_default();
-    Copies {
-        pictures: !picture,
-        marks: job.pictures.is_some(),
-        backups: parameter("PointInTimeRecovery") == "yes",
-        failure_queue: stack.outputs.contains_key("FailureQueueUrl"),
-        log_days: parameter("LogRetentionDays").to_owned(),
-        log_keys: parameter("LogKeys") == "yes",
-    }
+    let has_marks = job.pictures.is_some();
+    let log = Copy::Log { days: parameter("LogRetentionDays").to_owned(), keys: parameter("LogKeys") == "yes" };
+    let places = [
+        (!picture, Copy::Bucket { marked: has_marks }),
+        (has_marks, Copy::Marks),
+        (parameter("PointInTimeRecovery") == "yes", Copy::Backups),
+        (stack.outputs.contains_key("FailureQueueUrl"), Copy::FailureQueue),
+        (true, log),
+    ];
+    places.into_iter().filter_map(|(may_remain, copy)| may_remain.then_some(copy)).collect()
 }
