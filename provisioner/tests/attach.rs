@@ -140,6 +140,10 @@ async fn a_bucket_is_attached_and_gets_its_settings_back() {
     assert_eq!(switched(&local.run(&["up", "--detach", &format!("s3://{PHOTOS}"), "--no-smoke"], 0)), [false]);
     assert_eq!(configuration(&clients).await, before);
     assert_eq!(local.run(&["plan"], 0).of_type("planned")[0]["plan"]["operation"], "none");
+    // Its rows stay, and can still be erased.
+    let forgotten = local.run(&["forget", "--prefix", &place], 0);
+    assert_eq!(forgotten.of_type("forget_found")[0]["found"]["rows"], 1);
+    assert_eq!(keys(&clients, 1).await, ["håll i + /new.jpg"]);
 }
 
 #[tokio::test]

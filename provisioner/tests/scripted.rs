@@ -6,6 +6,8 @@
 mod account;
 #[path = "scripted/adopt.rs"]
 mod adopt;
+#[path = "scripted/backfill.rs"]
+mod backfill;
 #[path = "scripted/cloud.rs"]
 mod cloud;
 #[path = "scripted/down.rs"]

@@ -6,7 +6,7 @@ use crate::aws::stack::Stack;
 use crate::context::Context;
 use crate::core::attach::Location;
 use crate::core::event::Event;
-use crate::core::forget::{Copies, Extent, Targets};
+use crate::core::forget::{Copy, Extent, Targets};
 use crate::core::hint::Hint;
 use crate::error::{Error, Exit, Result};
 use crate::steps::forget::{self, Job};
@@ -33,11 +33,13 @@ pub struct Forget {
 /// Runs the command in one region.
 pub async fn run(args: &Forget, cx: &Context) -> Result<Exit> {
     let stack = preflight::deployed(cx).await?;
-    let targets = targets(args, cx, &stack).await?;
+    let buckets: Vec<String> = buckets::of(cx, &stack).await?.into_iter().map(|source| source.bucket).collect();
+    let targets = targets(args, &stack, &buckets)?;
     let account = || Error::new(format!("the ARN `{}` does not name an account", stack.id));
     let job = Arc::new(Job {
         cx: cx.clone(),
         targets,
+        buckets,
         owner: stack.account().ok_or_else(account)?.to_owned(),
         partition: stack.partition().to_owned(),
         rows: stack.output("TableName")?.to_owned(),
@@ -67,7 +69,7 @@ pub async fn run(args: &Forget, cx: &Context) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-async fn targets(args: &Forget, cx: &Context, stack: &Stack) -> Result<Targets> {
+fn targets(args: &Forget, stack: &Stack, sources: &[String]) -> Result<Targets> {
     if let Some(prefix) = &args.prefix {
         let location = if prefix.starts_with("s3://") {
             Location::parse(prefix).map_err(|problem| Error::new(problem).exit(Exit::Usage))?
@@ -79,7 +81,7 @@ async fn targets(args: &Forget, cx: &Context, stack: &Stack) -> Result<Targets> 
                 .exit(Exit::Usage)
                 .hint(Hint::command("down").then(" removes the system with all of its data")));
         }
-        check(cx, stack, std::slice::from_ref(&location)).await?;
+        check(args, sources, std::slice::from_ref(&location))?;
         return Ok(Targets::prefixes(vec![location]));
     }
     if let Some(whole) = args.pictures.iter().find(|picture| picture.prefix.is_empty()) {
@@ -87,30 +89,32 @@ async fn targets(args: &Forget, cx: &Context, stack: &Stack) -> Result<Targets> 
             .exit(Exit::Usage)
             .hint("`--prefix` erases all pictures whose key begins with a text"));
     }
-    check(cx, stack, &args.pictures).await?;
+    check(args, sources, &args.pictures)?;
     Ok(Targets::keys(args.pictures.clone()))
 }
 
-/// Refuses buckets that are not the system's. A key outside what it processes now may have rows from earlier.
-async fn check(cx: &Context, stack: &Stack, locations: &[Location]) -> Result<()> {
-    let sources = buckets::of(cx, stack).await?;
-    let foreign = locations.iter().find(|one| sources.iter().all(|source| source.bucket != one.bucket));
+/// Refuses to delete pictures from a bucket that is not the system's. Rows can be erased in any case: the bucket may have
+/// been attached earlier, and so may a prefix.
+fn check(args: &Forget, sources: &[String], locations: &[Location]) -> Result<()> {
+    let foreign = locations.iter().find(|one| args.picture && !sources.contains(&one.bucket));
     match foreign {
         None => Ok(()),
         Some(foreign) => Err(Error::new(format!("bucket `{}` does not belong to this system", foreign.bucket))
             .exit(Exit::Usage)
-            .hint(format!("its own bucket is `{}`", stack.output("BucketName")?))),
+            .hint(format!("`--picture` can delete from `{}`; without it, only rows are erased", sources.join("`, `")))),
     }
 }
 
-fn copies(stack: &Stack, job: &Job, picture: bool) -> Copies {
+fn copies(stack: &Stack, job: &Job, picture: bool) -> Vec<Copy> {
     let parameter = |name: &str| stack.parameters.get(name).map(String::as_str).unwrap_or_default();
-    Copies {
-        pictures: !picture,
-        marks: job.pictures.is_some(),
-        backups: parameter("PointInTimeRecovery") == "yes",
-        failure_queue: stack.outputs.contains_key("FailureQueueUrl"),
-        log_days: parameter("LogRetentionDays").to_owned(),
-        log_keys: parameter("LogKeys") == "yes",
-    }
+    let has_marks = job.pictures.is_some();
+    let log = Copy::Log { days: parameter("LogRetentionDays").to_owned(), keys: parameter("LogKeys") == "yes" };
+    let places = [
+        (!picture, Copy::Bucket { marked: has_marks }),
+        (has_marks, Copy::Marks),
+        (parameter("PointInTimeRecovery") == "yes", Copy::Backups),
+        (stack.outputs.contains_key("FailureQueueUrl"), Copy::FailureQueue),
+        (true, log),
+    ];
+    places.into_iter().filter_map(|(may_remain, copy)| may_remain.then_some(copy)).collect()
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::backfill::{Estimate, Progress, Tally};
 use super::concurrency::NoReservation;
 use super::diagnosis::{Diagnosis, StackEvent};
-use super::forget::{Copies, Extent};
+use super::forget::{Copy, Extent};
 use super::identity::CredentialSource;
 use super::invocation_record::NotARecord;
 use super::operation::Kind;
@@ -206,7 +206,7 @@ pub enum Event {
     /// The number of pictures marked and of rows deleted so far.
     Forgetting { pictures: usize, rows: usize },
     /// Everything that was found is erased, and the places where copies may remain.
-    Forgotten { found: Extent, copies: Copies },
+    Forgotten { found: Extent, copies: Vec<Copy> },
     /// The regions and whether the system can run there.
     Regions { regions: Vec<RegionRow>, source: RegionSource },
     /// This program's stacks in all regions that were asked; `regions` is the number of regions that answered.

@@ -72,22 +72,28 @@ impl Extent {
     }
 }
 
-/// Where copies of what was erased may remain.
+/// A place where something about the erased pictures may remain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "four facts that are independent of each other")]
-pub struct Copies {
-    /// The pictures themselves were not requested to be deleted.
-    pub pictures: bool,
-    /// Whether marked keys are in the table of processed pictures; false if there is no such table.
-    pub marks: bool,
-    /// Whether the tables have continuous backups, which hold the rows for 35 days.
-    pub backups: bool,
-    /// Whether there is a failure queue, which holds keys for 14 days.
-    pub failure_queue: bool,
-    /// Days that the function's log is kept; it identifies pictures by hashes, and by keys if `LogKeys` is on.
-    pub log_days: String,
-    /// Whether the log contains keys.
-    pub log_keys: bool,
+#[serde(tag = "place", rename_all = "snake_case")]
+pub enum Copy {
+    /// The pictures themselves are still in the bucket.
+    Bucket {
+        /// Whether they are marked, so that nothing processes them again.
+        marked: bool,
+    },
+    /// The marks in the table of processed pictures contain the keys.
+    Marks,
+    /// Continuous backups hold the rows for 35 days.
+    Backups,
+    /// The failure queue holds buckets and keys for 14 days.
+    FailureQueue,
+    /// The function's log identifies pictures by hashes, or by keys if `LogKeys` is on.
+    Log {
+        /// The days that a line is kept.
+        days: String,
+        /// Whether it contains keys.
+        keys: bool,
+    },
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub struct Job {
     pub cx: Context,
     /// The keys.
     pub targets: Targets,
+    /// The buckets of the system. Only these are listed: another one was detached, or is not the user's.
+    pub buckets: Vec<String>,
     /// The account that owns the buckets.
     pub owner: String,
     /// For example `aws`; part of what a row's key is computed from.
@@ -154,7 +156,8 @@ impl Job {
         let (to, pages) = mpsc::channel(WAITING_PAGES);
         let job = Arc::clone(self);
         let reader = tokio::spawn(async move {
-            for location in job.targets.locations() {
+            let listed = |location: &&Location| job.buckets.contains(&location.bucket);
+            for location in job.targets.locations().iter().filter(listed) {
                 job.versions_at(location, &to).await?;
             }
             Ok(())

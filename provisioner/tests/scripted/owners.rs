@@ -16,7 +16,9 @@ const OTHER: &str = "Resources: {A: {Type: 'AWS::SNS::Topic'}}";
 #[tokio::test]
 async fn commands_that_write_refuse_stacks_of_other_tools() {
     let picture = format!("{}/fixtures/face.jpg", env!("CARGO_MANIFEST_DIR"));
-    for arguments in [&["detect", picture.as_str()][..], &["smoke"], &["redrive"]] {
+    for arguments in
+        [&["detect", picture.as_str()][..], &["smoke"], &["redrive"], &["backfill"], &["forget", "s3://pictures/a"]]
+    {
         for template in [OTHER, provisioner::core::template::BUILT_IN] {
             let cloud = Cloud::start(foreign(template)).await;
             let run = provisioner(&cloud, &[arguments, &["--output", "json"]].concat()).await;

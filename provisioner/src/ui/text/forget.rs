@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use super::words::{NL, NOTE, done, noun};
-use crate::core::forget::{Copies, Extent};
+use crate::core::forget::{Copy, Extent};
 
 pub(super) fn found(found: Extent, picture: bool) -> String {
     if found.is_empty() {
-        return done("nothing is known about these pictures, and the bucket does not have them");
+        return done("there are no rows of these pictures, and no other results");
     }
     let Extent { versions, rows, results } = found;
     let verb = if picture { "will be deleted" } else { "will be marked, and stay in the bucket" };
@@ -26,29 +26,29 @@ pub(super) fn progress(pictures: usize, rows: usize) -> String {
     format!("{pictures} {} marked, {rows} other {} deleted", noun(pictures, "picture"), noun(rows, "row"))
 }
 
-pub(super) fn forgotten(found: Extent, copies: &Copies) -> String {
+pub(super) fn forgotten(found: Extent, copies: &[Copy]) -> String {
     let mut text = done(format_args!("erased and checked: no rows are left of {}", found.rows));
-    let mut remains = |what: &str| {
-        let _ = write!(text, "{NL}  {NOTE}-{NOTE:#} {what}");
-    };
-    if copies.pictures && copies.marks {
-        remains("the pictures are still in the bucket; they are marked, so `backfill` and `redrive` leave them alone");
-    } else if copies.pictures {
-        remains(
-            "the pictures are still in the bucket; without `Backfill=yes` or `EraseRows=yes`, no table can mark them, \
-             so a repeated event would write their rows again",
-        );
+    for copy in copies {
+        let _ = write!(text, "{NL}  {NOTE}-{NOTE:#} {}", remains(copy));
     }
-    if copies.marks {
-        remains("the table of processed pictures keeps the marks, which contain the keys");
-    }
-    if copies.backups {
-        remains("backups keep the rows for up to 35 days (`PointInTimeRecovery`)");
-    }
-    if copies.failure_queue {
-        remains("the failure queue may keep bucket and key for up to 14 days");
-    }
-    let identified = if copies.log_keys { "the keys" } else { "hashes of the pictures, but no keys" };
-    remains(&format!("the function's log keeps {identified} for {} days", copies.log_days));
     text
+}
+
+fn remains(copy: &Copy) -> String {
+    match copy {
+        Copy::Bucket { marked: true } => {
+            "the pictures are still in the bucket; they are marked, so `backfill` and `redrive` leave them alone".into()
+        }
+        Copy::Bucket { marked: false } => "the pictures are still in the bucket; without `Backfill=yes` or \
+                                           `EraseRows=yes`, no table can mark them, so a repeated event would write \
+                                           their rows again"
+            .into(),
+        Copy::Marks => "the table of processed pictures keeps the marks, which contain the keys".into(),
+        Copy::Backups => "backups keep the rows for up to 35 days (`PointInTimeRecovery`)".into(),
+        Copy::FailureQueue => "the failure queue may keep bucket and key for up to 14 days".into(),
+        Copy::Log { days, keys } => {
+            let what = if *keys { "the keys" } else { "hashes of the pictures, but no keys" };
+            format!("the function's log keeps {what} for {days} days")
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::text;
 use crate::core::backfill::{Estimate, Progress, Tally};
 use crate::core::event::{BackfillReport, Event};
-use crate::core::forget::{Copies, Extent};
+use crate::core::forget::{Copy, Extent};
 
 pub(super) fn events() -> Vec<Event> {
     vec![
@@ -41,13 +41,10 @@ fn found(is_known: bool, limit: Option<(usize, bool)>) -> Event {
 
 /// Pictures that were erased, with copies everywhere, or hardly anywhere.
 fn forgotten(everywhere: bool) -> Event {
-    let copies = Copies {
-        pictures: true,
-        marks: everywhere,
-        backups: everywhere,
-        failure_queue: everywhere,
-        log_days: text("14"),
-        log_keys: everywhere,
-    };
+    let mut copies = vec![Copy::Bucket { marked: everywhere }];
+    if everywhere {
+        copies.extend([Copy::Marks, Copy::Backups, Copy::FailureQueue]);
+    }
+    copies.push(Copy::Log { days: text("14"), keys: everywhere });
     Event::Forgotten { found: Extent { versions: 3, rows: 2, results: 2 }, copies }
 }
