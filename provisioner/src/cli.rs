@@ -3,6 +3,7 @@
 //! Invariant: parsing has no side effects; `--help` and `--version` need no configuration.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -10,6 +11,11 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands;
 use crate::context::Global;
+use crate::core::event::Event;
+use crate::core::hint::Hint;
+use crate::core::invocation::Invocation;
+use crate::error::{Error, Exit};
+use crate::ui::{Detail, Events, Output, Ui};
 
 /// Deploy a face-recognition system to any AWS region, verify that it works, and remove it without a trace
 ///
@@ -84,9 +90,39 @@ impl Cli {
 /// Terraform.
 #[expect(clippy::exit, reason = "clap ends the program in the same way")]
 fn fail(error: &clap::Error) -> ! {
-    let detailed = error.exit_code() != 0 && std::env::args_os().any(|argument| argument == "--detailed-exitcode");
-    let _ = error.print();
-    std::process::exit(if detailed { 1 } else { error.exit_code() })
+    let is_failure = error.exit_code() != 0;
+    let detailed = is_failure && std::env::args_os().any(|argument| argument == "--detailed-exitcode");
+    let code = if detailed { 1 } else { error.exit_code() };
+    if is_failure && wants_json() {
+        report(error, code);
+    } else {
+        let _ = error.print();
+    }
+    std::process::exit(code)
+}
+
+/// Whether the output is JSON, as far as a command line that cannot be parsed tells.
+fn wants_json() -> bool {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let two = arguments.windows(2).filter(|pair| pair[0] == "--output").map(|pair| pair[1] == "json");
+    let one = arguments.iter().filter_map(|argument| Some(argument.to_str()?.strip_prefix("--output=")? == "json"));
+    let typed = two.chain(one).next_back();
+    typed.unwrap_or_else(|| std::env::var_os("PROVISIONER_OUTPUT").is_some_and(|value| value == "json"))
+}
+
+/// Reports an error of the command line as JSON.
+fn report(error: &clap::Error, code: i32) {
+    let text = error.render().to_string();
+    let mut paragraphs = text.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+    let message = paragraphs.next().unwrap_or_default();
+    // Our messages have their subjects in backticks.
+    let message = message.trim_start_matches("error: ").replace('\'', "`");
+    let tips = paragraphs.filter_map(|paragraph| Some(paragraph.strip_prefix("tip: ")?.replace('\'', "`")));
+    let tips: Vec<String> = tips.collect();
+    let events = Events::new(Arc::new(Ui::new(Output::Json, Detail::Normal)), Invocation::default());
+    let error = tips.into_iter().fold(Error::new(message).exit(Exit::Usage), Error::hint);
+    let _ = events.report(error.hint(Hint::command("help").then(" shows how the program is used")));
+    events.emit(Event::Result { ok: false, exit_code: u8::try_from(code).unwrap_or(u8::MAX) });
 }
 
 /// All commands: those that run in a region, and those that do not.
@@ -146,6 +182,8 @@ pub enum Anywhere {
     Policy(commands::policy::Policy),
     #[command(display_order = 25)]
     Regions(commands::regions::Regions),
+    #[command(display_order = 25)]
+    Schema(commands::schema::Schema),
     #[command(display_order = 26)]
     Completions(commands::shell::Completions),
     #[command(display_order = 27)]

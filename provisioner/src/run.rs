@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::cli::{Anywhere, Cli, Command, InRegion};
 use crate::commands::{
-    backfill, build, detect, doctor, down, export, faces, list, local, logs, plan, policy, redrive, regions, shell,
-    smoke, status, template, up,
+    backfill, build, detect, doctor, down, export, faces, list, local, logs, plan, policy, redrive, regions, schema,
+    shell, smoke, status, template, up,
 };
 use crate::context::{self, Context, Global};
 use crate::core::event::Event;
@@ -48,6 +48,10 @@ async fn anywhere(command: Anywhere, global: &Global, events: &Events) -> Result
         Anywhere::Build(args) => build::run(&args, global, events).await.map(|()| Exit::Success),
         Anywhere::Local(args) => local::run(args, global, events).await,
         Anywhere::Template(args) => template::run(&args, events).map(|()| Exit::Success),
+        Anywhere::Schema(args) => {
+            schema::run(&args, events);
+            Ok(Exit::Success)
+        }
         Anywhere::Policy(args) => policy::run(&args, global, events).map(|()| Exit::Success),
         Anywhere::Regions(args) => regions::run(&args, global, events).await.map(|()| Exit::Success),
         Anywhere::List(args) => list::run(&args, global, events).await,

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::aws::scan;
 use crate::context::Context;
+use crate::core::error_code::Code;
 use crate::core::event::Event;
 use crate::core::rows::{COLUMNS, cells, object};
 use crate::core::smoke::Row;
@@ -66,6 +67,7 @@ pub async fn run(args: &Export, cx: &Context) -> Result<Exit> {
     if !args.overwrite && path.exists() {
         return Err(Error::new(format!("`{}` already exists", path.display()))
             .exit(Exit::Refused)
+            .code(Code::FileExists)
             .hint("add `--overwrite` to replace it"));
     }
     let stack = preflight::readable(cx).await?;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 /// Why a message is not an invocation record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NotARecord {
     /// The message is not JSON.

@@ -1,0 +1,13 @@
+//! `provisioner schema`
+
+use crate::core::event::Event;
+use crate::ui::{Events, JSON_SCHEMA};
+
+/// Print the JSON schema of the lines that `--output json` prints
+#[derive(Debug, clap::Args)]
+pub struct Schema {}
+
+/// Runs the command.
+pub fn run(_: &Schema, events: &Events) {
+    events.emit(Event::Document { text: JSON_SCHEMA.to_owned() });
+}
