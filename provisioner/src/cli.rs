@@ -2,6 +2,8 @@
 //!
 //! Invariant: parsing has no side effects; `--help` and `--version` need no configuration.
 
+mod help;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -39,6 +41,12 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The program with everything that its help, completions and manual pages show.
+#[must_use]
+pub fn program() -> clap::Command {
+    help::fold(Cli::command())
+}
+
 impl Cli {
     /// Reads the command line and the environment; exits if either is wrong or help was requested.
     ///
@@ -46,7 +54,10 @@ impl Cli {
     /// them come from the environment, `--local` wins.
     #[must_use]
     pub fn read() -> Self {
-        let matches = Self::command().try_get_matches().unwrap_or_else(|error| fail(&error));
+        if std::env::args_os().skip(1).eq(["help", "options"]) {
+            exit_after(&mut help::options());
+        }
+        let matches = program().try_get_matches().unwrap_or_else(|error| fail(&error));
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| fail(&error));
         let mut last = &matches;
         while let Some((_, deeper)) = last.subcommand() {
@@ -65,7 +76,7 @@ impl Cli {
             match (typed("quiet"), typed("verbose")) {
                 (true, true) => {
                     let message = "`--quiet` cannot be used with `--verbose`";
-                    fail(&Self::command().error(ErrorKind::ArgumentConflict, message))
+                    fail(&program().error(ErrorKind::ArgumentConflict, message))
                 }
                 (false, true) => cli.global.quiet = false,
                 _ => cli.global.verbose = false,
@@ -76,7 +87,7 @@ impl Cli {
                 (true, Some(other)) => {
                     let other = other.replace('_', "-");
                     let message = format!("`--local` uses no AWS account, so it cannot be used with `--{other}`");
-                    fail(&Self::command().error(ErrorKind::ArgumentConflict, message))
+                    fail(&program().error(ErrorKind::ArgumentConflict, message))
                 }
                 (false, Some(_)) => cli.global.local = false,
                 (_, None) => (cli.global.profile, cli.global.endpoint_url) = (None, None),
@@ -84,6 +95,13 @@ impl Cli {
         }
         cli
     }
+}
+
+/// Prints the help of a command, and exits.
+#[expect(clippy::exit, reason = "clap ends the program in the same way")]
+fn exit_after(command: &mut clap::Command) -> ! {
+    let printed = command.print_help();
+    std::process::exit(i32::from(printed.is_err()))
 }
 
 /// Exits. With `plan --detailed-exitcode`, 2 means that there are changes, so a wrong command line exits with 1, as in

@@ -4,10 +4,9 @@
 
 use std::sync::Arc;
 
-use clap::CommandFactory as _;
 use tokio::task::JoinSet;
 
-use crate::cli::{Anywhere, Cli, Command, InRegion};
+use crate::cli::{Anywhere, Cli, Command, InRegion, program};
 use crate::commands::{
     backfill, build, detect, doctor, down, export, faces, list, local, logs, plan, policy, redrive, regions, schema,
     shell, smoke, status, template, up,
@@ -56,8 +55,8 @@ async fn anywhere(command: Anywhere, global: &Global, events: &Events) -> Result
         Anywhere::Regions(args) => regions::run(&args, global, events).await.map(|()| Exit::Success),
         Anywhere::List(args) => list::run(&args, global, events).await,
         Anywhere::Doctor(args) => doctor::run(&args, global, events).await,
-        Anywhere::Completions(args) => shell::completions(&args, &mut Cli::command(), events).map(|()| Exit::Success),
-        Anywhere::Man(_) => shell::man(Cli::command(), events).map(|()| Exit::Success),
+        Anywhere::Completions(args) => shell::completions(&args, events).map(|()| Exit::Success),
+        Anywhere::Man(args) => shell::man(&args, program(), events).map(|()| Exit::Success),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::steps::preflight;
 /// Reads the whole table in parallel. If the export fails, no file is written. Cells that a spreadsheet could interpret
 /// as a formula begin with an apostrophe.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  provisioner export --region eu-west-1 faces.csv")]
 pub struct Export {
     /// File to write: `NAME.csv` or `NAME.jsonl`; with several regions, one `NAME-REGION.csv` per region
     #[arg(value_name = "FILE", value_parser = format)]
