@@ -2,7 +2,10 @@
 //!
 //! Invariant: parsing has no side effects; `--help` and `--version` need no configuration.
 
+mod help;
+
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -10,6 +13,11 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands;
 use crate::context::Global;
+use crate::core::event::Event;
+use crate::core::hint::Hint;
+use crate::core::invocation::Invocation;
+use crate::error::{Error, Exit};
+use crate::ui::{Detail, Events, Output, Ui};
 
 /// Deploy a face-recognition system to any AWS region, verify that it works, and remove it without a trace
 ///
@@ -33,6 +41,12 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The program with everything that its help, completions and manual pages show.
+#[must_use]
+pub fn program() -> clap::Command {
+    help::fold(Cli::command())
+}
+
 impl Cli {
     /// Reads the command line and the environment; exits if either is wrong or help was requested.
     ///
@@ -40,7 +54,10 @@ impl Cli {
     /// them come from the environment, `--local` wins.
     #[must_use]
     pub fn read() -> Self {
-        let matches = Self::command().try_get_matches().unwrap_or_else(|error| fail(&error));
+        if std::env::args_os().skip(1).eq(["help", "options"]) {
+            exit_after(&mut help::options());
+        }
+        let matches = program().try_get_matches().unwrap_or_else(|error| fail(&error));
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| fail(&error));
         let mut last = &matches;
         while let Some((_, deeper)) = last.subcommand() {
@@ -59,7 +76,7 @@ impl Cli {
             match (typed("quiet"), typed("verbose")) {
                 (true, true) => {
                     let message = "`--quiet` cannot be used with `--verbose`";
-                    fail(&Self::command().error(ErrorKind::ArgumentConflict, message))
+                    fail(&program().error(ErrorKind::ArgumentConflict, message))
                 }
                 (false, true) => cli.global.quiet = false,
                 _ => cli.global.verbose = false,
@@ -70,7 +87,7 @@ impl Cli {
                 (true, Some(other)) => {
                     let other = other.replace('_', "-");
                     let message = format!("`--local` uses no AWS account, so it cannot be used with `--{other}`");
-                    fail(&Self::command().error(ErrorKind::ArgumentConflict, message))
+                    fail(&program().error(ErrorKind::ArgumentConflict, message))
                 }
                 (false, Some(_)) => cli.global.local = false,
                 (_, None) => (cli.global.profile, cli.global.endpoint_url) = (None, None),
@@ -80,13 +97,50 @@ impl Cli {
     }
 }
 
+/// Prints the help of a command, and exits.
+#[expect(clippy::exit, reason = "clap ends the program in the same way")]
+fn exit_after(command: &mut clap::Command) -> ! {
+    let printed = command.print_help();
+    std::process::exit(i32::from(printed.is_err()))
+}
+
 /// Exits. With `plan --detailed-exitcode`, 2 means that there are changes, so a wrong command line exits with 1, as in
 /// Terraform.
 #[expect(clippy::exit, reason = "clap ends the program in the same way")]
 fn fail(error: &clap::Error) -> ! {
-    let detailed = error.exit_code() != 0 && std::env::args_os().any(|argument| argument == "--detailed-exitcode");
-    let _ = error.print();
-    std::process::exit(if detailed { 1 } else { error.exit_code() })
+    let is_failure = error.exit_code() != 0;
+    let detailed = is_failure && std::env::args_os().any(|argument| argument == "--detailed-exitcode");
+    let code = if detailed { 1 } else { error.exit_code() };
+    if is_failure && wants_json() {
+        report(error, code);
+    } else {
+        let _ = error.print();
+    }
+    std::process::exit(code)
+}
+
+/// Whether the output is JSON, as far as a command line that cannot be parsed tells.
+fn wants_json() -> bool {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let two = arguments.windows(2).filter(|pair| pair[0] == "--output").map(|pair| pair[1] == "json");
+    let one = arguments.iter().filter_map(|argument| Some(argument.to_str()?.strip_prefix("--output=")? == "json"));
+    let typed = two.chain(one).next_back();
+    typed.unwrap_or_else(|| std::env::var_os("PROVISIONER_OUTPUT").is_some_and(|value| value == "json"))
+}
+
+/// Reports an error of the command line as JSON.
+fn report(error: &clap::Error, code: i32) {
+    let text = error.render().to_string();
+    let mut paragraphs = text.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+    let message = paragraphs.next().unwrap_or_default();
+    // Our messages have their subjects in backticks.
+    let message = message.trim_start_matches("error: ").replace('\'', "`");
+    let tips = paragraphs.filter_map(|paragraph| Some(paragraph.strip_prefix("tip: ")?.replace('\'', "`")));
+    let tips: Vec<String> = tips.collect();
+    let events = Events::new(Arc::new(Ui::new(Output::Json, Detail::Normal)), Invocation::default());
+    let error = tips.into_iter().fold(Error::new(message).exit(Exit::Usage), Error::hint);
+    let _ = events.report(error.hint(Hint::command("help").then(" shows how the program is used")));
+    events.emit(Event::Result { ok: false, exit_code: u8::try_from(code).unwrap_or(u8::MAX) });
 }
 
 /// All commands: those that run in a region, and those that do not.
@@ -148,6 +202,8 @@ pub enum Anywhere {
     Policy(commands::policy::Policy),
     #[command(display_order = 25)]
     Regions(commands::regions::Regions),
+    #[command(display_order = 25)]
+    Schema(commands::schema::Schema),
     #[command(display_order = 26)]
     Completions(commands::shell::Completions),
     #[command(display_order = 27)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 
 use crate::aws::{AskForCode, Clients, Connection, Request};
 use crate::core::event::Event;
@@ -15,7 +16,7 @@ use crate::core::setting::{Setting, Source};
 use crate::core::{names, regions};
 use crate::error::{Error, Exit, Result};
 use crate::ui::{Detail, Events, Output};
-use crate::{local, local_cloud};
+use crate::{complete, local, local_cloud};
 
 /// Options that every command accepts.
 #[derive(Clone, Debug, Args)]
@@ -23,14 +24,14 @@ use crate::{local, local_cloud};
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Name of the stack
-    #[arg(long, global = true, env = "PROVISIONER_STACK", default_value = DEFAULT_STACK, value_name = "NAME")]
+    #[arg(long, global = true, env = "PROVISIONER_STACK", default_value = DEFAULT_STACK, value_name = "NAME", add = ArgValueCompleter::new(complete::stacks))]
     pub stack: String,
     /// AWS region; repeat the option to work in several regions in parallel [default: the region in the AWS
     /// configuration]
-    #[arg(long, global = true, env = "PROVISIONER_REGION", value_delimiter = ',', value_name = "REGION")]
+    #[arg(long, global = true, env = "PROVISIONER_REGION", value_delimiter = ',', value_name = "REGION", add = ArgValueCompleter::new(complete::regions))]
     pub region: Vec<String>,
     /// Profile in the AWS configuration
-    #[arg(long, global = true, env = "PROVISIONER_PROFILE", value_name = "NAME")]
+    #[arg(long, global = true, env = "PROVISIONER_PROFILE", value_name = "NAME", add = ArgValueCompleter::new(complete::profiles))]
     pub profile: Option<String>,
     /// URL to send requests to instead of the AWS endpoints, for example that of an emulator or a proxy
     #[arg(long, global = true, env = "PROVISIONER_ENDPOINT_URL", value_name = "URL")]

@@ -1,4 +1,4 @@
-//! Environment variables that are set to nothing.
+//! The surroundings of this process: environment variables that are set to nothing, and the name of the machine.
 //!
 //! Invariant: an empty variable counts as unset, for this program, for the libraries in it, and for the programs that it starts.
 
@@ -26,6 +26,12 @@ pub fn drop_empty_variables() {
         // Returns only if it fails.
         let _ = again.exec();
     }
+}
+
+/// The name of this machine.
+#[must_use]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 fn matters(name: &OsStr) -> bool {

@@ -5,6 +5,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::core::error_code::Code;
 use crate::core::hint::Hint;
 
 /// The documented exit codes.
@@ -59,6 +60,8 @@ pub struct Error {
     pub causes: Vec<String>,
     /// What to do next.
     pub hints: Vec<Hint>,
+    /// The stable code, if the error has one of its own.
+    pub code: Option<Code>,
     /// What to look into before the error is shown.
     pub problem: Option<Problem>,
 }
@@ -66,7 +69,14 @@ pub struct Error {
 impl Error {
     /// Creates an error with exit code 1.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, message: message.into(), causes: Vec::new(), hints: Vec::new(), problem: None }
+        Self {
+            exit: Exit::Failed,
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            code: None,
+            problem: None,
+        }
     }
 
     /// Sets the exit code.
@@ -74,6 +84,41 @@ impl Error {
     pub fn exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
         self
+    }
+
+    /// Sets the stable code.
+    #[must_use]
+    pub fn code(mut self, code: Code) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// The stable code: its own, that of its problem, or that of its exit code.
+    #[must_use]
+    pub fn stable_code(&self) -> Code {
+        let of_problem = self.problem.map(|problem| match problem {
+            Problem::Denied => Code::AccessDenied,
+            Problem::NotEnabled => Code::RegionNotEnabled,
+            Problem::UnknownCredentials => Code::UnknownCredentials,
+            Problem::NoSuchHost => Code::NoSuchHost,
+            Problem::Unreachable => Code::Unreachable,
+        });
+        self.code.or(of_problem).unwrap_or(match self.exit {
+            Exit::Success | Exit::Failed | Exit::ClosedPipe => Code::Failed,
+            Exit::Usage => Code::Usage,
+            Exit::Smoke => Code::NotWorking,
+            Exit::Refused => Code::Refused,
+            Exit::Blocked => Code::Blocked,
+            Exit::Bug => Code::Bug,
+            Exit::Interrupted => Code::Interrupted,
+            Exit::Terminated => Code::Terminated,
+        })
+    }
+
+    /// The file, resource or option that the error is about: the first one that the message names.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.message.split('`').nth(1).filter(|subject| !subject.is_empty())
     }
 
     /// Appends the two causes of another error that say most.

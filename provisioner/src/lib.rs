@@ -4,7 +4,7 @@
 //! Each module depends only on modules to its right:
 //!
 //! ```text
-//! main → run → cli → commands → steps → context → {local_cloud, bootstrap, crash} → {aws, ui, local, package} → {error, clock, environment, file} → core
+//! main → run → cli → commands → steps → context → {local_cloud, bootstrap, crash, complete} → {aws, ui, local, package} → {error, clock, environment, file} → core
 //! ```
 //!
 //! | module | does | never |
@@ -21,6 +21,7 @@
 //! | [`local`] | runs the processes of the local cloud | names an SDK type, reads a profile |
 //! | [`file`] | reads files that a user names | reads without a limit |
 //! | [`crash`] | reports a panic | |
+//! | [`complete`] | offers values to a shell | prompts |
 //! | [`package`] | turns bytes into a reproducible zip | reads anything |
 //! | [`core`] | decides: names, stack states, plans, diagnoses, smoke results | reads a clock, a file or the network |
 //!
@@ -32,6 +33,7 @@ pub mod bootstrap;
 pub mod cli;
 pub mod clock;
 pub mod commands;
+pub mod complete;
 pub mod context;
 pub mod core;
 pub mod crash;

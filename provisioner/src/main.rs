@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap_complete::CompleteEnv;
 use provisioner::cli::Cli;
 use provisioner::core::event::Event;
 use provisioner::error::{Error, Exit};
@@ -10,6 +11,7 @@ use provisioner::ui::{Events, Ui};
 
 fn main() -> ExitCode {
     provisioner::environment::drop_empty_variables();
+    CompleteEnv::with_factory(provisioner::cli::program).var(provisioner::commands::shell::VARIABLE).complete();
     let cli = Cli::read();
     let choice = match cli.global.color {
         clap::ColorChoice::Always => anstream::ColorChoice::Always,

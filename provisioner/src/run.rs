@@ -4,13 +4,12 @@
 
 use std::sync::Arc;
 
-use clap::CommandFactory as _;
 use tokio::task::JoinSet;
 
-use crate::cli::{Anywhere, Cli, Command, InRegion};
+use crate::cli::{Anywhere, Cli, Command, InRegion, program};
 use crate::commands::{
     backfill, build, detect, doctor, down, export, faces, forget, list, local, logs, plan, policy, redrive, regions,
-    shell, smoke, status, template, up,
+    schema, shell, smoke, status, template, up,
 };
 use crate::context::{self, Context, Global};
 use crate::core::event::Event;
@@ -48,12 +47,16 @@ async fn anywhere(command: Anywhere, global: &Global, events: &Events) -> Result
         Anywhere::Build(args) => build::run(&args, global, events).await.map(|()| Exit::Success),
         Anywhere::Local(args) => local::run(args, global, events).await,
         Anywhere::Template(args) => template::run(&args, events).map(|()| Exit::Success),
+        Anywhere::Schema(args) => {
+            schema::run(&args, events);
+            Ok(Exit::Success)
+        }
         Anywhere::Policy(args) => policy::run(&args, global, events).map(|()| Exit::Success),
         Anywhere::Regions(args) => regions::run(&args, global, events).await.map(|()| Exit::Success),
         Anywhere::List(args) => list::run(&args, global, events).await,
         Anywhere::Doctor(args) => doctor::run(&args, global, events).await,
-        Anywhere::Completions(args) => shell::completions(&args, &mut Cli::command(), events).map(|()| Exit::Success),
-        Anywhere::Man(_) => shell::man(Cli::command(), events).map(|()| Exit::Success),
+        Anywhere::Completions(args) => shell::completions(&args, events).map(|()| Exit::Success),
+        Anywhere::Man(args) => shell::man(&args, program(), events).map(|()| Exit::Success),
     }
 }
 

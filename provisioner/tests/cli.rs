@@ -203,6 +203,8 @@ fn documents_are_printed_to_stdout_without_any_configuration() {
     assert!(out(&["--help"]).contains("Exit codes"));
     assert_eq!(out(&["--version"]), concat!("provisioner ", env!("CARGO_PKG_VERSION"), "\n"));
     assert!(out(&["completions", "bash"]).contains("_provisioner"));
+    let schema: serde_json::Value = serde_json::from_str(&out(&["schema"])).expect("JSON");
+    assert_eq!(schema["properties"]["v"]["const"], 1);
     assert!(out(&["man"]).contains(".TH provisioner"));
     let regions = out(&["regions"]);
     assert!(regions.contains("eu-west-1") && !regions.contains("eu-west-3"), "{regions}");
@@ -247,9 +249,32 @@ fn json_output_is_one_object_per_line_and_ends_with_the_result() {
     assert!(events.iter().all(|event| event["v"] == 1 && event["type"].is_string()), "{events:?}");
     assert_eq!(events.first().expect("events")["type"], "started");
     let [.., error, result] = events.as_slice() else { panic!("{events:?}") };
-    assert_eq!(error["type"], "error");
+    assert_eq!(
+        (&error["type"], &error["code"], &error["subject"]),
+        (&"error".into(), &"refused".into(), &"eu-west-3".into())
+    );
     assert!(error["hints"][0].as_str().expect("a hint").contains("eu-central-1"));
     assert_eq!((&result["type"], &result["ok"], &result["exit_code"]), (&"result".into(), &false.into(), &4.into()));
+}
+
+#[test]
+fn errors_of_the_command_line_are_json_if_the_output_is() {
+    let home = Folder::new("usage-json");
+    for (arguments, variable, code, said) in [
+        (&["status", "--output", "json", "--nope"][..], "", 2, "unexpected argument `--nope` found"),
+        (&["staus", "--output=json"], "", 2, "unrecognized subcommand `staus`"),
+        (&["logs", "--since", "yesterday"], "json", 2, "invalid value `yesterday` for `--since <TIME>`"),
+        (&["--output", "json", "faces", "--limit"], "", 2, "a value is required for `--limit <COUNT>`"),
+        (&["plan", "--detailed-exitcode", "--nope", "--output", "json"], "", 1, "unexpected argument `--nope`"),
+    ] {
+        let run = run(provisioner(&home.0).args(arguments).env("PROVISIONER_OUTPUT", variable)).expect(code);
+        let [error, result] = run.events().try_into().expect("an error and the result");
+        assert!(error["message"].as_str().expect("a message").starts_with(said), "{error}");
+        assert_eq!((&error["code"], &result["exit_code"]), (&"usage".into(), &code.into()));
+        assert!(error["subject"].is_string() && run.stderr.is_empty(), "{error} {}", run.stderr);
+    }
+    let text = run(provisioner(&home.0).args(["status", "--nope"])).expect(2);
+    assert!(text.stdout.is_empty() && text.stderr.contains("Usage:"), "{}", text.stderr);
 }
 
 #[test]

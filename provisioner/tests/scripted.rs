@@ -42,6 +42,8 @@ mod removable;
 mod run;
 #[path = "scripted/saved_plans.rs"]
 mod saved_plans;
+#[path = "support/schema.rs"]
+mod schema;
 #[path = "scripted/settings.rs"]
 mod settings;
 #[path = "scripted/updates.rs"]

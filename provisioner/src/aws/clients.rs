@@ -11,6 +11,7 @@ use aws_smithy_async::time::SystemTimeSource;
 
 use super::connection::{Connection, app_name};
 use super::https;
+use crate::core::error_code::Code;
 use crate::core::identity::CredentialSource;
 use crate::error::{Error, Exit, Result};
 
@@ -58,6 +59,7 @@ impl Clients {
         let configured = connection.settings.region.as_ref().map(|setting| setting.value.as_str());
         let Some(region) = region.or(configured) else {
             return Err(Error::new("no region is configured")
+                .code(Code::NoRegion)
                 .exit(Exit::Usage)
                 .hint("name one with `--region eu-west-1`, `AWS_REGION`, or `aws configure set region eu-west-1`"));
         };

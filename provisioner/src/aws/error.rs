@@ -9,6 +9,7 @@ use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
 use crate::core::denial::denied;
+use crate::core::error_code::Code;
 use crate::core::hint::Hint;
 use crate::error::{Error, Problem};
 
@@ -105,7 +106,7 @@ fn explain_service(base: Error, code: &str, message: &str) -> Error {
             base.hint("this machine's clock differs from AWS's: set it, then run the same command again")
         }
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
-            base.hint("the credentials have expired: get new ones (`aws sso login`), then run the same command again; it goes on where this one stopped")
+            base.code(Code::ExpiredCredentials).hint("the credentials have expired: get new ones (`aws sso login`), then run the same command again; it goes on where this one stopped")
         }
         "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "IncompleteSignature" | "AuthFailure" => {
             Error { problem: Some(Problem::UnknownCredentials), ..base }.hint("AWS does not know these credentials: check `aws sts get-caller-identity`, `--profile` and the region's partition")
@@ -113,7 +114,7 @@ fn explain_service(base: Error, code: &str, message: &str) -> Error {
         "RequestTimeTooSkewed" | "InvalidSignatureException" => base.hint("if the message speaks of time: set this machine's clock"),
         "OptInRequired" | "SubscriptionRequiredException" => Error { problem: Some(Problem::NotEnabled), ..base }.hint("the region is not enabled for this account: enable it under Account, AWS Regions"),
         "OperationAborted" => base.hint("S3 is still busy with an earlier request about this bucket: run the same command again in a few minutes"),
-        _ if throttles(code) => base.hint("AWS is throttling this account: run the same command again in a minute"),
+        _ if throttles(code) => base.code(Code::Throttled).hint("AWS is throttling this account: run the same command again in a minute"),
         _ if code.contains("AccessDenied") || code == "UnauthorizedOperation" || code == "Forbidden" => {
             let every = || vec![Hint::command("policy").then(" prints all permissions that a deployer needs")];
             let base = Error { problem: Some(Problem::Denied), ..base };

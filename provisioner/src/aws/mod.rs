@@ -43,4 +43,4 @@ pub mod versions;
 pub use self::clients::Clients;
 pub use self::connection::Connection;
 pub use self::credentials::{AskForCode, MfaDevice};
-pub use self::settings::Request;
+pub use self::settings::{Request, profile_names};

@@ -22,6 +22,7 @@ use crate::steps::{attached_check, buckets, preflight};
 /// Rekognition's quota allows. Ctrl-C leaves this work to AWS; another run follows it again. Exits with 3 if a picture
 /// failed permanently.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  provisioner backfill --region eu-west-1 --dry-run")]
 pub struct Backfill {
     /// Only these parts of the system's buckets [default: everything that the system processes]
     #[arg(value_name = "s3://BUCKET/PREFIX", value_parser = Location::parse)]

@@ -13,6 +13,7 @@ use crate::ui::Events;
 ///
 /// Prints the path, the sizes and the SHA-256 of the package.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  provisioner build --architecture x86_64 --zip function.zip")]
 pub struct Build {
     /// Architecture to build for: `arm64` or `x86_64`; with `--local` always that of this machine
     #[arg(long, value_name = "NAME", default_value = "arm64")]

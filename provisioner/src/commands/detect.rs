@@ -26,6 +26,9 @@ use crate::steps::{gallery, preflight, thumbnail};
 /// A picture is stored under the name of its file, and the pictures of a folder under their paths in it. An existing object is never
 /// replaced unless you say so; if it is the same picture, it is not uploaded again. Exits with 3 if a picture failed or is unusable.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  provisioner detect --region eu-west-1 photo.jpg\n  provisioner detect --local album --html faces.html"
+)]
 pub struct Detect {
     /// Pictures (JPEG or PNG, at most 15 MB), folders of pictures, or `-` for a picture on standard input
     #[arg(required = true, value_name = "FILE")]

@@ -24,6 +24,7 @@ use crate::ui::Events;
 /// region, quotas and permissions, and names the remedy for each problem. Nothing is changed. The exit code is 1 if
 /// something is missing that a deployment needs. With `--local`, nothing is asked of AWS.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  provisioner doctor --region eu-west-1\n  provisioner doctor --for smoke")]
 pub struct Doctor {
     /// Check only what this purpose needs [default: up, data, smoke and down]
     #[arg(long = "for", value_name = "PURPOSE")]

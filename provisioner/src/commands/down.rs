@@ -26,6 +26,9 @@ use crate::{local, local_cloud};
 /// markers, and unfinished uploads; deletes the stack, its data, and its packages; and asks AWS for each resource by
 /// name. With `--local`, it also stops the local cloud if nothing else is left in it.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  provisioner down --region eu-west-1\n  provisioner down --region eu-west-1 --keep-data"
+)]
 pub struct Down {
     /// Keep the bucket and the table with their contents
     #[arg(long)]

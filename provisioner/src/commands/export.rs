@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::aws::scan;
 use crate::context::Context;
+use crate::core::error_code::Code;
 use crate::core::event::Event;
 use crate::core::rows::{COLUMNS, cells, object};
 use crate::core::smoke::Row;
@@ -21,6 +22,7 @@ use crate::steps::preflight;
 /// Reads the whole table in parallel. If the export fails, no file is written. Cells that a spreadsheet could interpret
 /// as a formula begin with an apostrophe.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  provisioner export --region eu-west-1 faces.csv")]
 pub struct Export {
     /// File to write: `NAME.csv` or `NAME.jsonl`; with several regions, one `NAME-REGION.csv` per region
     #[arg(value_name = "FILE", value_parser = format)]
@@ -66,6 +68,7 @@ pub async fn run(args: &Export, cx: &Context) -> Result<Exit> {
     if !args.overwrite && path.exists() {
         return Err(Error::new(format!("`{}` already exists", path.display()))
             .exit(Exit::Refused)
+            .code(Code::FileExists)
             .hint("add `--overwrite` to replace it"));
     }
     let stack = preflight::readable(cx).await?;

@@ -25,6 +25,9 @@ use crate::steps::{buckets, gallery, preflight};
 /// If pictures are named, their rows are read by key. Otherwise, the whole table is read, which costs one read unit per
 /// 8 KB.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  provisioner faces --region eu-west-1 --emotion happy --min-age 60\n  provisioner faces --region eu-west-1 --since 1w --html week.html"
+)]
 pub struct Faces {
     /// Pictures, for example `s3://BUCKET/photo.jpg`
     #[arg(value_name = "s3://BUCKET/KEY", value_parser = Location::parse)]

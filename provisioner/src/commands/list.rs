@@ -17,6 +17,7 @@ use crate::ui::Events;
 /// All regions of the account's partition are asked in parallel; `--region` on the command line selects some of them. A
 /// stack is listed if this program created it, or if another tool created it from this program's template.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  provisioner list\n  provisioner list --region eu-west-1,us-east-1")]
 pub struct List {}
 
 /// Runs the command. A region that fails does not hide the stacks of the others.

@@ -16,15 +16,19 @@ use crate::ui::Events;
 
 /// Manage the local cloud: an AWS emulator on 127.0.0.1 that needs no account
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = "Examples:\n  provisioner local start --rekognition-quota 5\n  provisioner local stop")]
 pub enum Local {
     /// Start the local cloud, or show the one that is running
     Start(Start),
     /// Stop the local cloud and delete everything in it
+    #[command(after_help = "Examples:\n  provisioner local stop")]
     Stop,
     /// Print the environment variables that point the AWS CLI and SDKs at the local cloud: eval "$(provisioner local
     /// env)"
+    #[command(after_help = "Examples:\n  provisioner local env")]
     Env,
     /// Show whether the local cloud is running, and its endpoint; exits with 1 if it is not running
+    #[command(after_help = "Examples:\n  provisioner local status")]
     Status,
     /// Serve Rekognition; started by `local start`
     #[command(hide = true)]
@@ -33,6 +37,7 @@ pub enum Local {
 
 /// Options of `local start`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  provisioner local start --port 0")]
 pub struct Start {
     /// Port on 127.0.0.1; 0 selects a free port [default: 4566]
     #[arg(long, env = PORT_VARIABLE, value_name = "PORT")]

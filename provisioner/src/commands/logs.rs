@@ -18,6 +18,9 @@ use crate::steps::preflight;
 /// Each processed picture is a line: time (UTC), outcome, picture, faces, duration, and the reason if there are no faces.
 /// `--verbose` also shows metrics, all fields, and Lambda's own lines.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  provisioner logs --region eu-west-1 --since 1h30m\n  provisioner logs --region eu-west-1 --follow"
+)]
 pub struct Logs {
     /// Keep printing new lines until Ctrl-C
     #[arg(long, short)]

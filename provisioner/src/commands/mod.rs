@@ -15,6 +15,7 @@ pub mod plan;
 pub mod policy;
 pub mod redrive;
 pub mod regions;
+pub mod schema;
 pub mod shell;
 pub mod smoke;
 pub mod status;

@@ -11,6 +11,9 @@ use crate::steps::{clean, prepare, saved_plan};
 
 /// Show what `up` would change, property by property, with data loss first
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  provisioner plan --region eu-west-1\n  provisioner plan --region eu-west-1 --out plan.json"
+)]
 pub struct Plan {
     /// Settings of the system
     #[command(flatten)]

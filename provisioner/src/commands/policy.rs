@@ -12,6 +12,7 @@ use crate::ui::Events;
 /// Each document fits into one managed policy. `--for all` prints an object of named documents; attach those that you
 /// need. Without `--account` and `--region`, the ARNs have `*` in their place. The command sends no request to AWS.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  provisioner policy --for up --account 123456789012 --region eu-west-1")]
 pub struct Policy {
     /// What the policy is for
     #[arg(long = "for", value_name = "PURPOSE", default_value = "all")]

@@ -19,6 +19,7 @@ use crate::steps::preflight;
 /// queue only when it has been accepted. Processing a picture twice writes the same rows, so an interruption does no
 /// harm. An event that fails again returns to the queue.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  provisioner redrive --region eu-west-1 --limit 100")]
 pub struct Redrive {
     /// Maximum number of events to send
     #[arg(long, value_name = "COUNT")]

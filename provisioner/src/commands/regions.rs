@@ -15,6 +15,7 @@ use crate::ui::Events;
 ///
 /// Without `--live`, the list comes from a built-in table and needs no account.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  provisioner regions\n  provisioner regions --live --all")]
 pub struct Regions {
     /// Ask Service Quotas in each region of the account's partition for the `DetectFaces` quota. A region without this
     /// quota does not have Rekognition; a region that refuses the request is shown as `unknown`

@@ -12,6 +12,7 @@ use crate::steps::smoke::{self, Options};
 /// and the live configuration of the function. If the system does not work, the command names the step that failed and
 /// exits with 3.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  provisioner smoke --region eu-west-1 --full --junit smoke.xml")]
 pub struct Smoke {
     /// Also test a picture without faces, one with two faces, and a file that is not a picture
     #[arg(long)]

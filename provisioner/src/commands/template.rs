@@ -8,6 +8,7 @@ use crate::ui::Events;
 
 /// Print the CloudFormation template
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  provisioner template > stack.yaml")]
 pub struct Template {
     /// Attach this bucket, or a prefix in it, as `up --attach` does (repeatable). Then switch on the bucket's EventBridge
     /// notifications yourself, unless `up` deploys the template

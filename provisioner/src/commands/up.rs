@@ -20,6 +20,9 @@ use crate::steps::{adopt, apply, attached, clean, prepare, saved_plan, smoke, ti
 /// confirmation, and deploys with CloudFormation. Then it uploads a picture and checks its rows. If nothing has changed,
 /// it repeats this test only if the deployment has not passed it yet; `smoke` runs it at any time.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  provisioner up --region eu-west-1\n  provisioner up --local --parameter RetentionDays=30"
+)]
 pub struct Up {
     /// Settings of the system
     #[command(flatten)]

@@ -77,6 +77,7 @@ pub struct Rules {
 
 /// Why an object is not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Skip {
     /// It was uploaded before `--since` or after `--until`.
@@ -141,6 +142,7 @@ impl Rules {
 
 /// How many objects were found, by what becomes of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tally {
     /// All objects in the list.
     pub listed: usize,
@@ -217,6 +219,7 @@ pub fn concurrency(requests_per_second: Option<f64>, reserved: Option<i64>) -> R
 
 /// What the pictures cost, and how long they take.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Estimate {
     /// The number of pictures.
     pub pictures: usize,
@@ -252,6 +255,7 @@ impl Estimate {
 
 /// How far the function has come with the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Progress {
     /// Pictures that have left the queue.
     pub done: usize,

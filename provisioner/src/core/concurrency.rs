@@ -16,6 +16,7 @@ const ALWAYS_UNRESERVED: i32 = 100;
 
 /// Why no reservation can be computed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum NoReservation {
     /// Service Quotas lists no such quota.

@@ -11,6 +11,7 @@ use super::hint::Hint;
 
 /// A denied action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Denied {
     /// For example `iam:CreateRole`.
     pub action: String,
@@ -23,6 +24,7 @@ pub struct Denied {
 
 /// A kind of policy that denies an action whatever else allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Denier {
     /// Of the organization, for its accounts.

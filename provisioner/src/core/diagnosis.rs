@@ -10,6 +10,7 @@ use super::status::ResourceStatus;
 
 /// What happened to one resource (or to the stack itself) at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StackEvent {
     /// Unique within the stack.
     pub id: String,
@@ -51,6 +52,7 @@ impl StackEvent {
 
 /// Why an operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Diagnosis {
     /// The resource that failed first.
     pub logical_id: String,
@@ -75,6 +77,7 @@ pub struct Diagnosis {
 
 /// The kinds of failure that have their own remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The deployer lacks a permission.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::backfill::{Estimate, Progress, Tally};
 use super::concurrency::NoReservation;
 use super::diagnosis::{Diagnosis, StackEvent};
+use super::error_code::Code;
 use super::forget::{Copy, Extent};
 use super::identity::CredentialSource;
 use super::invocation_record::NotARecord;
@@ -22,6 +23,7 @@ use super::status::StackStatus;
 
 /// A fact that a command reports.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the documentation of a variant explains its fields")]
 pub enum Event {
@@ -215,14 +217,15 @@ pub enum Event {
     Log { at: i64, line: String },
     /// A document that was requested, for example a template or a policy.
     Document { text: String },
-    /// The command failed.
-    Error { message: String, causes: Vec<String>, hints: Vec<String> },
+    /// The command failed. `subject` is the file, resource or option that the error is about.
+    Error { code: Code, message: String, subject: Option<String>, causes: Vec<String>, hints: Vec<String> },
     /// The last line of every run.
     Result { ok: bool, exit_code: u8 },
 }
 
 /// The certificates that servers are checked against.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Certificates {
     /// How many the system has.
     pub system: usize,
@@ -235,6 +238,7 @@ pub struct Certificates {
 
 /// A file of certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Bundle {
     /// Its path.
     pub file: String,
@@ -247,6 +251,7 @@ pub const STATUS_COUNTS: usize = 10_000;
 
 /// A table and the number of its rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CountedTable {
     /// Its name.
     pub name: String,
@@ -259,6 +264,7 @@ pub const DOWN_COUNTS: usize = 100_000;
 
 /// Why a bucket still sends its events to EventBridge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum FlagKept {
     /// A rule needs them.
@@ -275,6 +281,7 @@ pub enum FlagKept {
 
 /// A step of starting the local cloud.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "name", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the documentation of a variant explains its fields")]
 pub enum LocalStep {
@@ -292,6 +299,7 @@ pub enum LocalStep {
 
 /// The source of information about a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RegionSource {
     /// The table in this program.
@@ -302,6 +310,7 @@ pub enum RegionSource {
 
 /// Why express mode is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NoExpress {
     /// The stack is being created.
@@ -312,6 +321,7 @@ pub enum NoExpress {
 
 /// A step of the smoke test.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum SmokeStep {
     /// The live configuration of the function matches the deployed one.
@@ -341,6 +351,7 @@ pub enum SmokeStep {
 
 /// The kinds of resource that can outlive a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kept {
     /// The bucket for pictures.
@@ -353,6 +364,7 @@ pub enum Kept {
 
 /// The result of one of `doctor`'s checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
     /// The requirement is met.
@@ -365,6 +377,7 @@ pub enum CheckState {
 
 /// A resource that differs from the deployed template.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Drifted {
     /// The logical id.
     pub logical_id: String,
@@ -380,6 +393,7 @@ pub struct Drifted {
 
 /// What `status` shows.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StatusReport {
     /// The stack's name.
     pub stack: String,
@@ -415,6 +429,7 @@ pub struct StatusReport {
 
 /// An attached bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AttachedBucket {
     /// What is attached, for example `s3://photos/2024/`.
     pub locations: Vec<String>,
@@ -424,6 +439,7 @@ pub struct AttachedBucket {
 
 /// What `backfill` found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BackfillReport {
     /// The URLs of what was searched.
     pub locations: Vec<String>,
@@ -439,6 +455,7 @@ pub struct BackfillReport {
 
 /// One region, as `regions` shows it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RegionRow {
     /// For example `eu-west-1`.
     pub name: &'static str,

@@ -8,6 +8,7 @@ use super::status::StackStatus;
 
 /// The condition of a stack, as it matters for a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// The stack does not exist.
@@ -58,6 +59,7 @@ impl Command {
 
 /// What a command does first with a stack in a given condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FirstStep {
     /// Create the stack.

@@ -54,6 +54,7 @@ impl Targets {
 }
 
 /// How much there is of the pictures.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Extent {
     /// Versions of objects in the bucket, including delete markers.
@@ -73,6 +74,7 @@ impl Extent {
 }
 
 /// A place where something about the erased pictures may remain.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "place", rename_all = "snake_case")]
 pub enum Copy {

@@ -10,6 +10,7 @@ use super::setting::Source;
 
 /// Where credentials come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum CredentialSource {
     /// `AWS_ACCESS_KEY_ID` and its companions.
@@ -38,6 +39,7 @@ pub enum CredentialSource {
 
 /// How a profile gets its first credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// An access key in a file.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 /// Why a message has no event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NotARecord {
     /// The message is not JSON.

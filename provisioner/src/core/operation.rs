@@ -11,6 +11,7 @@ use super::status::StackStatus;
 
 /// The kinds of stack operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The creation of the stack.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// How many pictures had which result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PictureCounts {
     /// All pictures.
     pub pictures: usize,

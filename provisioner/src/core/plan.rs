@@ -8,6 +8,7 @@ use serde::Serialize;
 
 /// The plan for one region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Plan {
     /// What will happen to the stack as a whole.
     pub operation: Operation,
@@ -20,6 +21,7 @@ pub struct Plan {
 
 /// A change of whether a bucket sends its events to EventBridge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Switch {
     /// The bucket's name.
     pub bucket: String,
@@ -29,6 +31,7 @@ pub struct Switch {
 
 /// What will happen to the stack as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// The stack is up to date.
@@ -43,6 +46,7 @@ pub enum Operation {
 
 /// A change of one resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Change {
     /// What happens to the resource.
     pub action: Action,
@@ -60,6 +64,7 @@ pub struct Change {
 
 /// What happens to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// It is removed from the stack.
@@ -88,6 +93,7 @@ impl Action {
 
 /// A changed property.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Property {
     /// For example `/Properties/Timeout`.
     pub path: String,
@@ -106,6 +112,7 @@ pub struct Property {
 
 /// How a change leaves an adopted resource worse than it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// A setting protects less than before, or does less.

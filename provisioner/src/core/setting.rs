@@ -8,6 +8,7 @@ use serde::Serialize;
 
 /// A value together with its source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Setting {
     /// For example `region`.
     pub name: String,
@@ -19,6 +20,7 @@ pub struct Setting {
 
 /// Who made a setting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Source {
     /// An option on the command line, for example `--region`.

@@ -4,7 +4,6 @@
 //! would prove nothing.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -13,6 +12,7 @@ use super::names::hex;
 
 /// A DynamoDB attribute of one of the types that rows use.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Attribute {
     /// `S`
@@ -167,42 +167,6 @@ fn row_differences(picture: &Picture, row: &Row, rank: usize, faces: usize) -> V
     found
 }
 
-/// The result as JUnit XML: each step with its duration in seconds, and the failure if there was one.
-#[must_use]
-pub fn junit(steps: &[(String, f64)], failure: Option<(&str, String)>) -> String {
-    let count = steps.len() + usize::from(failure.is_some());
-    let mut xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"provisioner smoke\" tests=\"{count}\" failures=\"{}\">\n",
-        usize::from(failure.is_some())
-    );
-    for (name, seconds) in steps {
-        let _ = writeln!(xml, "  <testcase name=\"{}\" time=\"{seconds:.3}\"/>", escape(name));
-    }
-    if let Some((message, causes)) = failure {
-        let _ = writeln!(
-            xml,
-            "  <testcase name=\"{0}\"><failure message=\"{0}\">{1}</failure></testcase>",
-            escape(message),
-            escape(&causes)
-        );
-    }
-    xml + "</testsuite>\n"
-}
-
-fn escape(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '&' => "&amp;".to_owned(),
-            '<' => "&lt;".to_owned(),
-            '>' => "&gt;".to_owned(),
-            '"' => "&quot;".to_owned(),
-            // XML 1.0 allows no other control characters.
-            c if c.is_control() && !matches!(c, '\n' | '\t') => " ".to_owned(),
-            c => c.to_string(),
-        })
-        .collect()
-}
-
 fn is_box(map: &BTreeMap<String, Attribute>) -> bool {
     ["Left", "Top", "Width", "Height"]
         .iter()
@@ -316,22 +280,6 @@ mod tests {
         ] {
             assert_eq!(outcome(&line, &picture), expected, "{line}");
         }
-    }
-
-    #[test]
-    fn the_result_is_valid_junit_xml() {
-        let steps = [("a <b> & \"c\"".to_owned(), 1.5)];
-        let good = junit(&steps, None);
-        assert!(
-            good.contains("tests=\"1\" failures=\"0\"") && good.contains("a &lt;b&gt; &amp; &quot;c&quot;"),
-            "{good}"
-        );
-        let bad = junit(&steps, Some(("it broke", "because\u{1b}[31m".into())));
-        assert!(
-            bad.contains("tests=\"2\" failures=\"1\"")
-                && bad.contains("<failure message=\"it broke\">because [31m</failure>"),
-            "{bad}"
-        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::status::StackStatus;
 
 /// One stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StackRow {
     /// For example `eu-west-1`.
     pub region: String,
@@ -29,6 +30,7 @@ pub struct StackRow {
 
 /// A region that was not searched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SkippedRegion {
     /// For example `ap-east-1`.
     pub region: String,
@@ -38,6 +40,7 @@ pub struct SkippedRegion {
 
 /// Why a region was not searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Skipped {
     /// The account has not enabled it.

@@ -10,6 +10,7 @@ macro_rules! statuses {
     ($(#[$about:meta])* $name:ident { $($variant:ident = $text:literal,)+ }) => {
         $(#[$about])*
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(from = "String", into = "String")]
         #[expect(missing_docs, reason = "the names are CloudFormation's own")]
         pub enum $name {

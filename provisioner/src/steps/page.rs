@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::core::error_code::Code;
 use crate::core::event::Event;
 use crate::error::{Error, Exit, Result};
 use crate::ui::Events;
@@ -38,6 +39,7 @@ impl PageFile {
         if path.exists() && !is_page(path).map_err(cannot)? {
             return Err(Error::new(format!("`{shown}` already exists and is not a page of this program"))
                 .exit(Exit::Refused)
+                .code(Code::FileExists)
                 .hint("choose another name, or delete the file"));
         }
         let file = NamedTempFile::new_in(folder).map_err(cannot)?;

@@ -8,6 +8,7 @@ use crate::aws::stack::Stack;
 use crate::aws::{bucket, change_set, identity, owner, proof, stack, table};
 use crate::context::Context;
 use crate::core::adopt::{BUCKET, Declared};
+use crate::core::error_code::Code;
 use crate::core::event::Event;
 use crate::core::first_step::{Command, Condition, FirstStep};
 use crate::core::hint::Hint;
@@ -64,8 +65,10 @@ pub async fn check_owner(cx: &Context, stack: &Stack) -> Result<()> {
     if stack.is_ours() {
         return Ok(());
     }
-    let refused =
-        |message: String| Err(Error::new(message).exit(Exit::Refused).hint("choose another name with `--stack NAME`"));
+    let refused = |message: String| {
+        let error = Error::new(message).exit(Exit::Refused).code(Code::ForeignStack);
+        Err(error.hint("choose another name with `--stack NAME`"))
+    };
     if stack.status != StackStatus::ReviewInProgress {
         return refused(format!("stack `{}` was not created by provisioner, so it is not changed", stack.name));
     }
@@ -189,6 +192,7 @@ async fn found(cx: &Context) -> Result<Stack> {
     let found = stack::describe(&cx.clients.cloudformation, cx.stack()).await?;
     found.filter(|stack| !stack.outputs.is_empty()).ok_or_else(|| {
         Error::new(format!("stack `{}` is not deployed in {}", cx.stack(), cx.region()))
+            .code(Code::NoStack)
             .hint(Hint::command("up").then(" deploys it"))
     })
 }
@@ -205,6 +209,7 @@ pub async fn check_readable(cx: &Context, stack: &Stack) -> Result<()> {
     }
     Err(Error::new(format!("stack `{}` was not created by provisioner, nor from its template", stack.name))
         .exit(Exit::Refused)
+        .code(Code::ForeignStack)
         .hint("choose another name with `--stack NAME`"))
 }
 

@@ -9,6 +9,7 @@ use crate::aws::stack;
 use crate::context::Context;
 use crate::core::adopt::Adoption;
 use crate::core::attach::Attached;
+use crate::core::error_code::Code;
 use crate::core::event::{Event, NoExpress};
 use crate::core::first_step::Condition;
 use crate::core::hint::Hint;
@@ -211,5 +212,6 @@ pub fn check_data_loss(plan: &Plan, allowed: bool) -> Result<()> {
     let names: Vec<String> = lost.iter().map(|change| format!("`{}`", change.logical_id)).collect();
     Err(Error::new(format!("this would delete or replace {} and lose its contents", names.join(" and ")))
         .exit(Exit::Refused)
+        .code(Code::DataLoss)
         .hint("to proceed, add `--allow-data-loss` to `up`"))
 }

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use clap_complete::ArgValueCompleter;
+
 use crate::bootstrap::FunctionOptions;
+use crate::complete;
 use crate::context::Context;
 use crate::core::attach::Location;
 use crate::core::hint::Hint;
@@ -17,7 +20,7 @@ use crate::package::Architecture;
 pub struct Settings {
     /// Set a parameter of the template, for example `RetentionDays=30` (repeatable); other parameters keep their
     /// deployed values. `ReservedConcurrency=auto` computes the value from the account's quotas
-    #[arg(long = "parameter", short = 'P', value_name = "NAME=VALUE", value_parser = assignment)]
+    #[arg(long = "parameter", short = 'P', value_name = "NAME=VALUE", value_parser = assignment, add = ArgValueCompleter::new(complete::parameters))]
     pub parameters: Vec<(String, String)>,
     /// Read parameters from a YAML or JSON file, as a map or in CloudFormation's list format; `--parameter` overrides
     /// it
@@ -104,6 +107,14 @@ pub fn load(settings: &Settings) -> Result<Loaded> {
     Ok(Loaded { template, parameters })
 }
 
+/// The known name that was probably meant.
+fn similar<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let scored = known.iter().map(|known| (strsim::jaro_winkler(&name, &known.to_lowercase()), *known));
+    // The threshold that clap uses for options.
+    scored.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
+}
+
 fn check_tags(set: &[(String, String)], removed: &[String]) -> Result<()> {
     let refused = |key: &str, problem: &str| Err(Error::new(format!("tag `{key}` {problem}")).exit(Exit::Usage));
     for (at, (key, value)) in set.iter().enumerate() {
@@ -158,9 +169,12 @@ fn check(template: &Template, parameters: &[(String, String)]) -> Result<()> {
         }
         if !template.parameters.contains_key(name) {
             let known: Vec<&str> = template.parameters.keys().map(String::as_str).collect();
-            return Err(Error::new(format!("the template has no parameter `{name}`"))
-                .exit(Exit::Usage)
-                .hint(format!("its parameters are {}", known.join(", "))));
+            let error = Error::new(format!("the template has no parameter `{name}`")).exit(Exit::Usage);
+            let error = match similar(name, &known) {
+                Some(similar) => error.hint(format!("did you mean `{similar}`?")),
+                None => error,
+            };
+            return Err(error.hint(format!("its parameters are {}", known.join(", "))));
         }
     }
     for (name, value) in parameters {

@@ -10,8 +10,11 @@ use crate::clock;
 use crate::context::Context;
 use crate::core::event::{Event, SmokeStep};
 use crate::core::hint::Hint;
+use crate::core::junit::{self, Failure, Report, TestCase};
+use crate::core::moment;
 use crate::core::smoke::{self, Row, TEST_PREFIX};
 use crate::core::smoke_record::SmokeRecord;
+use crate::environment;
 use crate::error::{Error, Exit, Result};
 use crate::steps::picture::{self, Deployment, PictureResult, Upload};
 use crate::steps::{attached_check, preflight, smoke_remains};
@@ -61,7 +64,10 @@ const UPLOADS: u32 = 3;
 pub async fn run(cx: &Context, args: &Options) -> Result<Exit> {
     match preflight::deployed(cx).await {
         Ok(stack) => prove(cx, &stack, args).await,
-        Err(error) => Err(report(cx, args, &[], error)),
+        Err(error) => {
+            let run = TestRun::begin();
+            Err(run.report(cx, args, error))
+        }
     }
 }
 
@@ -119,24 +125,73 @@ const MAX_RECORD_BYTES: u64 = 65_536;
 /// # Errors
 /// The error of the failed step, with exit code 3, or the result could not be written.
 pub async fn prove(cx: &Context, stack: &Stack, args: &Options) -> Result<Exit> {
-    let started = Instant::now();
-    let mut verdicts = Vec::new();
-    match steps(cx, stack, args, &mut verdicts).await {
+    let mut run = TestRun::begin();
+    match steps(cx, stack, args, &mut run).await {
         Ok((pictures, rows)) => {
-            cx.events.emit(Event::SmokePassed { pictures, rows, seconds: started.elapsed().as_secs_f64() });
-            write(cx, args, &smoke::junit(&verdicts, None))?;
+            cx.events.emit(Event::SmokePassed { pictures, rows, seconds: run.started.elapsed().as_secs_f64() });
+            write(cx, args, &run.junit(None))?;
             Ok(Exit::Success)
         }
-        Err(error) => Err(report(cx, args, &verdicts, error.exit(Exit::Smoke))),
+        Err(error) => Err(run.report(cx, args, error.exit(Exit::Smoke))),
     }
 }
 
-/// Writes the result of a failed test. If this fails, too, it becomes a further cause of the same error.
-fn report(cx: &Context, args: &Options, verdicts: &[(String, f64)], error: Error) -> Error {
-    let verdict = smoke::junit(verdicts, Some((error.message.as_str(), error.causes.join("; "))));
-    match write(cx, args, &verdict) {
-        Ok(()) => error,
-        Err(unwritten) => error.cause(format!("in addition, {}: {}", unwritten.message, unwritten.causes.join("; "))),
+/// The progress of a test.
+struct TestRun {
+    started: Instant,
+    /// The same in ISO 8601.
+    began: String,
+    passed: Vec<TestCase>,
+    /// The name of the current step, and when it began.
+    current: (String, Instant),
+}
+
+impl TestRun {
+    fn begin() -> Self {
+        let now = Instant::now();
+        let began = moment::utc(clock::now_millis());
+        Self { started: now, began, passed: Vec::new(), current: ("deployed stack".to_owned(), now) }
+    }
+
+    fn start(&mut self, name: impl Into<String>) {
+        self.current = (name.into(), Instant::now());
+    }
+
+    fn pass(&mut self, step: SmokeStep, cx: &Context) {
+        let (name, since) = &self.current;
+        let (name, seconds) = (name.clone(), since.elapsed().as_secs_f64());
+        let detail = match &step {
+            SmokeStep::Configuration { timeout, memory, architecture, bucket } => {
+                format!("time-out {timeout} s, {memory} MB, {architecture}, notified by {bucket}")
+            }
+            SmokeStep::Picture { rows, .. } => format!("{rows} rows"),
+            SmokeStep::Attached { .. } => "its rule and its events are correct".to_owned(),
+        };
+        self.passed.push(TestCase { name, seconds, detail });
+        cx.events.emit(Event::SmokeStep { step, seconds });
+    }
+
+    fn junit(&self, failure: Option<Failure>) -> String {
+        let host = environment::host_name();
+        junit::render(&Report { passed: &self.passed, failure, host: &host, began: &self.began })
+    }
+
+    /// Writes the result of a failed test. If this fails, too, it becomes a further cause of the same error.
+    fn report(&self, cx: &Context, args: &Options, error: Error) -> Error {
+        let (name, since) = &self.current;
+        let hints = error.hints.iter().map(|hint| format!("hint: {}", cx.events.complete(hint)));
+        let failure = Failure {
+            name: name.clone(),
+            seconds: since.elapsed().as_secs_f64(),
+            message: error.message.clone(),
+            detail: error.causes.iter().cloned().chain(hints).collect::<Vec<_>>().join("\n"),
+        };
+        match write(cx, args, &self.junit(Some(failure))) {
+            Ok(()) => error,
+            Err(unwritten) => {
+                error.cause(format!("in addition, {}: {}", unwritten.message, unwritten.causes.join("; ")))
+            }
+        }
     }
 }
 
@@ -149,48 +204,39 @@ fn write(cx: &Context, args: &Options, verdict: &str) -> Result<()> {
         .map_err(|error| Error::new(format!("cannot write `{}`", path.display())).because(&error))
 }
 
-async fn steps(
-    cx: &Context,
-    stack: &Stack,
-    args: &Options,
-    verdicts: &mut Vec<(String, f64)>,
-) -> Result<(usize, usize)> {
-    let mut done = |name: String, step: SmokeStep, since: Instant| {
-        let seconds = since.elapsed().as_secs_f64();
-        verdicts.push((name, seconds));
-        cx.events.emit(Event::SmokeStep { step, seconds });
-    };
+async fn steps(cx: &Context, stack: &Stack, args: &Options, run: &mut TestRun) -> Result<(usize, usize)> {
     let deployment = Deployment::of(stack)?;
+    run.start("remains of earlier tests");
     smoke_remains::remove(cx, &deployment).await?;
-    let since = Instant::now();
+    run.start("configuration");
     let step = check_configuration(cx, stack, &deployment).await?;
-    done("configuration".to_owned(), step, since);
+    run.pass(step, cx);
     let attached = attached_check::buckets(&cx.clients, stack).await?;
-    let since = Instant::now();
+    if !attached.is_empty() {
+        run.start("attached buckets");
+    }
     attached_check::check(cx, stack, &attached).await?;
     for attachment in &attached {
-        let bucket = attachment.bucket.clone();
-        done(format!("attached bucket {bucket}"), SmokeStep::Attached { bucket }, since);
+        run.start(format!("attached bucket {}", attachment.bucket));
+        run.pass(SmokeStep::Attached { bucket: attachment.bucket.clone() }, cx);
     }
     let cases = std::iter::once(&ONE_FACE).chain(FULL.iter().filter(|_| args.full));
     let (mut pictures, mut rows) = (0, 0);
     for case in cases {
-        let since = Instant::now();
+        run.start(format!("picture with {}", case.name));
         let found = check_picture(cx, &deployment, case, Duration::from_secs(args.timeout)).await?;
-        let name = format!("picture with {}", case.name);
-        done(name, SmokeStep::Picture { picture: case.name, rows: found }, since);
+        run.pass(SmokeStep::Picture { picture: case.name, rows: found }, cx);
         pictures += 1;
         rows += found;
     }
     for attachment in attached.iter().filter(|_| args.write_attached) {
-        let since = Instant::now();
         let bucket = attachment.bucket.clone();
-        cx.events.emit(Event::WritingToAttached { bucket: bucket.clone() });
+        run.start(format!("picture in attached bucket {bucket}"));
+        cx.events.emit(Event::WritingToAttached { bucket });
         let deployment = deployment.attached(attachment);
         smoke_remains::remove(cx, &deployment).await?;
         let found = check_picture(cx, &deployment, &ONE_FACE, Duration::from_secs(args.timeout)).await?;
-        let name = format!("picture in attached bucket {bucket}");
-        done(name, SmokeStep::Picture { picture: ONE_FACE.name, rows: found }, since);
+        run.pass(SmokeStep::Picture { picture: ONE_FACE.name, rows: found }, cx);
         pictures += 1;
         rows += found;
     }

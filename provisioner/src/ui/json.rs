@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 
 use crate::core::event::Event;
 
+/// The schema of a line, which a test generates from the types of the events.
+pub const SCHEMA: &str = include_str!("json/schema.json");
+
 /// Renders an event as one line, without the line end.
 pub(super) fn line(region: Option<&str>, event: &Event) -> String {
     let mut document = json!({"v": 1});
@@ -19,16 +22,4 @@ pub(super) fn line(region: Option<&str>, event: &Event) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_line_has_a_version_and_a_type() {
-        let event = Event::Result { ok: false, exit_code: 3 };
-        assert_eq!(line(None, &event), r#"{"v":1,"type":"result","ok":false,"exit_code":3}"#);
-        assert_eq!(
-            line(Some("eu-west-1"), &Event::NoChanges { stack: "s".into() }),
-            r#"{"v":1,"region":"eu-west-1","type":"no_changes","stack":"s"}"#
-        );
-    }
-}
+mod tests;

@@ -16,10 +16,12 @@ use tokio::sync::watch;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::core::error_code::Code;
 use crate::core::event::Event;
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
 use crate::error::{Error, Exit, Result};
+pub use json::SCHEMA as JSON_SCHEMA;
 use text::Channel;
 
 /// The output format.
@@ -189,7 +191,8 @@ impl Ui {
     /// # Errors
     /// The user declined, or there is no terminal to prompt on.
     pub fn confirm(&self, question: &str) -> Result<()> {
-        let refused = || Error::new("not confirmed, so nothing was changed").exit(Exit::Refused);
+        let refused =
+            || Error::new("not confirmed, so nothing was changed").exit(Exit::Refused).code(Code::NotConfirmed);
         if !self.can_ask() {
             return Err(refused().hint("without a terminal, add `--yes` to skip the confirmation prompt"));
         }
@@ -319,7 +322,8 @@ impl Events {
     #[must_use]
     pub fn report(&self, error: Error) -> Exit {
         let hints = error.hints.iter().map(|hint| self.complete(hint)).collect();
-        self.emit(Event::Error { message: error.message, causes: error.causes, hints });
+        let (code, subject) = (error.stable_code(), error.subject().map(ToOwned::to_owned));
+        self.emit(Event::Error { code, message: error.message, subject, causes: error.causes, hints });
         error.exit
     }
 

@@ -306,7 +306,7 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::Stacks { stacks, regions, skipped } => report::stacks(stacks, *regions, skipped),
         Event::Log { at, line } => log::log(*at, line, verbose),
         Event::Document { text } => text.clone(),
-        Event::Error { message, causes, hints } => {
+        Event::Error { message, causes, hints, .. } => {
             let mut text = format!("{BAD}error:{BAD:#} {message}");
             for cause in causes {
                 let _ = write!(text, "{NL}  caused by: {}", lines(cause, "    "));

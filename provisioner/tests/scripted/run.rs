@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use super::cloud::Cloud;
+use super::schema;
 
 /// The exit code and the output of a run.
 pub(crate) struct Run {
@@ -18,11 +19,11 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) async fn of(child: Child) -> Self {
         let output = child.wait_with_output().await.expect("an end");
-        Self {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        // Text contains no line that is a JSON object.
+        let events = stdout.lines().filter(|line| line.starts_with("{\"v\":"));
+        events.for_each(|line| schema::validate(&serde_json::from_str(line).expect("JSON")));
+        Self { code: output.status.code(), stdout, stderr: String::from_utf8_lossy(&output.stderr).into_owned() }
     }
 
     #[track_caller]

@@ -4,6 +4,7 @@ pub(crate) mod forward;
 pub(crate) mod local;
 pub(crate) mod proxy;
 pub(crate) mod request;
+pub(crate) mod schema;
 pub(crate) mod service;
 
 use std::path::{Path, PathBuf};
@@ -44,11 +45,12 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// The events of a run with `--output json`.
+    /// The events of a run with `--output json`, each of which matches the schema.
     pub(crate) fn events(&self) -> Vec<Value> {
         self.stdout
             .lines()
             .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}")))
+            .inspect(schema::validate)
             .collect()
     }
 

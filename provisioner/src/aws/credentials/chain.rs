@@ -4,6 +4,7 @@
 
 use crate::aws::settings::Settings;
 use crate::aws::settings::files::Files;
+use crate::core::error_code::Code;
 use crate::core::hint::Hint;
 use crate::core::identity::{CredentialSource, Method};
 use crate::error::{Error, Exit, Result};
@@ -95,6 +96,7 @@ pub(super) fn decide(settings: &Settings) -> Result<Chain> {
 /// Neither the configuration nor the machine has credentials.
 pub(super) fn none_found() -> Error {
     Error::new("no AWS credentials were found")
+        .code(Code::NoCredentials)
         .cause("neither the environment nor the AWS configuration has any")
         .hint("set them up with `aws configure` or `aws sso login`, or name a profile with `--profile`")
         .hint("or run the same command with `--local`, which needs no account")

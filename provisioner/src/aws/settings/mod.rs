@@ -26,6 +26,12 @@ pub struct Request {
     pub endpoint: Option<Setting>,
 }
 
+/// The names of the profiles in the configuration of this process; none if it cannot be read.
+pub async fn profile_names() -> Vec<String> {
+    let files = Files::read(&Environment::of_this_process()).await;
+    files.map(|files| files.names().into_iter().map(ToOwned::to_owned).collect()).unwrap_or_default()
+}
+
 /// Everything that was configured.
 #[derive(Debug)]
 pub(super) struct Settings {

@@ -8,6 +8,7 @@ use super::*;
 use crate::core::concurrency::NoReservation;
 use crate::core::denial::Denied;
 use crate::core::diagnosis::{Diagnosis, Kind as FailureKind, StackEvent};
+use crate::core::error_code::Code;
 use crate::core::event::{
     AttachedBucket, Bundle, Certificates, CheckState, CountedTable, Drifted, FlagKept, LocalStep, RegionRow, SmokeStep,
     StatusReport,
@@ -419,6 +420,8 @@ fn every_event() -> Vec<Event> {
         Event::Log { at: 0, line: text("START RequestId: 1") },
         Event::Document { text: text("a document") },
         Event::Error {
+            code: Code::Usage,
+            subject: Some(text("x")),
             message: text("cannot read `x`"),
             causes: vec![text("no such\nfile")],
             hints: vec![text("check the path")],

@@ -1,0 +1,36 @@
+//! The shape of the help: global options are folded into a short list, which `provisioner help options` explains.
+//!
+//! Pure.
+
+use clap::{Arg, Args as _, Command};
+
+use crate::context::Global;
+
+/// Folds the global options of a program and appends them, as a list of names, to the help of every command.
+pub(super) fn fold(program: Command) -> Command {
+    let names: Vec<String> = program.get_arguments().filter(|arg| arg.is_global_set()).map(usage).collect();
+    let list = format!("Global options: {}\n`provisioner help options` explains them.", names.join(", "));
+    // Hidden from the help only: completions and manual pages still have them.
+    let fold = |arg: Arg| if arg.is_global_set() { arg.hide_short_help(true).hide_long_help(true) } else { arg };
+    append(program.mut_args(fold), &list)
+}
+
+fn usage(option: &Arg) -> String {
+    let long = option.get_long().unwrap_or_default();
+    let value = option.get_value_names().filter(|_| option.get_action().takes_values());
+    value.and_then(<[_]>::first).map_or_else(|| format!("--{long}"), |value| format!("--{long} {value}"))
+}
+
+fn append(command: Command, list: &str) -> Command {
+    let own = command.get_after_help().map(|help| format!("{help}\n\n")).unwrap_or_default();
+    command.after_help(format!("{own}{list}")).mut_subcommands(|below| append(below, list))
+}
+
+/// The command whose help explains the global options.
+pub(super) fn options() -> Command {
+    Global::augment_args(Command::new("provisioner help options"))
+        .about("Options that every command accepts, before or after its name")
+        .disable_help_flag(true)
+        .help_template("{about-with-newline}\n{all-args}")
+        .max_term_width(110)
+}
