@@ -9,7 +9,7 @@ use crate::core::first_step::Condition;
 use crate::error::{Exit, Result};
 use crate::steps::{attached_check, preflight};
 
-/// Show the stack, its outputs, and the number of pictures, rows, and waiting or failed pictures; exits with 1 if it does not exist or is broken
+/// Show the stack, its outputs, and what is in it; exits with 1 if it does not exist or is broken
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  provisioner status --region eu-west-1\n  provisioner status --region eu-west-1 --drift"
