@@ -39,7 +39,7 @@ demo: ## The complete cycle on this machine, without an AWS account: old and new
 	$(PROVISIONER) down --yes
 	$(PROVISIONER) local stop --yes
 
-ci: test test-arm64 ## What the continuous integration checks
+ci: test test-arm64 scan ## What the continuous integration checks
 
 test: lint test-rust judge ## All checks and tests of a normal change
 
@@ -54,6 +54,14 @@ judge: $(VENV)/judges/ready ## cfn-lint, parliament and botocore on the template
 	$(CARGO_BUILD) --bin provisioner
 	$(VENV)/judges/bin/python templates/judges/check.py target/debug/provisioner
 
+# A copy with an open bucket shows that checkov notices.
+SCAN := $(VENV)/checkov/bin/checkov --config-file templates/judges/checkov.yaml --file
+scan: $(VENV)/checkov/ready ## checkov on the template; each finding that remains has its reason in templates/judges/checkov.yaml
+	$(SCAN) templates/stack.yaml
+	sed 's/BlockPublicAcls: true/BlockPublicAcls: false/' templates/stack.yaml > target/open.yaml
+	! $(SCAN) target/open.yaml > /dev/null
+	echo 'checkov: 0 findings without a reason'
+
 test-arm64: ## The function's arm64 executable under qemu, which `make tools` installs
 	@command -v $(QEMU) >/dev/null || { echo '$(QEMU) is missing; run `make tools`' >&2; exit 1; }
 	$(PROVISIONER) build
@@ -65,6 +73,38 @@ test-pages: ## The pages in headless Chromium: positions, keyboard, contrast, sc
 	cp provisioner/tests/pages/package.json provisioner/tests/pages/package-lock.json target/pages
 	npm ci --prefix target/pages --ignore-scripts --no-audit --no-fund
 	PAGES_BROWSER="$$(command -v $(CHROMIUM))" PAGES_MODULES=$(CURDIR)/target/pages $(CARGO_TEST) --test pages
+
+# Tools in Rust, built below target/ once per version.
+TOOLS := $(CURDIR)/target/tools
+DENY := cargo-deny-0.20.2
+MUTANTS := cargo-mutants-27.1.0
+$(TOOLS)/$(DENY) $(TOOLS)/$(MUTANTS): $(TOOLS)/%:
+	tool="$*"; cargo install --quiet --root $(TOOLS) --locked --version "$${tool##*-}" "$${tool%-*}"
+	touch $@
+
+deny: $(TOOLS)/$(DENY) ## Licenses, duplicates, and sources of all crates, with cargo-deny
+	$(TOOLS)/bin/cargo-deny --locked check licenses bans sources
+
+advisories: $(TOOLS)/$(DENY) ## Known vulnerabilities of all crates; downloads the RustSec database
+	$(TOOLS)/bin/cargo-deny --locked check advisories
+
+# A copy of the sources is changed, never the checkout. The function has its tests to notice, core its unit tests. Hours on 2 cores; MUTANTS_FLAGS can
+# name files: MUTANTS_FLAGS='--file function/src/row.rs'.
+mutants: $(TOOLS)/$(MUTANTS) ## Whether the tests notice changes in function/src and provisioner/src/core, with cargo-mutants
+	failed=0; \
+	nice $(TOOLS)/bin/cargo-mutants mutants --package function --output target/mutants/function $(MUTANTS_FLAGS) || failed=1; \
+	nice $(TOOLS)/bin/cargo-mutants mutants --package provisioner --output target/mutants/core $(MUTANTS_FLAGS) -- --lib || failed=1; \
+	exit $$failed
+
+ORACLES := provisioner/tests/oracles
+# Python 3.13 can read both emulators as they are.
+oracles: $(VENV)/localstack/ready $(VENV)/localemu/ready ## The program against two more emulators: LocalStack, and LocalEmu, which enforces IAM
+	$(CARGO_BUILD) --bin provisioner --bin bootstrap
+	failed=0; for family in localstack localemu; do \
+	  echo "== $$family"; \
+	  $(VENV)/$$family/bin/python $(ORACLES)/backport.py $(VENV)/$$family; \
+	  $(VENV)/$$family/bin/python $(ORACLES)/check.py $$family target/debug/provisioner target/debug/bootstrap || failed=1; \
+	done; exit $$failed
 
 test-msrv: ## Whether everything compiles with the oldest Rust that Cargo.toml promises
 	rustup toolchain install $(MSRV) --profile minimal
@@ -137,6 +177,9 @@ clean: ## Remove everything that was built
 requirements-judges := templates/judges/requirements.txt
 requirements-bench-function := function/benches/python/requirements.txt
 requirements-bench-deploy := provisioner/benches/requirements.txt
+requirements-checkov := templates/judges/checkov.txt
+requirements-localstack := provisioner/tests/oracles/localstack.txt
+requirements-localemu := provisioner/tests/oracles/localemu.txt
 # The AWS CLI and SAM demand versions that exclude each other, but both work with the versions in the file.
 pip-bench-deploy := --no-deps
 
@@ -147,4 +190,4 @@ $(VENV)/%/ready: $$(requirements-$$*)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(pip-$*) --require-hashes --requirement $<
 	touch $@
 
-.PHONY: help demo ci test lint test-rust judge test-arm64 test-pages test-msrv test-ring fuzz scale package dist bench-function bench-deploy bench-backfill tools clean
+.PHONY: help demo ci test lint test-rust judge test-arm64 test-pages test-msrv scan test-ring deny advisories mutants oracles fuzz scale package dist bench-function bench-deploy bench-backfill tools clean

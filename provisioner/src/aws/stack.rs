@@ -350,16 +350,22 @@ where
     explained
 }
 
-/// Continues a failed rollback. `skip` names resources to leave unchanged. With `force`, CloudFormation selects them;
-/// then `skip` must be empty.
-pub async fn continue_rollback(
-    client: &Client,
-    stack: &Stack,
-    skip: Vec<String>,
-    force: bool,
-    role: Option<String>,
-    token: Option<String>,
-) -> Result<()> {
+/// How a failed rollback is continued.
+#[derive(Clone, Debug)]
+pub struct Continuation {
+    /// The resources to leave unchanged.
+    pub skip: Vec<String>,
+    /// Whether CloudFormation selects them; then `skip` must be empty.
+    pub force: bool,
+    /// The service role, if the user named one.
+    pub role: Option<String>,
+    /// The token of the operation.
+    pub token: Option<String>,
+}
+
+/// Continues a failed rollback.
+pub async fn continue_rollback(client: &Client, stack: &Stack, how: Continuation) -> Result<()> {
+    let Continuation { skip, force, role, token } = how;
     let mut request =
         client.continue_update_rollback().stack_name(&stack.id).set_role_arn(role).set_client_request_token(token);
     if !skip.is_empty() {

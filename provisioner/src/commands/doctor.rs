@@ -118,7 +118,8 @@ async fn in_region(
     };
     let chosen = args.purpose.map(|purpose| [purpose]);
     let purposes: &[Purpose] = chosen.as_ref().map_or(&USUAL, |chosen| chosen);
-    permissions::check(findings, &clients, &caller, purposes, &scope, args.policy(&caller.account)).await;
+    let asked = permissions::Asked { purposes, scope: &scope, remedy: args.policy(&caller.account) };
+    permissions::check(findings, &clients, &caller, asked).await;
 }
 
 impl Doctor {

@@ -10,6 +10,7 @@ use super::backfill::{Estimate, Progress, Tally};
 use super::concurrency::NoReservation;
 use super::diagnosis::{Diagnosis, StackEvent};
 use super::error_code::Code;
+use super::finding::Finding;
 use super::forget::{Copy, Extent};
 use super::identity::CredentialSource;
 use super::invocation_record::NotARecord;
@@ -163,7 +164,7 @@ pub enum Event {
     /// The endpoint does not support drift detection.
     DriftUnknown,
     /// The result of one of `doctor`'s checks.
-    Check { name: &'static str, state: CheckState, detail: String, remedy: Option<String> },
+    Check { name: &'static str, state: CheckState, finding: Finding, remedy: Option<String> },
     /// The events of the failure queue were sent to the function again.
     Redriven { queue: String, sent: usize, kept: usize },
     /// A message was left in the failure queue.

@@ -13,6 +13,7 @@ pub mod error_code;
 pub mod event;
 pub mod event_flag;
 pub mod event_pattern;
+pub mod finding;
 pub mod first_step;
 pub mod forget;
 pub mod gallery;

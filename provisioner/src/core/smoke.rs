@@ -111,6 +111,24 @@ pub fn outcome(line: &str, picture: &Picture) -> Option<Outcome> {
     })
 }
 
+/// Why something failed, according to a line of the function's log; `None` if the line is only about starts, ends, and
+/// metrics.
+#[must_use]
+pub fn cause(line: &str) -> Option<String> {
+    const PLATFORM: [&str; 6] = ["START ", "END ", "REPORT ", "INIT_START ", "INIT_REPORT ", "XRAY "];
+    let Ok(serde_json::Value::Object(record)) = serde_json::from_str(line) else {
+        let is_platform = line.trim().is_empty() || PLATFORM.iter().any(|start| line.starts_with(start));
+        return (!is_platform).then(|| line.trim().to_owned());
+    };
+    let text = |name: &str| record.get(name).and_then(serde_json::Value::as_str).filter(|text| !text.is_empty());
+    let why = match (text("code"), text("message")) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(only), None) | (None, Some(only)) => only.to_owned(),
+        (None, None) => return None,
+    };
+    Some(text("step").map_or_else(|| why.clone(), |step| format!("{why} (in step `{step}`)")))
+}
+
 /// Compares the rows of a picture with the specification and describes each difference.
 #[must_use]
 pub fn differences(picture: &Picture, rows: &[Row], faces: usize) -> Vec<String> {
@@ -279,6 +297,24 @@ mod tests {
             (format!("REPORT {id} failed"), None),
         ] {
             assert_eq!(outcome(&line, &picture), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_cause_is_a_sentence() {
+        for (line, expected) in [
+            ("REPORT RequestId: 1\tDuration: 1 ms", None),
+            ("", None),
+            (r#"{"type":"platform.report","record":{}}"#, None),
+            (r#"{"_aws":{},"RecordLatency":1}"#, None),
+            ("Task timed out after 10.00 seconds\n", Some("Task timed out after 10.00 seconds")),
+            (
+                r#"{"outcome":"failed","code":"AccessDenied","step":"store","message":"not you","_aws":{}}"#,
+                Some("AccessDenied: not you (in step `store`)"),
+            ),
+            (r#"{"level":"ERROR","message":"`TABLE_NAME` is empty"}"#, Some("`TABLE_NAME` is empty")),
+        ] {
+            assert_eq!(cause(line).as_deref(), expected, "{line}");
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::aws::describe_events;
 use crate::aws::follow::{self, Ended};
-use crate::aws::stack::{self, Deletion, Stack};
+use crate::aws::stack::{self, Continuation, Deletion, Stack};
 use crate::context::Context;
 use crate::core::diagnosis::{StackEvent, console, diagnose};
 use crate::core::event::Event;
@@ -124,9 +124,8 @@ pub async fn continue_rollback(cx: &Context, stack: &Stack, role: Option<&String
         // With force, CloudFormation selects the resources itself and refuses a request that names any.
         let named = if force { Vec::new() } else { skip.clone() };
         let names_some = !named.is_empty();
-        match stack::continue_rollback(&cx.clients.cloudformation, stack, named, force, role.clone(), origin.token())
-            .await
-        {
+        let how = Continuation { skip: named, force, role: role.clone(), token: origin.token() };
+        match stack::continue_rollback(&cx.clients.cloudformation, stack, how).await {
             // CloudFormation may refuse one of the names; force does not need any.
             Err(_) if names_some => continue,
             begun => begun?,

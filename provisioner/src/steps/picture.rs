@@ -15,7 +15,7 @@ use crate::aws::{function, table};
 use crate::clock;
 use crate::context::Context;
 use crate::core::attach::Attachment;
-use crate::core::smoke::{Attribute, Outcome, Picture, Row, outcome};
+use crate::core::smoke::{self, Attribute, Outcome, Picture, Row, outcome};
 use crate::error::{Error, Exit, Result};
 
 /// The locations of pictures, rows and logs in a deployed system.
@@ -135,7 +135,7 @@ pub enum PictureResult {
         /// The code that the function gives as the reason.
         reason: Option<String>,
     },
-    /// The function did not finish in time; a line of the log may say why.
+    /// The function did not finish in time; the log may say why.
     Late(Option<String>),
 }
 
@@ -176,14 +176,14 @@ pub async fn wait(cx: &Context, deployment: &Deployment, upload: &Upload, patien
                 Some(Outcome::Without { outcome, reason }) => {
                     return Ok(PictureResult::Without { outcome, reason });
                 }
-                Some(Outcome::Failed) => failure = Some(line.text.clone()),
+                Some(Outcome::Failed) => failure = smoke::cause(&line.text),
                 Some(Outcome::Stored) | None => {}
             }
         }
         if late {
             // If the function cannot start, its log lines do not name a picture.
-            let last = log.iter().rfind(|line| line.at >= upload.at).map(|line| line.text.clone());
-            return Ok(PictureResult::Late(failure.or(last)));
+            let mut later = log.iter().rev().filter(|line| line.at >= upload.at);
+            return Ok(PictureResult::Late(failure.or_else(|| later.find_map(|line| smoke::cause(&line.text)))));
         }
         pace.wait().await;
     }

@@ -278,7 +278,7 @@ async fn check_picture(cx: &Context, deployment: &Deployment, case: &Case, patie
     // These characters are often encoded incorrectly: a space, a plus sign, and a letter of two bytes in UTF-8.
     let key = format!("{}{TEST_PREFIX}{}/håll i + {}", deployment.key_prefix, clock::now_millis(), case.file);
     let mut uploads = Vec::new();
-    let finished = finish(cx, deployment, case, &key, patience, &mut uploads).await;
+    let finished = finish(cx, Trial { deployment, case, key: &key, patience }, &mut uploads).await;
     let cleaned = clean_up(cx, deployment, &key, &uploads).await;
     let (upload, rows) = match (finished, cleaned) {
         (Ok(finished), Ok(())) => finished,
@@ -304,19 +304,22 @@ async fn clean_up(cx: &Context, deployment: &Deployment, key: &str, uploads: &[U
     picture::remove_objects(cx, deployment, key).await
 }
 
+/// One picture and what it is tried on.
+#[derive(Clone, Copy)]
+struct Trial<'a> {
+    deployment: &'a Deployment,
+    case: &'a Case,
+    key: &'a str,
+    patience: Duration,
+}
+
 /// Uploads the picture until the function has processed it.
 ///
 /// In the first seconds of a stack, its role or its notification may not be effective everywhere in AWS, so the event
 /// can be lost or fail. Lambda would retry only after a minute, so another upload is faster. The same bytes give the
 /// same rows.
-async fn finish(
-    cx: &Context,
-    deployment: &Deployment,
-    case: &Case,
-    key: &str,
-    patience: Duration,
-    uploads: &mut Vec<Upload>,
-) -> Result<(Upload, Vec<Row>)> {
+async fn finish(cx: &Context, trial: Trial<'_>, uploads: &mut Vec<Upload>) -> Result<(Upload, Vec<Row>)> {
+    let Trial { deployment, case, key, patience } = trial;
     let mut last = None;
     for _ in 0..UPLOADS {
         let upload = picture::upload(cx, deployment, key.to_owned(), case.bytes.to_vec(), "image/jpeg").await?;

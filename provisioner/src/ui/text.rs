@@ -5,6 +5,7 @@
 
 mod backfill;
 mod channel;
+mod finding;
 mod forget;
 mod log;
 mod operation;
@@ -265,7 +266,9 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::Drift { drifted, unchecked, .. } => report::drift(drifted, unchecked),
         Event::DriftUnknown => warning("this endpoint does not support `DetectStackDrift`, so drift is unknown", None),
         Event::Settings { settings } => report::settings(settings),
-        Event::Check { name, state, detail, remedy } => report::check(name, *state, detail, remedy.as_deref()),
+        Event::Check { name, state, finding, remedy } => {
+            report::check(name, *state, &finding::words(finding), remedy.as_deref())
+        }
         Event::Redriven { queue, sent, kept } => {
             let rest = if *kept > 0 { format!("; messages left in the queue: {kept}") } else { String::new() };
             done(format_args!("{sent} {} sent from {queue} to the function{rest}", noun(*sent, "event")))

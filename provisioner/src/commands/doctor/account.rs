@@ -5,6 +5,7 @@ use crate::aws::identity::{self, Identity};
 use crate::aws::stack::{self, Stack};
 use crate::aws::{Clients, quotas};
 use crate::core::event::CheckState;
+use crate::core::finding::Finding;
 use crate::core::hint::Hint;
 use crate::core::regions;
 use crate::error::{Error, Problem};
@@ -14,8 +15,8 @@ use crate::steps::attached_check;
 pub(super) async fn caller(findings: &mut Findings, clients: &Clients) -> Option<Identity> {
     match identity::caller(&clients.sts).await {
         Ok(caller) => {
-            let source = clients.credential_source();
-            findings.ok("credentials", format!("account {} as {}, from {source}", caller.account, caller.arn));
+            let (account, arn) = (caller.account.clone(), caller.arn.clone());
+            findings.ok("credentials", Finding::Caller { account, arn, credentials: clients.credential_source() });
             Some(caller)
         }
         Err(error) => {
@@ -29,11 +30,12 @@ pub(super) async fn caller(findings: &mut Findings, clients: &Clients) -> Option
 /// Checks that the region has Rekognition.
 pub(super) async fn rekognition(findings: &mut Findings, clients: &Clients) {
     let name = &clients.region;
+    let finding = |available| Finding::Rekognition { region: name.clone(), available };
     if regions::supports_rekognition(name) {
-        return findings.ok("region", format!("{name} has Rekognition"));
+        return findings.ok("region", finding(true));
     }
     match quotas::detect_faces(clients, name).await {
-        Ok(Some(_)) => return findings.ok("region", format!("{name} has Rekognition")),
+        Ok(Some(_)) => return findings.ok("region", finding(true)),
         Err(error) if error.problem == Some(Problem::NoSuchHost) => {
             let error = clients.investigate(error).await;
             return findings.problem("region", &error);
@@ -44,7 +46,7 @@ pub(super) async fn rekognition(findings: &mut Findings, clients: &Clients) {
         None => Hint::command("regions").then(" lists the regions that have it"),
         Some(near) => Hint::from(format!("use {near}")),
     };
-    findings.add("region", CheckState::Problem, format!("{name} does not have Rekognition"), Some(remedy));
+    findings.add("region", CheckState::Problem, finding(false), Some(remedy));
 }
 
 /// Checks that the buckets that the stack attaches still send their events.
@@ -58,16 +60,15 @@ pub(super) async fn attached(findings: &mut Findings, clients: &Clients, stack: 
     };
     // Without a stack nothing is attached, and the permissions are checked below.
     for bucket in states.await.unwrap_or_default() {
-        let places = bucket.locations.join(", ");
-        match bucket.sends_events {
-            Some(true) => findings.ok("attached", format!("{places} sends its events to EventBridge")),
-            Some(false) => findings.add(
-                "attached",
-                CheckState::Problem,
-                format!("{places} does not send its events to EventBridge"),
-                Some(Hint::command("up").then(" switches them on again")),
-            ),
-            None => findings.note("attached", format!("{places}: cannot find out whether it sends its events"), None),
+        let sends_events = bucket.sends_events;
+        let finding = Finding::AttachedBucket { locations: bucket.locations, sends_events };
+        match sends_events {
+            Some(true) => findings.ok("attached", finding),
+            Some(false) => {
+                let remedy = Hint::command("up").then(" switches them on again");
+                findings.add("attached", CheckState::Problem, finding, Some(remedy));
+            }
+            None => findings.note("attached", finding),
         }
     }
 }
@@ -76,19 +77,25 @@ pub(super) async fn attached(findings: &mut Findings, clients: &Clients, stack: 
 pub(super) async fn limits(findings: &mut Findings, clients: &Clients) {
     let (executions, faces) =
         tokio::join!(quotas::concurrency(clients), quotas::detect_faces(clients, &clients.region));
-    let unread = |error: &Error| format!("could not be read ({})", error.causes.first().unwrap_or(&error.message));
+    let unread =
+        |error: &Error| Finding::QuotaUnknown { cause: error.causes.first().unwrap_or(&error.message).clone() };
     match &executions {
-        Ok((all, free)) => findings.ok("concurrency", format!("{all} concurrent executions, {free} not reserved")),
-        Err(error) => findings.note("concurrency", unread(error), None),
+        Ok((all, free)) => findings.ok("concurrency", Finding::Concurrency { all: *all, unreserved: *free }),
+        Err(error) => findings.note("concurrency", unread(error)),
     }
     match &faces {
         Ok(Some(rate)) => {
             let burst = executions.as_ref().is_ok_and(|(_, free)| f64::from(*free) > rate * 4.0);
             let remedy = burst
                 .then(|| Hint::from("for bursts of uploads: ").then_command("up --parameter ReservedConcurrency=auto"));
-            findings.add("DetectFaces", CheckState::Ok, format!("{rate} requests per second"), remedy);
+            findings.add(
+                "DetectFaces",
+                CheckState::Ok,
+                Finding::DetectFaces { requests_per_second: Some(*rate) },
+                remedy,
+            );
         }
-        Ok(None) => findings.note("DetectFaces", "Service Quotas lists no such quota in this region", None),
-        Err(error) => findings.note("DetectFaces", unread(error), None),
+        Ok(None) => findings.note("DetectFaces", Finding::DetectFaces { requests_per_second: None }),
+        Err(error) => findings.note("DetectFaces", unread(error)),
     }
 }

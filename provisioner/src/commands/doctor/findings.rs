@@ -1,6 +1,7 @@
 //! What `doctor` has found so far.
 
 use crate::core::event::{CheckState, Event};
+use crate::core::finding::Finding;
 use crate::core::hint::Hint;
 use crate::error::{Error, Exit};
 use crate::ui::Events;
@@ -21,29 +22,23 @@ impl Findings {
         self.events = events;
     }
 
-    pub(super) fn add(
-        &mut self,
-        name: &'static str,
-        state: CheckState,
-        detail: impl Into<String>,
-        remedy: Option<Hint>,
-    ) {
+    pub(super) fn add(&mut self, name: &'static str, state: CheckState, finding: Finding, remedy: Option<Hint>) {
         self.missing |= state == CheckState::Problem;
         let remedy = remedy.map(|hint| self.events.complete(&hint));
-        self.events.emit(Event::Check { name, state, detail: detail.into(), remedy });
+        self.events.emit(Event::Check { name, state, finding, remedy });
     }
 
-    pub(super) fn ok(&mut self, name: &'static str, detail: impl Into<String>) {
-        self.add(name, CheckState::Ok, detail, None);
+    pub(super) fn ok(&mut self, name: &'static str, finding: Finding) {
+        self.add(name, CheckState::Ok, finding, None);
     }
 
-    pub(super) fn note(&mut self, name: &'static str, detail: impl Into<String>, remedy: Option<Hint>) {
-        self.add(name, CheckState::Note, detail, remedy);
+    pub(super) fn note(&mut self, name: &'static str, finding: Finding) {
+        self.add(name, CheckState::Note, finding, None);
     }
 
     pub(super) fn problem(&mut self, name: &'static str, error: &Error) {
-        let cause = error.causes.first().map(|cause| format!(": {cause}")).unwrap_or_default();
-        self.add(name, CheckState::Problem, format!("{}{cause}", error.message), error.hints.first().cloned());
+        let finding = Finding::Failed { message: error.message.clone(), cause: error.causes.first().cloned() };
+        self.add(name, CheckState::Problem, finding, error.hints.first().cloned());
     }
 
     /// The exit code of the command.

@@ -7,6 +7,7 @@ use tokio::process::Command;
 
 use super::findings::Findings;
 use crate::core::event::CheckState;
+use crate::core::finding::Finding;
 use crate::core::hint::Hint;
 use crate::package::Architecture;
 use crate::{bootstrap, local, local_cloud};
@@ -37,14 +38,10 @@ pub(super) async fn toolchain(findings: &mut Findings, local: bool) {
                 Some(_) => Hint::shell(["rustup", "update", "stable"]).then(" installs a newer one"),
                 None => INSTALL_RUST.into(),
             };
-            let message = format!("{rustc} is too old: the function needs Rust {OLDEST_RUST}");
-            return findings.add("rust", state, message, Some(remedy));
+            return findings.add("rust", state, Finding::OldToolchain { rustc, needed: OLDEST_RUST }, Some(remedy));
         }
-        (Some(cargo), Some(rustc)) => findings.ok("rust", format!("{rustc}, {cargo}")),
-        _ => {
-            let message = "there is no Rust toolchain, so the function cannot be built here";
-            return findings.add("rust", state, message, Some(INSTALL_RUST.into()));
-        }
+        (Some(cargo), Some(rustc)) => findings.ok("rust", Finding::Toolchain { rustc, cargo }),
+        _ => return findings.add("rust", state, Finding::NoToolchain, Some(INSTALL_RUST.into())),
     }
     let architecture = if local { Architecture::of_this_machine() } else { Architecture::Arm64 };
     let source = bootstrap::FunctionOptions::default().source(architecture, local);
@@ -61,15 +58,12 @@ pub(super) async fn toolchain(findings: &mut Findings, local: bool) {
 /// Checks rustc's standard library for the target.
 async fn library(findings: &mut Findings, target: &str, state: CheckState, has_rustup: bool) {
     let folder = first_line("rustc", &["--print", "target-libdir", "--target", target]).await;
-    match (folder.is_some_and(|folder| Path::new(&folder).is_dir()), has_rustup) {
-        (true, _) => findings.ok("rust target", target),
-        (false, true) => findings.note("rust target", format!("`{target}` is missing; `up` installs it"), None),
-        (false, false) => findings.add(
-            "rust target",
-            state,
-            format!("`{target}` is missing, and there is no rustup to install it"),
-            Some(INSTALL_RUST.into()),
-        ),
+    let present = folder.is_some_and(|folder| Path::new(&folder).is_dir());
+    let finding = Finding::RustTarget { target: target.to_owned(), present, rustup: has_rustup };
+    match (present, has_rustup) {
+        (true, _) => findings.ok("rust target", finding),
+        (false, true) => findings.note("rust target", finding),
+        (false, false) => findings.add("rust target", state, finding, Some(INSTALL_RUST.into())),
     }
 }
 
@@ -83,13 +77,8 @@ async fn linker(findings: &mut Findings, target: &str, state: CheckState) {
     let own = sysroot.zip(host).map(|(sysroot, host)| sysroot.join("lib/rustlib").join(host).join("bin/rust-lld"));
     let found = own.filter(|path| path.is_file()).or_else(|| on_path("rust-lld"));
     match found {
-        Some(path) => findings.ok("rust-lld", path.display().to_string()),
-        None => findings.add(
-            "rust-lld",
-            state,
-            "the linker `rust-lld` is missing, so the function cannot be built here",
-            Some(INSTALL_RUST.into()),
-        ),
+        Some(path) => findings.ok("rust-lld", Finding::Linker { path: Some(path.display().to_string()) }),
+        None => findings.add("rust-lld", state, Finding::Linker { path: None }, Some(INSTALL_RUST.into())),
     }
 }
 
@@ -102,8 +91,11 @@ fn on_path(program: &str) -> Option<PathBuf> {
 pub(super) async fn local_cloud(findings: &mut Findings, local: bool) {
     let state = if local { CheckState::Problem } else { CheckState::Note };
     match local::installer().await.map_err(local_cloud::explain) {
-        Ok(installer) => findings.ok("local cloud", format!("{installer} installs it")),
-        Err(error) => findings.add("local cloud", state, error.message.clone(), error.hints.first().cloned()),
+        Ok(installer) => findings.ok("local cloud", Finding::Installer { installer: installer.to_string() }),
+        Err(error) => {
+            let finding = Finding::Failed { message: error.message, cause: None };
+            findings.add("local cloud", state, finding, error.hints.into_iter().next());
+        }
     }
     if let Ok(options) = local_cloud::options()
         && !local::is_installed(&options.paths)
@@ -116,16 +108,11 @@ pub(super) async fn local_cloud(findings: &mut Findings, local: bool) {
 fn space(findings: &mut Findings, name: &'static str, folder: &Path, needed: u64, state: CheckState) {
     let free = |folder: &Path| statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
     let Some(free) = folder.ancestors().find_map(free) else { return };
-    let megabytes = |bytes: u64| bytes / 1_000_000;
+    let finding = Finding::FreeSpace { folder: folder.display().to_string(), free_bytes: free, needed_bytes: needed };
     if free >= needed {
-        return findings.ok(name, format!("{} MB are free for {}", megabytes(free), folder.display()));
+        return findings.ok(name, finding);
     }
-    findings.add(
-        name,
-        state,
-        format!("only {} MB are free for {}, of {} MB needed", megabytes(free), folder.display(), megabytes(needed)),
-        Some("free some space on that disk".into()),
-    );
+    findings.add(name, state, finding, Some("free some space on that disk".into()));
 }
 
 /// The first line that a program prints, if it succeeds.

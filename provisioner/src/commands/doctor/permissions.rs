@@ -8,24 +8,25 @@ use crate::aws::identity::Identity;
 use crate::aws::rights::{self, Context};
 use crate::core::denial::Denier;
 use crate::core::event::CheckState;
+use crate::core::finding::Finding;
 use crate::core::hint::Hint;
 use crate::core::policy::{self, Purpose};
 
+/// The permissions that are needed.
+pub(super) struct Asked<'a> {
+    /// What they are needed for.
+    pub(super) purposes: &'a [Purpose],
+    /// The names of everything that they concern.
+    pub(super) scope: &'a policy::Scope<'a>,
+    /// What to do about those that are missing.
+    pub(super) remedy: Hint,
+}
+
 /// Asks IAM about every statement of the policy. A request that fails does not keep the others from being reported.
-pub(super) async fn check(
-    findings: &mut Findings,
-    clients: &Clients,
-    caller: &Identity,
-    purposes: &[Purpose],
-    scope: &policy::Scope<'_>,
-    remedy: Hint,
-) {
+pub(super) async fn check(findings: &mut Findings, clients: &Clients, caller: &Identity, asked: Asked<'_>) {
+    let Asked { purposes, scope, remedy } = asked;
     let Some(principal) = caller.simulated() else {
-        return findings.note(
-            "permissions",
-            format!("IAM cannot simulate {}, so they were not checked", caller.arn),
-            None,
-        );
+        return findings.note("permissions", Finding::NotSimulated { arn: caller.arn.clone() });
     };
     let Identity { partition, account, .. } = caller;
     let region = &clients.region;
@@ -48,8 +49,8 @@ pub(super) async fn check(
     report(findings, asked, &denied, &conditional, remedy);
     if let Some((_, error)) = failed.first() {
         let unchecked: usize = failed.iter().map(|(actions, _)| actions).sum();
-        let cause = error.causes.first().unwrap_or(&error.message);
-        findings.note("permissions", format!("{unchecked} actions could not be checked ({cause})"), None);
+        let cause = error.causes.first().unwrap_or(&error.message).clone();
+        findings.note("permissions", Finding::Unchecked { actions: unchecked, cause });
     }
 }
 
@@ -61,27 +62,25 @@ fn report(
     remedy: Hint,
 ) {
     if denied.is_empty() && conditional.is_empty() && asked > 0 {
-        return findings.ok("permissions", format!("all {asked} actions are allowed"));
+        return findings.ok("permissions", Finding::AllAllowed { actions: asked });
     }
     if !conditional.is_empty() {
-        let actions = conditional.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let detail =
-            format!("{} of {asked} actions depend on conditions of the real request: {actions}", conditional.len());
-        findings.note("permissions", detail, None);
+        let actions = conditional.iter().cloned().collect();
+        findings.note("permissions", Finding::Conditional { actions, of: asked });
     }
-    let by = |denier: Option<Denier>| -> Vec<&str> {
-        denied.iter().filter(|(_, found)| **found == denier).map(|(action, _)| action.as_str()).collect()
+    let by = |denier: Option<Denier>| -> Vec<String> {
+        denied.iter().filter(|(_, found)| **found == denier).map(|(action, _)| action.clone()).collect()
     };
-    let not_allowed = by(None);
-    if !not_allowed.is_empty() {
-        let detail = format!("{} of {asked} actions are not allowed: {}", not_allowed.len(), not_allowed.join(", "));
-        findings.add("permissions", CheckState::Problem, detail, Some(remedy));
+    let actions = by(None);
+    if !actions.is_empty() {
+        let finding = Finding::NotAllowed { actions, of: asked };
+        findings.add("permissions", CheckState::Problem, finding, Some(remedy));
     }
     for denier in Denier::EACH {
         let actions = by(Some(denier));
         if !actions.is_empty() {
-            let detail = format!("{} of {asked} actions are denied by {denier}: {}", actions.len(), actions.join(", "));
-            findings.add("permissions", CheckState::Problem, detail, Some(denier.remedy().into()));
+            let finding = Finding::Denied { actions, of: asked, by: denier };
+            findings.add("permissions", CheckState::Problem, finding, Some(denier.remedy().into()));
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::core::smoke::{Attribute, Row};
 use crate::core::stacks::{Skipped, SkippedRegion, StackRow};
 
 mod existing;
+mod findings;
 mod hostile;
 mod pictures;
 
@@ -340,13 +341,6 @@ fn every_event() -> Vec<Event> {
                 ),
             ],
         },
-        Event::Check { name: "rust", state: CheckState::Ok, detail: text("rustc 1.95.0"), remedy: None },
-        Event::Check {
-            name: "region",
-            state: CheckState::Problem,
-            detail: text("eu-west-3 does not have Rekognition"),
-            remedy: Some(text("use `eu-central-1`")),
-        },
         Event::Redriven { queue: text("q"), sent: 1, kept: 2 },
         Event::MessageKept { reason: NotARecord::NoPayload },
         Event::Detecting { done: 1, of: 3 },
@@ -429,6 +423,7 @@ fn every_event() -> Vec<Event> {
         Event::Result { ok: false, exit_code: 3 },
     ];
     events.extend(existing::events());
+    events.extend(findings::all());
     events
 }
 
@@ -445,20 +440,24 @@ fn every_event_as_a_user_sees_it() {
 
 #[test]
 fn the_list_contains_every_event() {
-    // The names of the variants, from the source of the enum.
-    let source = include_str!("../../core/event.rs");
-    let body =
-        source.split_once("pub enum Event {").and_then(|(_, rest)| rest.split_once("\n}\n")).expect("the enum").0;
-    let declared: Vec<&str> = body
-        .lines()
-        .filter_map(|line| line.strip_prefix("    ")?.split([' ', ',', '{']).next())
-        .filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase()))
-        .collect();
-    let listed: Vec<String> = every_event()
-        .iter()
-        .map(|event| format!("{event:?}").split([' ', '{']).next().unwrap_or_default().to_owned())
-        .collect();
-    for name in declared {
-        assert!(listed.iter().any(|listed| listed == name), "`every_event` lacks {name}");
+    let listed: Vec<String> = every_event().iter().map(|event| format!("{event:?}")).collect();
+    for name in declared(include_str!("../../core/event.rs"), "pub enum Event {") {
+        assert!(listed.iter().any(|listed| first_word(listed) == name), "`every_event` lacks {name}");
     }
+    for name in declared(include_str!("../../core/finding.rs"), "pub enum Finding {") {
+        let finding = format!("finding: {name}");
+        let is_it = |listed: &String| listed.split_once(&finding).is_some_and(|(_, rest)| rest.starts_with([' ', ',']));
+        assert!(listed.iter().any(is_it), "`findings::all` lacks {name}");
+    }
+}
+
+/// The names of an enum's variants, from its source.
+fn declared<'a>(source: &'a str, head: &str) -> Vec<&'a str> {
+    let body = source.split_once(head).and_then(|(_, rest)| rest.split_once("\n}\n")).expect("the enum").0;
+    let names = body.lines().filter_map(|line| line.strip_prefix("    ").map(first_word));
+    names.filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase())).collect()
+}
+
+fn first_word(text: &str) -> &str {
+    text.split([' ', ',', '{']).next().unwrap_or_default()
 }
