@@ -69,13 +69,6 @@ fn needs(head: &Parts, body: &[u8]) -> Vec<Need> {
         ("sts", _) => Vec::new(),
         ("s3", _) => s3(head, &form),
         ("lambda", _) => vec![(format!("lambda:{}", lambda(head)), None)],
-        // A batch needs what its messages need, and a transaction what its actions need.
-        ("sqs", Some(operation)) => vec![(format!("sqs:{}", operation.trim_end_matches("Batch")), None)],
-        ("dynamodb", Some(operation)) if operation == "TransactWriteItems" => ["Put", "Update", "Delete"]
-            .into_iter()
-            .filter(|action| form.contains(&format!("{{\"{action}\":")))
-            .map(|action| (format!("dynamodb:{action}Item"), None))
-            .collect(),
         ("monitoring", Some(operation)) => vec![(format!("cloudwatch:{operation}"), None)],
         // DynamoDB authorizes each write of a transaction.
         ("dynamodb", Some("TransactWriteItems")) => {
@@ -140,7 +133,6 @@ fn lambda(head: &Parts) -> &'static str {
         ("GET", "event-invoke-config") => "GetFunctionEventInvokeConfig",
         ("GET", "policy") => "GetPolicy",
         ("GET", "concurrency") => "GetFunctionConcurrency",
-        ("GET", "") if path.contains("/event-source-mappings/") => "GetEventSourceMapping",
         ("GET", "") if path.contains("/functions/") => "GetFunction",
         ("GET", "") if path.ends_with("account-settings") => "GetAccountSettings",
         other => panic!("what does {other:?} at {path} need?"),
