@@ -76,10 +76,11 @@ impl Fault {
             _ => {}
         }
         let (status, code, message) = self.words_of(asked.protocol(), &asked.service);
-        let (user, label) = ("arn:aws:iam::000000000000:user/dev", asked.label());
+        let user = "arn:aws:iam::000000000000:user/dev";
+        let action = asked.actions().into_iter().next().unwrap_or_else(|| asked.label());
         let message = match self {
             Self::Denied => format!(
-                "User: {user} is not authorized to perform: {label} because no identity-based policy allows the {label} action"
+                "User: {user} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
             ),
             _ => message.to_owned(),
         };
