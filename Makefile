@@ -123,6 +123,12 @@ scale: export SCALE_QUOTA ?= 5
 scale: ## 1,000 uploads at once with a Rekognition quota of 5 per second; takes ten minutes
 	ulimit -Sn hard || true; $(CARGO_TEST) --test scale -- --nocapture --test-threads=1
 
+# TORTURE names the scenarios, separated by commas. Outcomes are in target/torture/, so a run that was interrupted continues there.
+torture: export TORTURE ?= all
+torture: $(VENV)/judges/ready ## Kill, refuse and delay each request of each command; takes hours, and continues where it was interrupted
+	$(CARGO_TEST) --test torture -- --nocapture
+	$(VENV)/judges/bin/python templates/judges/judge_requests.py target/torture/*.requests
+
 package: ## Package the function for deployment: target/function.zip
 	$(PROVISIONER) build
 
@@ -192,4 +198,4 @@ $(VENV)/%/ready: $$(requirements-$$*)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(pip-$*) --require-hashes --requirement $<
 	touch $@
 
-.PHONY: help demo ci test lint test-rust judge test-arm64 test-pages test-msrv scan test-ring deny advisories mutants oracles fuzz scale package dist bench-function bench-deploy bench-backfill tools clean
+.PHONY: help demo ci test lint test-rust judge test-arm64 test-pages test-msrv scan test-ring deny advisories mutants oracles fuzz scale torture package dist bench-function bench-deploy bench-backfill tools clean

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::head_bucket::HeadBucketError;
+use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, EncodingType, Error as Refused, ObjectIdentifier};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
-use super::error::{code, explain, is_missing, message};
+use super::error::{code, explain, foreign_reply, is_missing, message};
 pub use super::owned_bucket::Bucket;
 use super::pace::Pace;
 use super::versions::{Held, Versions, decoded, fits_xml};
@@ -26,6 +27,14 @@ pub struct Stored {
     pub etag: String,
     /// The version id if the bucket is versioned.
     pub version: Option<String>,
+}
+
+impl Stored {
+    /// Reads the reply to an upload; `None` if it lacks what S3 always sends.
+    pub(super) fn of(reply: PutObjectOutput) -> Option<Self> {
+        let etag = reply.e_tag?.trim_matches('"').to_owned();
+        Some(Self { etag, version: reply.version_id.filter(|version| version != "null") })
+    }
 }
 
 /// Maximum number of parallel delete requests, of up to 1,000 keys each.
@@ -107,6 +116,7 @@ pub async fn policy_allows(client: &Client, bucket: &Bucket) -> Option<bool> {
 
 /// Stores an object.
 pub async fn put(client: &Client, bucket: &Bucket, key: &str, bytes: Vec<u8>, content_type: &str) -> Result<Stored> {
+    let attempt = || format!("cannot upload `{key}` to bucket `{}`", bucket.name);
     let reply = client
         .put_object()
         .bucket(&bucket.name)
@@ -116,11 +126,8 @@ pub async fn put(client: &Client, bucket: &Bucket, key: &str, bytes: Vec<u8>, co
         .body(ByteStream::from(bytes))
         .send()
         .await
-        .map_err(|error| explain(format!("cannot upload `{key}` to bucket `{}`", bucket.name), &error))?;
-    Ok(Stored {
-        etag: reply.e_tag.unwrap_or_default().trim_matches('"').to_owned(),
-        version: reply.version_id.filter(|version| version != "null"),
-    })
+        .map_err(|error| explain(attempt(), &error))?;
+    Stored::of(reply).ok_or_else(|| foreign_reply(attempt()))
 }
 
 /// The result of reading an object.

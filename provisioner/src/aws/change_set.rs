@@ -17,7 +17,7 @@ use aws_sdk_cloudformation::types::{
 use super::describe_events;
 use super::error::{code, explain};
 use super::pace::Pace;
-use super::stack::{parameters_to_sdk, refused, tags_to_sdk};
+use super::stack::{parameters_to_sdk, refused, started_with, tags_to_sdk};
 use crate::clock;
 use crate::core::diagnosis::diagnose;
 use crate::core::hint::Hint;
@@ -232,34 +232,34 @@ fn not_made(request: &Request<'_>, error: &SdkError<CreateChangeSetError>) -> Er
 
 /// Starts the execution of a change set. A failed update is rolled back, including data resources that it created.
 pub async fn execute(client: &Client, change_set: &ChangeSet, token: Option<String>) -> Result<()> {
-    client
+    let sent = client
         .execute_change_set()
         .change_set_name(&change_set.id)
-        .set_client_request_token(token)
+        .set_client_request_token(token.clone())
         // What an import brings in was not created by it.
         .set_retain_except_on_create((!change_set.imports()).then_some(true))
         .send()
-        .await
-        .map(|_| ())
-        .map_err(|error| {
-            let outdated = matches!(
-                code(&error),
-                Some(
-                    "InvalidChangeSetStatus"
-                        | "InvalidChangeSetStatusException"
-                        | "ChangeSetNotFound"
-                        | "ChangeSetNotFoundException"
-                )
-            );
-            let explained = refused(format!("cannot execute change set `{}`", change_set.id), &error);
-            if outdated {
-                explained.exit(Exit::Blocked).hint(
-                    "the stack was changed after this plan was made; run the same command again to make a new plan",
-                )
-            } else {
-                explained
-            }
-        })
+        .await;
+    let Err(error) = sent else { return Ok(()) };
+    let outdated = matches!(
+        code(&error),
+        Some(
+            "InvalidChangeSetStatus"
+                | "InvalidChangeSetStatusException"
+                | "ChangeSetNotFound"
+                | "ChangeSetNotFoundException"
+        )
+    );
+    if outdated && started_with(client, &change_set.stack_id, token.as_deref()).await.is_some() {
+        return Ok(());
+    }
+    let explained = refused(format!("cannot execute change set `{}`", change_set.id), &error);
+    if outdated {
+        return Err(explained
+            .exit(Exit::Blocked)
+            .hint("the stack was changed after this plan was made; run the same command again to make a new plan"));
+    }
+    Err(explained)
 }
 
 /// Deletes this tool's change sets that have not been executed for an hour or more, and returns their number.

@@ -51,7 +51,12 @@ pub fn is_throttled<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool 
 fn throttles(code: &str) -> bool {
     matches!(
         code,
-        "Throttling" | "ThrottlingException" | "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown"
+        "Throttling"
+            | "ThrottlingException"
+            | "TooManyRequestsException"
+            | "RequestLimitExceeded"
+            | "RequestThrottled"
+            | "SlowDown"
     )
 }
 
@@ -81,10 +86,10 @@ where
 {
     let base = Error::new(attempt);
     match error {
-        SdkError::ServiceError(failed) if code(error).is_none() => base.cause(without_code(failed.raw())),
-        SdkError::ServiceError(_) => {
-            explain_service(base, code(error).unwrap_or_default(), message(error).unwrap_or("no message"))
+        SdkError::ServiceError(_) if let Some(code) = code(error) => {
+            explain_service(base, code, message(error).unwrap_or("no message"))
         }
+        SdkError::ServiceError(_) | SdkError::ResponseError(_) => explain_reply(base, error),
         SdkError::TimeoutError(_) => {
             base.because(error).hint("the service did not answer in time; run the same command again")
         }
@@ -92,11 +97,7 @@ where
     }
 }
 
-/// Replies to HEAD requests, and those of a broken server, have no error code.
-fn without_code(reply: &impl HasStatus) -> String {
-    let id = reply.request_id().map(|id| format!(" (request id {id})")).unwrap_or_default();
-    format!("HTTP status {} without an error code{id}", reply.status())
-}
+const TRY_LATER: &str = "the service has a problem: run the same command again in a few minutes";
 
 fn explain_service(base: Error, code: &str, message: &str) -> Error {
     let base = base.cause(format!("{code}: {message}"));
@@ -114,6 +115,7 @@ fn explain_service(base: Error, code: &str, message: &str) -> Error {
         "RequestTimeTooSkewed" | "InvalidSignatureException" => base.hint("if the message speaks of time: set this machine's clock"),
         "OptInRequired" | "SubscriptionRequiredException" => Error { problem: Some(Problem::NotEnabled), ..base }.hint("the region is not enabled for this account: enable it under Account, AWS Regions"),
         "OperationAborted" => base.hint("S3 is still busy with an earlier request about this bucket: run the same command again in a few minutes"),
+        _ if code.starts_with("Internal") || code.starts_with("ServiceUnavailable") || code == "ServiceException" => base.hint(TRY_LATER),
         _ if throttles(code) => base.code(Code::Throttled).hint("AWS is throttling this account: run the same command again in a minute"),
         _ if code.contains("AccessDenied") || code == "UnauthorizedOperation" || code == "Forbidden" => {
             let every = || vec![Hint::command("policy").then(" prints all permissions that a deployer needs")];
@@ -122,6 +124,35 @@ fn explain_service(base: Error, code: &str, message: &str) -> Error {
         }
         _ => base,
     }
+}
+
+/// Explains a reply that is not one of the service's own: without an error code, or not in the service's format.
+fn explain_reply<E, R>(base: Error, error: &SdkError<E, R>) -> Error
+where
+    E: StdError + 'static,
+    R: HasStatus,
+{
+    let Some(reply) = error.raw_response() else { return explain_connection(base, error) };
+    let id = reply.request_id().map_or_else(String::new, |id| format!(" (request id {id})"));
+    let cause = match reply.status() {
+        200..=299 => format!("{FOREIGN}{id}"),
+        status => format!("HTTP status {status} without an error code{id}"),
+    };
+    let base = base.cause(cause);
+    match reply.status() {
+        401 | 403 => base.hint(Hint::command("policy").then(" prints all permissions that a deployer needs")),
+        500.. => base.hint(TRY_LATER),
+        _ => base.hint(BETWEEN),
+    }
+}
+
+const FOREIGN: &str = "the reply is not what this service sends";
+const BETWEEN: &str = "something between this machine and AWS may have replied: check the network, `--endpoint-url` and the \
+                       proxy settings, then run the same command again";
+
+/// The error about a reply with status 200 that lacks what the service always sends.
+pub(super) fn foreign_reply(attempt: impl Into<String>) -> Error {
+    Error::new(attempt).cause(FOREIGN).hint(BETWEEN)
 }
 
 fn explain_connection(base: Error, error: &(dyn StdError + 'static)) -> Error {

@@ -77,7 +77,7 @@ pub async fn to_the_end(
     mut report: impl FnMut(&StackEvent),
 ) -> Result<Ended> {
     let mut pace = Pace::new(Duration::from_millis(300), Duration::from_secs(3));
-    let mut history = History { origin, seen: HashSet::new(), events: Vec::new() };
+    let mut history = History { origin, seen: HashSet::new(), events: Vec::new(), unread: None };
     // An operation that was already running has ended as soon as the stack is not in progress.
     let mut begun = matches!(origin, Origin::Running(_));
     let (mut misses, mut waited) = (0, 0);
@@ -94,16 +94,11 @@ pub async fn to_the_end(
                 let status = stack.as_ref().map_or(StackStatus::DeleteComplete, |stack| stack.status.clone());
                 let running = status.is_in_progress();
                 // The first replies can still show the state before the operation.
-                let gone = stack.is_none() && !matches!(origin, Origin::NewStack);
-                begun |= running || gone || !history.events.is_empty();
+                let is_new = matches!(origin, Origin::NewStack);
+                begun |= running || stack.is_some() == is_new || status.is_deleted() || !history.events.is_empty();
                 waited += 1;
                 if !begun && waited > POLLS_BEFORE_BEGIN {
-                    return Err(Error::new(format!(
-                        "CloudFormation accepted the operation on stack `{stack_id}` but did not start it"
-                    ))
-                    .cause(format!("the stack is still in {status}, and no event has the operation's token"))
-                    .exit(Exit::Blocked)
-                    .hint("run the same command again; it continues from the current state"));
+                    return Err(not_started(stack_id, &status, history.unread));
                 }
                 if begun && !running {
                     // The event that names the reason can appear after the status has changed.
@@ -126,6 +121,16 @@ pub async fn to_the_end(
         }
         pace.wait().await;
     }
+}
+
+/// The error about an operation that shows no sign of having begun. `unread` is why the events could not be read, if so.
+fn not_started(stack_id: &str, status: &StackStatus, unread: Option<Error>) -> Error {
+    let error = match unread {
+        Some(unread) => unread.cause(format!("the stack is still in {status}")),
+        None => Error::new(format!("CloudFormation accepted the operation on stack `{stack_id}` but did not start it"))
+            .cause(format!("the stack is still in {status}, and no event has the operation's token")),
+    };
+    error.exit(Exit::Blocked).hint("run the same command again; it continues from the current state")
 }
 
 /// `DescribeEvents` has more details; only the stack's events have the ids of hook results, so these are added.
@@ -159,6 +164,8 @@ struct History<'a> {
     origin: &'a Origin,
     seen: HashSet<String>,
     events: Vec<StackEvent>,
+    /// Why the last attempt to read the events failed.
+    unread: Option<Error>,
 }
 
 impl History<'_> {
@@ -167,7 +174,13 @@ impl History<'_> {
         let mut new = Vec::new();
         let mut pages = client.describe_stack_events().stack_name(stack_id).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let Ok(page) = page else { return };
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    self.unread = Some(explain(format!("cannot read the events of stack `{stack_id}`"), &error));
+                    return;
+                }
+            };
             let mut events: Vec<StackEvent> = page.stack_events.unwrap_or_default().into_iter().map(from_sdk).collect();
             let all = events.len();
             events.truncate(self.origin.owns(&events, &self.seen));
@@ -178,6 +191,7 @@ impl History<'_> {
                 break;
             }
         }
+        self.unread = None;
         // Oldest first. The stable sort keeps the order of events in the same millisecond.
         new.reverse();
         new.sort_by_key(|event| event.at);

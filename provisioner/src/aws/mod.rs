@@ -9,6 +9,7 @@ mod clients;
 pub mod connection;
 mod credentials;
 pub mod current_versions;
+pub mod deleted_stack;
 pub mod describe_events;
 pub mod drift;
 pub mod erasure;

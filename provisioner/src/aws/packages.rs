@@ -9,7 +9,7 @@ use aws_sdk_s3::types::{
 use serde_json::json;
 
 use super::bucket::{self, Bucket};
-use super::error::{code, explain, is_missing};
+use super::error::{code, explain, foreign_reply, is_missing};
 use crate::core::names::{self, package_bucket};
 use crate::error::{Error, Exit, Result};
 
@@ -117,11 +117,13 @@ async fn put(client: &Client, bucket: &Bucket, key: &str, zip: &[u8]) -> std::re
         .body(zip.to_vec().into())
         .send()
         .await;
+    let failed = || format!("cannot store the package in bucket `{}`", bucket.name);
     match attempt {
+        Ok(reply) if reply.e_tag.is_none() => Err(Put::Other(foreign_reply(failed()))),
         Ok(_) => Ok(()),
         Err(error) if code(&error) == Some("NoSuchBucket") => Err(Put::NoBucket),
         Err(error) => {
-            let explained = explain(format!("cannot store the package in bucket `{}`", bucket.name), &error);
+            let explained = explain(failed(), &error);
             Err(Put::Other(if code(&error) == Some("AccessDenied") {
                 explained.hint(format!("the bucket must belong to account {}", bucket.owner))
             } else {
@@ -143,7 +145,9 @@ async fn create(client: &Client, place: Place<'_>) -> Result<()> {
         .bucket(&bucket.name)
         .create_bucket_configuration(configuration.build())
         .bucket_namespace(BucketNamespace::AccountRegional);
+    let failed = || format!("cannot create bucket `{}` for packages", bucket.name);
     match request.send().await {
+        Ok(reply) if reply.location.is_none() => return Err(foreign_reply(failed())),
         Ok(_) => {}
         Err(error) if code(&error) == Some("BucketAlreadyOwnedByYou") => {}
         Err(error) if code(&error) == Some("BucketAlreadyExists") => {
@@ -151,7 +155,7 @@ async fn create(client: &Client, place: Place<'_>) -> Result<()> {
                 explain(format!("bucket `{}` belongs to another account", bucket.name), &error).exit(Exit::Refused)
             );
         }
-        Err(error) => return Err(explain(format!("cannot create bucket `{}` for packages", bucket.name), &error)),
+        Err(error) => return Err(explain(failed(), &error)),
     }
     // Since April 2023, S3 creates buckets that are private, encrypted, and without ACLs.
     if place.tls_only { refuse_plain_http(client, place).await } else { Ok(()) }

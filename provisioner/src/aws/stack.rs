@@ -1,11 +1,11 @@
 //! Describes, creates, updates and deletes stacks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksError;
-use aws_sdk_cloudformation::types::{self, Capability, DeletionMode, OnFailure, Parameter, Tag, TemplateStage};
+use aws_sdk_cloudformation::types::{Capability, DeletionMode, OnFailure, Parameter, Tag, TemplateStage};
 
 use super::error::{HasStatus, code, explain, message};
 use crate::core::hint::Hint;
@@ -193,51 +193,6 @@ pub async fn resources(client: &Client, name: &str) -> Result<Vec<Resource>> {
         .collect())
 }
 
-/// The ARN of the last deleted stack with this name. CloudFormation lists deleted stacks for 90 days.
-pub async fn last_deleted(client: &Client, name: &str) -> Result<Option<String>> {
-    let deleted: Vec<_> = client
-        .list_stacks()
-        .stack_status_filter(types::StackStatus::DeleteComplete)
-        .into_paginator()
-        .items()
-        .send()
-        .collect::<std::result::Result<_, _>>()
-        .await
-        .map_err(|error| explain("cannot list the deleted stacks", &error))?;
-    let of_name = deleted.into_iter().filter(|stack| stack.stack_name() == Some(name));
-    let last = of_name.max_by_key(|stack| stack.deletion_time().map(|at| (at.secs(), at.subsec_nanos())));
-    Ok(last.and_then(|stack| stack.stack_id))
-}
-
-/// The physical ids of the resources that a stack created.
-pub async fn created(client: &Client, stack_id: &str) -> Result<BTreeSet<String>> {
-    let events: Vec<_> = client
-        .describe_stack_events()
-        .stack_name(stack_id)
-        .into_paginator()
-        .items()
-        .send()
-        .collect::<std::result::Result<_, _>>()
-        .await
-        .map_err(|error| explain(format!("cannot read the events of stack `{stack_id}`"), &error))?;
-    let complete = |event: &types::StackEvent| {
-        event.resource_status.as_ref().is_some_and(|status| status.as_str() == ResourceStatus::CreateComplete.as_str())
-    };
-    Ok(events.into_iter().filter(complete).filter_map(|event| event.physical_resource_id).collect())
-}
-
-/// The token of the request that deleted a stack, if it is known.
-pub async fn deletion_token(client: &Client, stack_id: &str) -> Result<Option<String>> {
-    // The newest event comes first, and the last event of a deleted stack is its deletion.
-    let page = client
-        .describe_stack_events()
-        .stack_name(stack_id)
-        .send()
-        .await
-        .map_err(|error| explain("cannot read the deleted stack's events", &error))?;
-    Ok(page.stack_events().first().and_then(|event| event.client_request_token()).map(ToOwned::to_owned))
-}
-
 /// The input of the creation of a stack.
 #[derive(Clone, Copy, Debug)]
 pub struct Creation<'a> {
@@ -276,9 +231,8 @@ pub async fn create(client: &Client, creation: &Creation<'_>) -> Result<String> 
         .await;
     if let Err(error) = &sent
         && code(error) == Some("AlreadyExistsException")
-        && let Some(id) = created_with(client, name, creation.token).await?
+        && let Some(id) = started_with(client, name, Some(creation.token)).await
     {
-        // An earlier attempt of this request succeeded, but its reply was lost.
         return Ok(id);
     }
     let reply = sent.map_err(|error| match code(&error) {
@@ -290,16 +244,17 @@ pub async fn create(client: &Client, creation: &Creation<'_>) -> Result<String> 
     reply.stack_id.ok_or_else(|| Error::new(format!("CloudFormation did not return the ARN of new stack `{name}`")))
 }
 
-/// The ARN of a stack, if the request with this token created it.
-async fn created_with(client: &Client, name: &str, token: &str) -> Result<Option<String>> {
+/// The ARN of a stack, if one of its events has this token: an earlier attempt of the request succeeded, but its reply was
+/// lost. `None` also if the events cannot be read, because the caller has an error already.
+pub(super) async fn started_with(client: &Client, name: &str, token: Option<&str>) -> Option<String> {
+    let token = token?;
     let mut pages = client.describe_stack_events().stack_name(name).into_paginator().send();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| explain(format!("cannot read the events of stack `{name}`"), &error))?;
+    while let Some(Ok(page)) = pages.next().await {
         if let Some(ours) = page.stack_events().iter().find(|event| event.client_request_token() == Some(token)) {
-            return Ok(ours.stack_id().map(ToOwned::to_owned));
+            return ours.stack_id().map(ToOwned::to_owned);
         }
     }
-    Ok(None)
+    None
 }
 
 /// The options of a deletion.
@@ -335,14 +290,19 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: HasStatus,
 {
-    let text = message(error).unwrap_or_default();
-    let busy = code(error).is_some_and(|code| code.starts_with("OperationInProgress"))
-        || (text.contains("_IN_PROGRESS state") && code(error) == Some("ValidationError"));
+    let (code, text) = (code(error), message(error).unwrap_or_default());
+    let busy = code.is_some_and(|code| code.starts_with("OperationInProgress"))
+        || (text.contains("_IN_PROGRESS state") && code == Some("ValidationError"));
     let explained = explain(attempt, error);
     if busy {
         return explained
             .exit(Exit::Blocked)
             .hint("another operation is running on this stack; run the same command again to follow it and continue");
+    }
+    if text.contains("does not exist") && code == Some("ValidationError") {
+        return explained
+            .exit(Exit::Blocked)
+            .hint("the stack has been deleted in the meantime; run the same command again to continue without it");
     }
     if text.contains("TerminationProtection") {
         return explained.exit(Exit::Refused).hint("the stack has termination protection; nothing was changed");
@@ -411,12 +371,13 @@ pub async fn update_parameter(
         .use_previous_template(true)
         .set_parameters(Some(stack.parameters.keys().map(parameter).collect()))
         .capabilities(Capability::CapabilityIam)
-        .set_client_request_token(token)
+        .set_client_request_token(token.clone())
         .send()
         .await;
     match sent {
         Ok(_) => Ok(()),
         Err(error) if code(&error).is_some_and(|code| code.contains("AccessDenied")) => Err(Refusal::Denied),
+        Err(_) if started_with(client, &stack.id, token.as_deref()).await.is_some() => Ok(()),
         // An emulator may have forgotten the template.
         Err(error) if message(&error).is_some_and(|message| message.contains("TemplateBody")) => Err(Refusal::Denied),
         Err(error) => Err(Refusal::Failed(refused(format!("cannot update stack `{}`", stack.name), &error))),

@@ -5,7 +5,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
 use super::bucket::{Bucket, Stored};
-use super::error::{code, explain};
+use super::error::{code, explain, foreign_reply};
 use crate::error::Result;
 
 /// The result of an upload.
@@ -19,6 +19,7 @@ pub enum Uploaded {
 
 /// Stores an object; an existing one is replaced only with `overwrite`.
 pub async fn upload(client: &Client, bucket: &Bucket, key: &str, bytes: Bytes, overwrite: bool) -> Result<Uploaded> {
+    let attempt = || format!("cannot upload `{key}` to bucket `{}`", bucket.name);
     let sent = client
         .put_object()
         .bucket(&bucket.name)
@@ -30,12 +31,9 @@ pub async fn upload(client: &Client, bucket: &Bucket, key: &str, bytes: Bytes, o
         .send()
         .await;
     match sent {
-        Ok(reply) => Ok(Uploaded::Stored(Stored {
-            etag: reply.e_tag.unwrap_or_default().trim_matches('"').to_owned(),
-            version: reply.version_id.filter(|version| version != "null"),
-        })),
+        Ok(reply) => Stored::of(reply).map(Uploaded::Stored).ok_or_else(|| foreign_reply(attempt())),
         Err(error) if code(&error) == Some("PreconditionFailed") => Ok(Uploaded::Exists),
-        Err(error) => Err(explain(format!("cannot upload `{key}` to bucket `{}`", bucket.name), &error)),
+        Err(error) => Err(explain(attempt(), &error)),
     }
 }
 

@@ -119,6 +119,11 @@ async fn followed(cx: &Context, operation: &Operation) -> Result<Stack> {
     match followed.ended.stack {
         // After a failed creation, the stack is deleted, but its ARN still describes it.
         Some(stack) if kind.succeeded(&status) => Ok(stack),
+        _ if kind == Kind::Update && status.is_deleted() => {
+            Err(Error::new(format!("somebody else deleted stack `{}` during the {label}", cx.stack()))
+                .exit(Exit::Blocked)
+                .hint(Hint::command("up").then(" creates it again")))
+        }
         _ if followed.cancelled => {
             Err(Error::new(format!("the {label} of stack `{}` was cancelled ({status})", cx.stack()))
                 .hint(Hint::command("up").then(" starts it again")))

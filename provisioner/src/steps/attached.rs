@@ -6,6 +6,7 @@
 use futures_util::future::join_all;
 
 use crate::aws::bucket::{self, Bucket, Found, Read};
+use crate::aws::deleted_stack;
 use crate::aws::event_flag::{self, Switched};
 use crate::aws::stack::{self, Stack};
 use crate::aws::{bucket_settings, event_rules, packages};
@@ -181,7 +182,7 @@ pub async fn of_stack(cx: &Context, stack: &Stack, account: &str) -> Result<Atta
 /// Switches off the flags that an interrupted `down` left on. The template of the deleted stack tells which.
 pub async fn release_forgotten(cx: &Context, observed: &Observed) -> Result<()> {
     let client = &cx.clients.cloudformation;
-    let Some(id) = stack::last_deleted(client, cx.stack()).await? else { return Ok(()) };
+    let Some(id) = deleted_stack::last_deleted(client, cx.stack()).await? else { return Ok(()) };
     let Some(stack) = stack::describe(client, &id).await?.filter(Stack::is_ours) else { return Ok(()) };
     // The template of a deleted stack cannot be read forever, nor from every emulator.
     let Ok(body) = stack::template(client, &stack.id).await else { return Ok(()) };

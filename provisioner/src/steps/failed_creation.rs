@@ -3,6 +3,7 @@
 //! Invariant: it is not documented whether CloudFormation keeps a bucket and a table after a failed creation, so this
 //! is checked and never assumed.
 
+use crate::aws::deleted_stack::{self, Past};
 use crate::aws::stack::{self, Resource, Stack};
 use crate::aws::{bucket, table};
 use crate::context::Context;
@@ -14,8 +15,7 @@ use crate::steps::data::Data;
 /// The bucket and the table of a deleted stack that still exist.
 pub async fn left_by(cx: &Context, stack_id: &str, account: &str) -> Result<Data> {
     let client = &cx.clients.cloudformation;
-    let (resources, created) = tokio::try_join!(stack::resources(client, stack_id), stack::created(client, stack_id))?;
-    // A resource whose name was taken is listed, too, but the stack did not create it.
+    let Past { resources, created, .. } = Past::of(client, stack_id).await?;
     let ours = |resource: &Resource| resource.status.is_skipped() && created.contains(&resource.physical_id);
     let resources: Vec<_> = resources.into_iter().filter(ours).collect();
     Data::of(&resources, account).existing(cx).await
@@ -24,10 +24,10 @@ pub async fn left_by(cx: &Context, stack_id: &str, account: &str) -> Result<Data
 /// The bucket and the table that the last creation of this stack left, if it failed and was started by this tool.
 pub async fn find(cx: &Context) -> Result<Data> {
     let client = &cx.clients.cloudformation;
-    let Some(id) = stack::last_deleted(client, cx.stack()).await? else { return Ok(Data::default()) };
-    let (stack, token) = tokio::try_join!(stack::describe(client, &id), stack::deletion_token(client, &id))?;
+    let Some(id) = deleted_stack::last_deleted(client, cx.stack()).await? else { return Ok(Data::default()) };
+    let (stack, past) = tokio::try_join!(stack::describe(client, &id), Past::of(client, &id))?;
     // A failed creation deletes the stack with its own token.
-    let failed = token.is_some_and(|token| operation::was_creating(&token));
+    let failed = past.deletion_token.is_some_and(|token| operation::was_creating(&token));
     match stack.filter(Stack::is_ours).filter(|_| failed).as_ref().and_then(Stack::account) {
         Some(account) => left_by(cx, &id, account).await,
         None => Ok(Data::default()),

@@ -154,19 +154,22 @@ async fn plan_create(
     step: FirstStep,
     purpose: Purpose,
 ) -> Result<()> {
-    let operation = if step == FirstStep::DeleteThenCreate { Operation::Recreate } else { Operation::Create };
-    let mut operation = operation;
+    let mut operation = if step == FirstStep::DeleteThenCreate { Operation::Recreate } else { Operation::Create };
     let named = declared(&prepared.template.scope(&prepared.parameters, prepared.observed.target(cx)));
     if step == FirstStep::Create
         && !settings.adopt
         && let Err(clash) = preflight::check_clashes(cx, &named, &Data::default()).await
     {
+        check_overtaken(cx).await?;
         prepared.remains = remains(cx, &named, clash).await?;
         operation = Operation::Recreate;
     }
     if step == FirstStep::Create && prepared.remains.is_empty() {
         let scope = prepared.template.scope(&prepared.parameters, prepared.observed.target(cx));
-        preflight::check_taken(cx, &scope).await?;
+        if let Err(clash) = preflight::check_taken(cx, &scope).await {
+            check_overtaken(cx).await?;
+            return Err(clash);
+        }
     }
     if prepared.adoption.is_some() || purpose == Purpose::Save {
         // Only a change set can import, and only a change set can be saved.
@@ -176,6 +179,16 @@ async fn plan_create(
     let resources = scope.resources().into_iter().map(|resource| (resource.logical_id, resource.resource_type));
     prepared.plan = Plan::create(operation, resources);
     Ok(())
+}
+
+/// Whether the resources that already exist belong to a stack that somebody has created since this run looked.
+async fn check_overtaken(cx: &Context) -> Result<()> {
+    match stack::describe(&cx.clients.cloudformation, cx.stack()).await? {
+        None => Ok(()),
+        Some(stack) => Err(Error::new(format!("somebody else has just created stack `{}`", stack.name))
+            .exit(Exit::Blocked)
+            .hint(Hint::command("up").then(" follows that deployment and then updates the stack"))),
+    }
 }
 
 async fn plan_update(

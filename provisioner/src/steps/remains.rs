@@ -1,8 +1,9 @@
 //! Finds and deletes what an earlier run left of a deleted stack.
 
-use crate::aws::packages;
-use crate::aws::proof;
+use crate::aws::bucket::{self, Bucket};
+use crate::aws::deleted_stack::{self, Past};
 use crate::aws::stack::{self, Resource, Stack};
+use crate::aws::{packages, proof};
 use crate::context::Context;
 use crate::core::operation;
 use crate::error::{Error, Result};
@@ -28,12 +29,9 @@ pub struct Unfinished {
 /// A resource that CloudFormation could not delete, and therefore retained, still exists.
 pub async fn unfinished(cx: &Context) -> Result<Option<Unfinished>> {
     let client = &cx.clients.cloudformation;
-    let Some(id) = stack::last_deleted(client, cx.stack()).await? else { return Ok(None) };
-    let (stack, resources, token) = tokio::try_join!(
-        stack::describe(client, &id),
-        stack::resources(client, &id),
-        stack::deletion_token(client, &id)
-    )?;
+    let Some(id) = deleted_stack::last_deleted(client, cx.stack()).await? else { return Ok(None) };
+    let (stack, past) = tokio::try_join!(stack::describe(client, &id), Past::of(client, &id))?;
+    let Past { resources, deletion_token: token, .. } = past;
     let Some((stack, account)) = stack.filter(Stack::is_ours).and_then(|stack| {
         let account = stack.account()?.to_owned();
         Some((stack, account))
@@ -60,18 +58,29 @@ pub async fn unfinished(cx: &Context) -> Result<Option<Unfinished>> {
     Ok(None)
 }
 
-/// Deletes the packages of a stack that was never created, or that was deleted without them.
+/// Deletes the packages of a stack that was never created, or that was deleted without them, and their bucket if nothing
+/// is in it.
 pub async fn forgotten_packages(cx: &Context, observed: &Observed) -> Result<()> {
     let bucket = packages::bucket(&observed.account, cx.region());
     let packages = packages::list(&cx.clients.s3, &bucket, &format!("{}/", cx.stack())).await?;
-    if packages.is_empty() {
+    let question = if !packages.is_empty() {
+        format!("delete the packages of this stack from bucket {}?", bucket.name)
+    } else if is_empty_bucket(cx, &bucket).await? {
+        format!("delete the empty bucket {}?", bucket.name)
+    } else {
         return Ok(());
-    }
-    cx.confirm(&format!("delete the packages of this stack from bucket {}?", bucket.name))?;
+    };
+    cx.confirm(&question)?;
     match clean::packages(cx, &bucket).await {
         Packages::BucketGone => prove_gone(cx, observed, None, &[resource("AWS::S3::Bucket", &bucket.name)]).await?,
         Packages::BucketKept => {}
         Packages::Failed(error) => return Err(error),
     }
     Ok(())
+}
+
+/// Whether the bucket exists and has nothing in it.
+async fn is_empty_bucket(cx: &Context, bucket: &Bucket) -> Result<bool> {
+    let s3 = &cx.clients.s3;
+    Ok(bucket::exists(s3, &bucket.name).await? && bucket::count(s3, bucket, 1).await? == 0)
 }

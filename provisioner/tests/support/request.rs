@@ -46,6 +46,45 @@ impl Asked {
         format!("{}:{}", self.service, self.operation)
     }
 
+    /// The IAM actions that the request needs, from the Service Authorization Reference; `GetCallerIdentity` needs none.
+    pub(crate) fn actions(&self) -> Vec<String> {
+        let own = [self.operation.as_str()];
+        let text = String::from_utf8_lossy(&self.body);
+        let parts = ["Put", "Update", "Delete", "ConditionCheck"].iter().zip([
+            "PutItem",
+            "UpdateItem",
+            "DeleteItem",
+            "ConditionCheckItem",
+        ]);
+        let parts: Vec<&str> =
+            parts.filter(|(kind, _)| text.contains(&format!("{{\"{kind}\":"))).map(|(_, action)| action).collect();
+        let (service, actions): (&str, &[&str]) = match (self.service.as_str(), self.operation.as_str()) {
+            ("sts", _) => ("sts", &[]),
+            ("s3", "HeadBucket" | "ListObjectsV2") => ("s3", &["ListBucket"]),
+            ("s3", "GetObject" | "HeadObject") if self.head.uri.query().unwrap_or_default().contains("versionId=") => {
+                ("s3", &["GetObjectVersion"])
+            }
+            ("s3", "HeadObject") => ("s3", &["GetObject"]),
+            ("s3", "DeleteObjects") if text.contains("<VersionId>") => ("s3", &["DeleteObject", "DeleteObjectVersion"]),
+            ("s3", "DeleteObjects") => ("s3", &["DeleteObject"]),
+            ("s3", "ListObjectVersions") => ("s3", &["ListBucketVersions"]),
+            ("s3", "ListMultipartUploads") => ("s3", &["ListBucketMultipartUploads"]),
+            ("s3", "GetBucketCors") => ("s3", &["GetBucketCORS"]),
+            ("s3", "GetBucketEncryption") => ("s3", &["GetEncryptionConfiguration"]),
+            ("s3", "GetBucketLifecycleConfiguration") => ("s3", &["GetLifecycleConfiguration"]),
+            ("s3", "GetBucketNotificationConfiguration") => ("s3", &["GetBucketNotification"]),
+            ("s3", "PutBucketNotificationConfiguration") => ("s3", &["PutBucketNotification"]),
+            ("s3", "GetObjectLockConfiguration") => ("s3", &["GetBucketObjectLockConfiguration"]),
+            ("s3", "GetPublicAccessBlock") => ("s3", &["GetBucketPublicAccessBlock"]),
+            ("dynamodb", "TransactWriteItems") => ("dynamodb", &parts),
+            ("sqs", "SendMessageBatch") => ("sqs", &["SendMessage"]),
+            ("lambda", "Invoke") => ("lambda", &["InvokeFunction"]),
+            ("monitoring", _) => ("cloudwatch", &own),
+            (service, _) => (service, &own),
+        };
+        actions.iter().map(|action| format!("{service}:{action}")).collect()
+    }
+
     pub(crate) fn protocol(&self) -> Protocol {
         match self.service.as_str() {
             "s3" => Protocol::RestXml,

@@ -76,10 +76,11 @@ impl Fault {
             _ => {}
         }
         let (status, code, message) = self.words_of(asked.protocol(), &asked.service);
-        let (user, label) = ("arn:aws:iam::000000000000:user/dev", asked.label());
+        let user = "arn:aws:iam::000000000000:user/dev";
+        let action = asked.actions().into_iter().next().unwrap_or_else(|| asked.label());
         let message = match self {
             Self::Denied => format!(
-                "User: {user} is not authorized to perform: {label} because no identity-based policy allows the {label} action"
+                "User: {user} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
             ),
             _ => message.to_owned(),
         };
@@ -99,8 +100,7 @@ impl Fault {
             (Self::Internal, RestXml) => (500, "InternalError", "We encountered an internal error. Please try again."),
             (Self::Internal, RestJson) => (500, "ServiceException", "An error occurred. Please retry."),
             (Self::Internal, Json | Cbor) => (500, "InternalServerError", "Internal server error"),
-            (Self::Unavailable, RestXml) => (503, "ServiceUnavailable", "Service is unable to handle request."),
-            (Self::Unavailable, Query) => (503, "ServiceUnavailable", "Service is unable to handle request."),
+            (Self::Unavailable, RestXml | Query) => (503, "ServiceUnavailable", "Service is unable to handle request."),
             (Self::Unavailable, _) => (503, "ServiceUnavailableException", "Service is unable to handle request."),
             (Self::Denied, Query | RestXml) => (403, "AccessDenied", ""),
             (Self::Denied, RestJson) => (403, "AccessDeniedException", ""),

@@ -108,7 +108,8 @@ impl Lab {
             .env("AWS_ACCESS_KEY_ID", ACCOUNT)
             .env("AWS_SECRET_ACCESS_KEY", SECRETS[0])
             .env("AWS_SESSION_TOKEN", SECRETS[1])
-            .env("RUST_LOG", "trace");
+            .env("RUST_LOG", "trace")
+            .env("PROVISIONER_POLL_LIMIT_MS", "300");
         let mut command = Command::from(command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command

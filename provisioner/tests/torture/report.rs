@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::case::Outcome;
+use super::support::request::Asked;
 
 /// The outcomes so far.
 pub(crate) struct Report {
@@ -54,6 +55,26 @@ impl Report {
             let line =
                 json!({ "group": group, "case": case, "ok": !failed, "outcome": outcome.name(), "seconds": seconds });
             let mut file = OpenOptions::new().create(true).append(true).open(path).expect("a report");
+            writeln!(file, "{line}").expect("a line");
+        }
+    }
+
+    /// Records the requests of a command for the judge of the requests.
+    pub(crate) fn record(&self, name: &str, asked: &[Asked]) {
+        let Some(path) = &self.file else { return };
+        let mut file = File::create(path.with_file_name(format!("{name}.requests"))).expect("a file");
+        for one in asked {
+            let headers: BTreeMap<&str, &str> = one
+                .head
+                .headers
+                .iter()
+                .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+                .collect();
+            let line = json!({
+                "service": one.service, "method": one.head.method.as_str(), "path": one.head.uri.path(),
+                "query": one.head.uri.query().unwrap_or_default(), "headers": headers,
+                "body": base64_simd::STANDARD.encode_to_string(&one.body),
+            });
             writeln!(file, "{line}").expect("a line");
         }
     }

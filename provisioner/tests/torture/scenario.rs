@@ -30,18 +30,26 @@ pub(crate) struct Scenario {
     pub(crate) changes: bool,
 }
 
-const UP: Step = Step::Run(&["up", "--no-smoke"]);
-const DETECT: Step = Step::Run(&["detect", "{two}"]);
+pub(crate) const UP: Step = Step::Run(&["up", "--no-smoke"]);
+pub(crate) const DETECT: Step = Step::Run(&["detect", "{two}"]);
 /// A stack whose function is not needed.
-const EMPTY: Step = Step::Run(&["up", "--no-smoke", "--bootstrap", "{empty}", "-P", "KeyPrefix=pictures/"]);
+pub(crate) const EMPTY: Step = Step::Run(&["up", "--no-smoke", "--bootstrap", "{empty}", "-P", "KeyPrefix=pictures/"]);
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "up-create",
         setup: &[],
-        command: &["up"],
+        command: &["up", "--no-smoke", "--bootstrap", "{empty}"],
         undo: None,
         critical: "cloudformation:CreateStack",
+        changes: true,
+    },
+    Scenario {
+        name: "up-unchanged",
+        setup: &[UP],
+        command: &["up"],
+        undo: None,
+        critical: "s3:PutObject",
         changes: true,
     },
     Scenario {
@@ -98,6 +106,14 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         command: &["redrive"],
         undo: Some(&[Step::Sweep, Step::Enqueue]),
         critical: "lambda:Invoke",
+        changes: true,
+    },
+    Scenario {
+        name: "forget",
+        setup: &[UP, DETECT],
+        command: &["forget", "--prefix", "two"],
+        undo: Some(&[Step::Sweep, DETECT]),
+        critical: "dynamodb:DeleteItem",
         changes: true,
     },
     Scenario {
