@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use aws_sdk_cloudformation::types::StackStatus;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use provisioner::aws::Clients;
@@ -19,7 +20,8 @@ impl State {
         let mut lines = BTreeSet::new();
         let stacks = clients.cloudformation.describe_stacks().send().await.expect("the stacks");
         for stack in stacks.stacks.unwrap_or_default() {
-            let (name, status) = (stack.stack_name().unwrap_or_default(), stack.stack_status().map(|s| s.as_str()));
+            let (name, status) =
+                (stack.stack_name().unwrap_or_default(), stack.stack_status().map(StackStatus::as_str));
             if status == Some("DELETE_COMPLETE") {
                 continue;
             }
