@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::context::Context;
+use crate::core::backfill::PRICE;
 use crate::core::event::Event;
 use crate::error::{Exit, Result};
 use crate::steps::prepared::Purpose;
@@ -40,6 +41,10 @@ pub async fn run(args: &Plan, cx: &Context) -> Result<Exit> {
         None => clean::discard(cx, &prepared).await,
     }
     let changes = !prepared.plan.is_empty();
+    let has_backfill = prepared.parameters.get("Backfill").is_some_and(|value| value == "yes");
     cx.events.emit(Event::Planned { plan: prepared.plan });
+    if has_backfill {
+        cx.events.emit(Event::BackfillPriced { price: PRICE });
+    }
     Ok(if changes && args.detailed_exitcode { Exit::Usage } else { Exit::Success })
 }

@@ -186,6 +186,8 @@ pub enum Event {
     Exporting { rows: usize },
     /// All rows are in the file.
     Exported { file: String, rows: usize, seconds: f64 },
+    /// The stack can process existing pictures, at this default price of 1,000 pictures in US dollars.
+    BackfillPriced { price: f64 },
     /// The number of objects that `backfill` has listed so far, and of those that it found to process.
     BackfillScanning { listed: usize, to_process: usize },
     /// What `backfill` found, with the cost and the time.

@@ -293,6 +293,7 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::Exported { file, rows, seconds } => {
             done(format_args!("{rows} {} exported to {file} in {seconds:.1} s", noun(*rows, "row")))
         }
+        Event::BackfillPriced { price } => backfill::priced(*price, invocation),
         Event::BackfillScanning { listed, to_process } => backfill::scanning(*listed, *to_process),
         Event::BackfillFound { report } => backfill::found(report, invocation),
         Event::BackfillRunning { pictures } => backfill::running(*pictures),

@@ -168,6 +168,17 @@ async fn refused_requests_are_explained() {
 }
 
 #[tokio::test]
+async fn a_plan_names_the_price_of_existing_pictures_only_if_they_can_be_processed() {
+    for (value, expected) in [("yes", 1), ("no", 0)] {
+        let cloud = Cloud::start(Script::default()).await;
+        let parameter = format!("Backfill={value}");
+        let run = provisioner(&cloud, &["plan", "--output", "json", "--parameter", &parameter]).await;
+        run.ended(0);
+        assert_eq!(run.stdout.matches("backfill_priced").count(), expected, "{}", run.stdout);
+    }
+}
+
+#[tokio::test]
 async fn wrong_arguments_are_refused_before_anything_is_listed() {
     for arguments in [
         &["backfill", "--since", "2026-05-02", "--until", "2026-05-01"][..],

@@ -8,6 +8,14 @@ use crate::core::event::BackfillReport;
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
 
+pub(super) fn priced(price: f64, invocation: &Invocation) -> String {
+    let count = Hint::command("backfill --dry-run").then(" counts them and estimates cost and time");
+    format!(
+        "existing pictures cost about {price} US dollar per 1,000 for Rekognition (us-east-1, November 2026); {}",
+        count.complete(invocation)
+    )
+}
+
 pub(super) fn scanning(listed: usize, to_process: usize) -> String {
     format!("{listed} {} listed, {to_process} to process", noun(listed, "object"))
 }

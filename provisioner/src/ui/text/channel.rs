@@ -108,6 +108,7 @@ pub(in crate::ui) fn channel(event: &Event) -> Channel {
         | Event::MoreFailures { .. }
         | Event::FacesFound { .. }
         | Event::PicturesDone { .. }
+        | Event::BackfillPriced { .. }
         | Event::BackfillRunning { .. }
         | Event::BackfillQueued { .. }
         | Event::WaitingForEvents { .. }

@@ -7,6 +7,7 @@ use crate::core::forget::{Copy, Extent};
 
 pub(super) fn events() -> Vec<Event> {
     vec![
+        Event::BackfillPriced { price: 1.0 },
         Event::BackfillScanning { listed: 2_000, to_process: 1_500 },
         found(false, None),
         found(true, Some((100, false))),
