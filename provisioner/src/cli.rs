@@ -5,6 +5,7 @@
 mod help;
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
@@ -202,6 +203,8 @@ pub enum Anywhere {
     Policy(commands::policy::Policy),
     #[command(display_order = 25)]
     Regions(commands::regions::Regions),
+    #[command(subcommand, display_order = 24)]
+    Ci(commands::ci::Ci),
     #[command(display_order = 25)]
     Schema(commands::schema::Schema),
     #[command(display_order = 26)]
@@ -211,6 +214,17 @@ pub enum Anywhere {
 }
 
 impl InRegion {
+    /// The file for the summary, if the command writes one.
+    #[must_use]
+    pub fn summary(&self) -> Option<&Path> {
+        match self {
+            Self::Up(args) => args.summary.file(),
+            Self::Plan(args) => args.summary.file(),
+            Self::Smoke(args) => args.summary.file(),
+            _ => None,
+        }
+    }
+
     /// The command's name on the command line.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -8,13 +8,14 @@ use tokio::task::JoinSet;
 
 use crate::cli::{Anywhere, Cli, Command, InRegion, program};
 use crate::commands::{
-    backfill, build, detect, doctor, down, export, faces, forget, list, local, logs, plan, policy, redrive, regions,
-    schema, shell, smoke, status, template, up,
+    backfill, build, ci, detect, doctor, down, export, faces, forget, list, local, logs, plan, policy, redrive,
+    regions, schema, shell, smoke, status, template, up,
 };
 use crate::context::{self, Context, Global};
 use crate::core::event::Event;
 use crate::error::{Error, Exit, Result};
 use crate::steps::interrupt::{self, Signal};
+use crate::steps::summary;
 use crate::ui::{Events, Ui};
 use crate::{local as cloud, local_cloud};
 
@@ -47,6 +48,7 @@ async fn anywhere(command: Anywhere, global: &Global, events: &Events) -> Result
         Anywhere::Build(args) => build::run(&args, global, events).await.map(|()| Exit::Success),
         Anywhere::Local(args) => local::run(args, global, events).await,
         Anywhere::Template(args) => template::run(&args, events).map(|()| Exit::Success),
+        Anywhere::Ci(args) => ci::run(&args, global, events).map(|()| Exit::Success),
         Anywhere::Schema(args) => {
             schema::run(&args, events);
             Ok(Exit::Success)
@@ -118,7 +120,7 @@ async fn everywhere(
     for cx in contexts {
         let command = Arc::clone(&command);
         running.spawn(async move {
-            match in_region(&command, &cx).await {
+            match with_summary(&command, &cx).await {
                 Ok(exit) => (false, exit),
                 Err(error) => {
                     let error = cx.clients.investigate(error).await;
@@ -133,6 +135,20 @@ async fn everywhere(
         worst = worst.max(ended.unwrap_or((true, Exit::Bug)));
     }
     worst.1
+}
+
+/// Runs a command, and appends its summary to a file if the user or the CI system wants one.
+async fn with_summary(command: &InRegion, cx: &Context) -> Result<Exit> {
+    let Some(path) = command.summary() else { return in_region(command, cx).await };
+    let (events, recording) = cx.events.recorded();
+    let cx = Context { events, ..cx.clone() };
+    let outcome = match in_region(command, &cx).await {
+        Ok(exit) => Ok(exit),
+        Err(error) => Err(cx.clients.investigate(error).await),
+    };
+    let written = summary::append(path, command.name(), &recording, &outcome, &cx);
+    let exit = outcome?;
+    written.map(|()| exit)
 }
 
 async fn in_region(command: &InRegion, cx: &Context) -> Result<Exit> {

@@ -212,6 +212,31 @@ fn documents_are_printed_to_stdout_without_any_configuration() {
 }
 
 #[test]
+fn ci_documents_are_printed() {
+    let home = Folder::new("ci");
+    let ci = |arguments: &[&str]| run(provisioner(&home.0).args(["ci", "github"]).args(arguments));
+    let both = ci(&["--repo", "octocat/faces", "--region", "eu-west-1"]).expect(0).stdout;
+    let documents: Vec<&str> = both.split("\n---\n").collect();
+    let [role, workflow] = documents.as_slice() else { panic!("{both}") };
+    assert!(
+        role.contains("repo:octocat/faces:ref:refs/heads/main") && role.contains("AWS::IAM::OIDCProvider"),
+        "{role}"
+    );
+    for part in ["provisioner up", "provisioner smoke --full", "provisioner down", "id-token: write", "if: always()"] {
+        assert!(workflow.contains(part), "no {part} in {workflow}");
+    }
+    for (arguments, said) in [
+        (&["--repo", "octocat/faces"][..], "the workflow needs a region"),
+        (&["--repo", "octocat", "--region", "eu-west-1"], "expected OWNER/NAME"),
+        (&["--repo", "a/b", "--branch", "*", "--region", "eu-west-1"], "expected letters, digits"),
+        (&["--repo", "a/b", "--account", "12", "--region", "eu-west-1"], "`12` is not an AWS account"),
+    ] {
+        ci(arguments).expect(2).says(&[said]);
+    }
+    check("ci gitlab", 2, &["unrecognized subcommand 'gitlab'"]);
+}
+
+#[test]
 fn policies_are_printed_for_each_purpose() {
     let home = Folder::new("policies");
     let out = |arguments: &[&str]| -> serde_json::Value {

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import judge_attached
+import judge_ci
 import judge_credentials
 import judge_regions
 import judge_settings
@@ -54,6 +55,7 @@ def main():
         report(f"From the template of {commit}: {updates_in_place.__doc__}", updates_in_place(template, old))
     for judge in POLICY_JUDGES:
         report(f"The deployer's policies: {judge.__doc__}", judge(policies, template))
+    report(judge_ci.ci_documents.__doc__, judge_ci.ci_documents(sys.argv[1]))
     for judge, damage, old, new in DAMAGES:
         assert old in text, f"there is nothing to damage: {old}"
         # One region is enough to see that cfn-lint looks at all.

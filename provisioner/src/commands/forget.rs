@@ -18,6 +18,9 @@ use crate::steps::{buckets, preflight};
 /// in the bucket are marked in the table of processed pictures, if there is one, so that neither `backfill` nor
 /// `redrive` processes them again. Reads the whole table of rows, which costs one read unit per 4 KB.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  provisioner forget --region eu-west-1 s3://my-pictures/photo.jpg\n  provisioner forget --region eu-west-1 --prefix party/ --picture"
+)]
 pub struct Forget {
     /// Pictures, for example `s3://BUCKET/photo.jpg`
     #[arg(value_name = "s3://BUCKET/KEY", value_parser = Location::parse, required_unless_present = "prefix")]

@@ -2,6 +2,7 @@
 
 pub mod backfill;
 pub mod build;
+pub mod ci;
 pub mod detect;
 pub mod doctor;
 pub mod down;

@@ -8,6 +8,7 @@ use crate::core::event::Event;
 use crate::error::{Exit, Result};
 use crate::steps::prepared::Purpose;
 use crate::steps::settings::Settings;
+use crate::steps::summary::SummaryOptions;
 use crate::steps::{clean, prepare, saved_plan};
 
 /// Show what `up` would change, property by property, with data loss first
@@ -16,6 +17,9 @@ use crate::steps::{clean, prepare, saved_plan};
     after_help = "Examples:\n  provisioner plan --region eu-west-1\n  provisioner plan --region eu-west-1 --out plan.json"
 )]
 pub struct Plan {
+    /// Where the summary goes.
+    #[command(flatten)]
+    pub summary: SummaryOptions,
     /// Settings of the system
     #[command(flatten)]
     pub settings: Settings,

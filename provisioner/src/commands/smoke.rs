@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::context::Context;
 use crate::error::{Exit, Result};
 use crate::steps::smoke::{self, Options};
+use crate::steps::summary::SummaryOptions;
 
 /// Verify that the deployed system works: upload a picture, check its rows, clean up
 ///
@@ -14,6 +15,9 @@ use crate::steps::smoke::{self, Options};
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  provisioner smoke --region eu-west-1 --full --junit smoke.xml")]
 pub struct Smoke {
+    /// Where the summary goes.
+    #[command(flatten)]
+    pub summary: SummaryOptions,
     /// Also test a picture without faces, one with two faces, and a file that is not a picture
     #[arg(long)]
     pub full: bool,

@@ -12,6 +12,7 @@ use crate::error::{Exit, Result};
 use crate::steps::page::PageFile;
 use crate::steps::prepared::{self, Prepared, Purpose};
 use crate::steps::settings::Settings;
+use crate::steps::summary::SummaryOptions;
 use crate::steps::{adopt, apply, attached, clean, prepare, saved_plan, smoke, timeline};
 
 /// Create or update the system, then verify that it works
@@ -36,6 +37,9 @@ pub struct Up {
     /// Proceed even if the bucket or the table would be deleted or replaced
     #[arg(long)]
     pub allow_data_loss: bool,
+    /// Where the summary goes.
+    #[command(flatten)]
+    pub summary: SummaryOptions,
     /// Also write the timeline of the deployment to a page; with several regions, one `FILE-REGION.html` per region
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,

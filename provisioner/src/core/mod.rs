@@ -17,6 +17,7 @@ pub mod finding;
 pub mod first_step;
 pub mod forget;
 pub mod gallery;
+pub mod github;
 pub mod hint;
 pub mod identity;
 pub mod invocation;

@@ -29,5 +29,6 @@ pub mod saved_plan;
 pub mod settings;
 pub mod smoke;
 pub mod smoke_remains;
+pub mod summary;
 pub mod thumbnail;
 pub mod timeline;

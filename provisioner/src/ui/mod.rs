@@ -5,6 +5,7 @@
 
 mod json;
 pub mod page;
+mod summary;
 mod text;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
 use crate::error::{Error, Exit, Result};
 pub use json::SCHEMA as JSON_SCHEMA;
+pub use summary::summary;
 use text::Channel;
 
 /// The output format.
@@ -263,7 +265,7 @@ pub struct Events {
     region: Option<String>,
     /// The options that complete the commands in hints.
     invocation: Arc<Invocation>,
-    recording: Option<Recording>,
+    recordings: Vec<Recording>,
 }
 
 /// The events of a run so far.
@@ -282,7 +284,7 @@ impl Events {
     /// Creates a sender for a run that has not opened a region yet.
     #[must_use]
     pub fn new(ui: Arc<Ui>, invocation: Invocation) -> Self {
-        Self { ui, region: None, invocation: Arc::new(invocation), recording: None }
+        Self { ui, region: None, invocation: Arc::new(invocation), recordings: Vec::new() }
     }
 
     /// Returns a sender for one region; `several` means that the run has more than one.
@@ -293,7 +295,7 @@ impl Events {
             ui: Arc::clone(&self.ui),
             region: several.then(|| region.to_owned()),
             invocation: Arc::new(invocation),
-            recording: self.recording.clone(),
+            recordings: self.recordings.clone(),
         }
     }
 
@@ -301,14 +303,19 @@ impl Events {
     #[must_use]
     pub fn recorded(&self) -> (Self, Recording) {
         let recording = Recording::default();
-        (Self { recording: Some(recording.clone()), ..self.clone() }, recording)
+        let recordings = [self.recordings.as_slice(), std::slice::from_ref(&recording)].concat();
+        (Self { recordings, ..self.clone() }, recording)
     }
 
     /// Reports an event.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an event is built for this call; a reference at every call site would only add noise"
+    )]
     pub fn emit(&self, event: Event) {
         self.ui.render(self.region.as_deref(), &self.invocation, &event);
-        if let Some(Recording(events)) = &self.recording {
-            events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        for Recording(events) in &self.recordings {
+            events.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
         }
     }
 

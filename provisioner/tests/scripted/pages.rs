@@ -32,6 +32,32 @@ async fn a_page_that_cannot_be_written_is_refused_before_the_work() {
 }
 
 #[tokio::test]
+async fn a_summary_is_appended_for_ci() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (page, file) = (folder.path().join("up.html"), folder.path().join("summary.md"));
+    let (page, path) = (page.to_str().expect("UTF-8"), file.to_str().expect("UTF-8"));
+    let script = Script::default().on("CreateStack", played("denied-action", "CREATE_IN_PROGRESS", "DELETE_COMPLETE"));
+    let cloud = Cloud::start(script).await;
+    provisioner(&cloud, &["up", "--yes", "--no-smoke", "--html", page, "--summary", path]).await.ended(1);
+    let cloud = Cloud::start(Script::default()).await;
+    provisioner(&cloud, &["plan", "--summary", path]).await.ended(0);
+    let text = fs::read_to_string(&file).expect("a summary");
+    for part in [
+        "## ❌ up face-recognition in eu-west-1\n",
+        "**Cause:** Role (AWS::IAM::Role): ",
+        "**Error:** the creation of stack 'face-recognition' failed",
+        "## ✅ plan face-recognition in eu-west-1\n",
+        "| add | Bucket | AWS::S3::Bucket |",
+    ] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+    let nowhere = folder.path().join("missing/summary.md");
+    let run = provisioner(&cloud, &["plan", "--summary", nowhere.to_str().expect("UTF-8"), "--output", "json"]).await;
+    run.ended(1);
+    assert!(run.error().contains("cannot write `"), "{}", run.error());
+}
+
+#[tokio::test]
 async fn a_failed_deployment_leaves_a_timeline_with_its_cause() {
     let folder = tempfile::tempdir().expect("a folder");
     let page = folder.path().join("up.html");

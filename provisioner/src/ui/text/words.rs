@@ -79,7 +79,7 @@ pub(super) fn counted(count: usize, limit: usize, unit: &str) -> String {
 }
 
 /// The singular or plural of a noun, depending on the count.
-pub(super) fn noun(count: usize, singular: &str) -> String {
+pub(in crate::ui) fn noun(count: usize, singular: &str) -> String {
     if count == 1 { singular.to_owned() } else { format!("{singular}s") }
 }
 
