@@ -146,7 +146,10 @@ pub async fn create(client: &Client, request: &Request<'_>) -> Result<ChangeSet>
             discard(client, &id).await;
             return Ok(ChangeSet { id, stack_id, changes: Vec::new(), nothing: true, reverts_drift });
         }
+        // An emulator does not tell beforehand that another stack has a resource.
+        let taken = request.import_existing && reason.contains("already exists in stack");
         let failed = Error::new(format!("CloudFormation cannot create a change set for stack `{}`", request.stack))
+            .exit(if taken { Exit::Refused } else { Exit::Failed })
             .cause(reason);
         // The reason names only the check. The events name the property, but they are deleted with the change set.
         let (events, advice) = tokio::join!(
