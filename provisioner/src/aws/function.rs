@@ -109,12 +109,18 @@ pub struct LogLine {
 
 /// The lines of a log group since a time in milliseconds since the Unix epoch, oldest first. A missing group has none.
 pub async fn log(client: &aws_sdk_cloudwatchlogs::Client, group: &str, since: i64) -> Result<Vec<LogLine>> {
-    read(client, group, since).await.map_err(|error| explain(format!("cannot read log group `{group}`"), &error))
+    read(client, group, since, None).await.map_err(|error| explain(format!("cannot read log group `{group}`"), &error))
 }
 
-/// Like [`log`], but `None` if the request is throttled: CloudWatch Logs allows five per second and account.
-pub async fn glance(client: &aws_sdk_cloudwatchlogs::Client, group: &str, since: i64) -> Result<Option<Vec<LogLine>>> {
-    match read(client, group, since).await {
+/// Like [`log`], but up to a time, and `None` if the request is throttled: CloudWatch Logs allows five per second and account.
+pub async fn glance(
+    client: &aws_sdk_cloudwatchlogs::Client,
+    group: &str,
+    since: i64,
+    until: i64,
+) -> Result<Option<Vec<LogLine>>> {
+    let until = Some(until);
+    match read(client, group, since, until).await {
         Ok(lines) => Ok(Some(lines)),
         Err(error) if is_throttled(&error) => Ok(None),
         Err(error) => Err(explain(format!("cannot read log group `{group}`"), &error)),
@@ -125,11 +131,13 @@ async fn read(
     client: &aws_sdk_cloudwatchlogs::Client,
     group: &str,
     since: i64,
+    until: Option<i64>,
 ) -> std::result::Result<Vec<LogLine>, SdkError<FilterLogEventsError>> {
     let events = client
         .filter_log_events()
         .log_group_name(group)
         .start_time(since)
+        .set_end_time(until)
         .into_paginator()
         .send()
         .collect::<std::result::Result<Vec<_>, _>>()

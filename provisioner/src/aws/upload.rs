@@ -37,18 +37,20 @@ pub async fn upload(client: &Client, bucket: &Bucket, key: &str, bytes: Bytes, o
     }
 }
 
-/// The object with this key, if its contents are equal to these bytes.
-pub async fn same(client: &Client, bucket: &Bucket, key: &str, bytes: &Bytes) -> Result<Option<Stored>> {
+/// The object with this key, if its contents are equal to these bytes, and the time of its upload in milliseconds since
+/// the Unix epoch, if S3 tells it.
+pub async fn same(client: &Client, bucket: &Bucket, key: &str, bytes: &Bytes) -> Result<Option<(Stored, Option<i64>)>> {
     let attempt = || format!("cannot read `{key}` from bucket `{}`", bucket.name);
     let request = client.get_object().bucket(&bucket.name).key(key).expected_bucket_owner(&bucket.owner);
     let reply = request.send().await.map_err(|error| explain(attempt(), &error))?;
     if reply.content_length.and_then(|length| usize::try_from(length).ok()) != Some(bytes.len()) {
         return Ok(None);
     }
+    let uploaded = reply.last_modified.and_then(|at| at.to_millis().ok());
     let stored = Stored {
         etag: reply.e_tag.unwrap_or_default().trim_matches('"').to_owned(),
         version: reply.version_id.filter(|version| version != "null"),
     };
     let body = reply.body.collect().await.map_err(|error| crate::error::Error::new(attempt()).because(&error))?;
-    Ok((body.into_bytes() == *bytes).then_some(stored))
+    Ok((body.into_bytes() == *bytes).then_some((stored, uploaded)))
 }

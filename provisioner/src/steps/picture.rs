@@ -104,20 +104,27 @@ pub async fn upload_once(
     bytes: Bytes,
     overwrite: bool,
 ) -> Result<Upload> {
-    let (s3, at) = (&cx.clients.s3, clock::now_millis());
-    let stored = match upload::upload(s3, &deployment.bucket, &key, bytes.clone(), overwrite).await? {
-        Uploaded::Stored(stored) => stored,
-        Uploaded::Exists => upload::same(s3, &deployment.bucket, &key, &bytes).await?.ok_or_else(|| {
-            Error::new(format!("bucket `{}` already has a different object `{key}`", deployment.bucket.name))
-                .exit(Exit::Refused)
-                .hint("add `--overwrite` to replace it, or choose another `--prefix`")
-        })?,
+    let (s3, now) = (&cx.clients.s3, clock::now_millis());
+    let (stored, at) = match upload::upload(s3, &deployment.bucket, &key, bytes.clone(), overwrite).await? {
+        Uploaded::Stored(stored) => (stored, now),
+        Uploaded::Exists => {
+            let same = upload::same(s3, &deployment.bucket, &key, &bytes).await?;
+            let (stored, uploaded) = same.ok_or_else(|| {
+                Error::new(format!("bucket `{}` already has a different object `{key}`", deployment.bucket.name))
+                    .exit(Exit::Refused)
+                    .hint("add `--overwrite` to replace it, or choose another `--prefix`")
+            })?;
+            (stored, uploaded.unwrap_or(now))
+        }
     };
     Ok(Upload { picture: deployment.picture(key, stored.version, stored.etag), at })
 }
 
 /// The tolerated difference between this machine's clock and the log's, in milliseconds.
 const CLOCK_TOLERANCE: i64 = 120_000;
+
+/// How long after an upload the log is about it, in milliseconds: the attempts of a failed invocation take some minutes.
+const LOG_SPAN: i64 = 3_600_000;
 
 /// The interval between requests for the log of one picture: CloudWatch Logs allows five per second and account, and
 /// `detect` waits for eight pictures at a time.
@@ -168,7 +175,8 @@ pub async fn wait(cx: &Context, deployment: &Deployment, upload: &Upload, patien
         if late || read_at.elapsed() >= interval {
             read_at = Instant::now();
             let from = upload.at - CLOCK_TOLERANCE;
-            log = function::glance(&cx.clients.logs, &deployment.log_group, from).await?.unwrap_or(log);
+            let until = upload.at.saturating_add(LOG_SPAN);
+            log = function::glance(&cx.clients.logs, &deployment.log_group, from, until).await?.unwrap_or(log);
         }
         let mut failure = None;
         for line in &log {
