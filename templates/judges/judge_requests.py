@@ -151,7 +151,11 @@ def rest(model, request, headers, query, body):
             members = shape.members if shape else {}
             names = {member.serialization.get("name", key): key for key, member in members.items()
                      if member.serialization.get("location") == "querystring"}
-            if set(query) - set(fixed) <= set(names):
+            # CopyObject, for example, is PutObject with another header.
+            given = set(query) | set(headers)
+            needed = {members[key].serialization.get("name", key).lower() for key in (shape.required_members if shape else [])
+                      if members[key].serialization.get("location") in ("querystring", "header")}
+            if set(query) - set(fixed) <= set(names) and needed <= {name.lower() for name in given}:
                 found.append((len(fixed), operation, fixed, names, parts))
     if not found:
         raise Wrong(f"no operation has this method, path and query: {request['method']} {path} {sorted(query)}")

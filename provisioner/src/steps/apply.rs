@@ -73,6 +73,7 @@ async fn update_package(cx: &Context, prepared: &Prepared, stack: &Stack) -> Res
             if let Some(other) = others.next() {
                 change_set::discard(client, &change_set.id).await;
                 return Err(Error::new(format!("the update would also change `{}`", other.logical_id))
+                    .cause("`cloudformation:UpdateStack`, which changes only the package, is denied")
                     .exit(Exit::Blocked)
                     .hint(
                         Hint::from("the stack has changed since the plan was made; run ")

@@ -20,12 +20,11 @@ impl State {
         let mut lines = BTreeSet::new();
         let stacks = clients.cloudformation.describe_stacks().send().await.expect("the stacks");
         for stack in stacks.stacks.unwrap_or_default() {
-            let (name, status) =
-                (stack.stack_name().unwrap_or_default(), stack.stack_status().map(StackStatus::as_str));
-            if status == Some("DELETE_COMPLETE") {
+            let status = stack.stack_status().map_or("", StackStatus::as_str);
+            if status == "DELETE_COMPLETE" {
                 continue;
             }
-            lines.insert(format!("stack {name} {}", status.unwrap_or_default()));
+            lines.insert(format!("stack {} {status}", stack.stack_name().unwrap_or_default()));
             for parameter in stack.parameters() {
                 let of = |text: Option<&str>| text.unwrap_or_default().to_owned();
                 lines.insert(format!("  {}={}", of(parameter.parameter_key()), of(parameter.parameter_value())));
