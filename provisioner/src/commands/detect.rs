@@ -193,27 +193,21 @@ impl Job {
                 return Err(line.into_iter().fold(error, Error::cause));
             }
         };
-        let picture = self.entry(&picture.path, bytes, &rows, outcome.as_deref(), reason.as_deref()).await;
-        Ok(Done { file, key, rows, outcome, reason, picture })
+        let mut done = Done { file, key, rows, outcome, reason, picture: None };
+        done.picture = self.entry(&picture.path, bytes, &done).await;
+        Ok(done)
     }
 
     /// The picture's entry on the page.
-    async fn entry(
-        &self,
-        path: &Path,
-        bytes: Bytes,
-        rows: &[Row],
-        outcome: Option<&str>,
-        reason: Option<&str>,
-    ) -> Option<GalleryPicture> {
+    async fn entry(&self, path: &Path, bytes: Bytes, done: &Done) -> Option<GalleryPicture> {
         let linked = || if path.as_os_str() == "-" { None } else { thumbnail::link(path) };
         let (image, unreadable) = match self.copies {
             Copies::None => return None,
             Copies::Linked => (linked(), None),
             Copies::Embedded { budget } => gallery::embed(bytes, budget).await,
         };
-        let without_face = outcome.map(|outcome| without_row(outcome, reason));
-        let faces = rows.iter().map(Face::of).collect();
+        let without_face = done.outcome.as_ref().map(|outcome| without_row(outcome, done.reason.as_deref()));
+        let faces = done.rows.iter().map(Face::of).collect();
         Some(GalleryPicture { title: path.display().to_string(), image, note: without_face.or(unreadable), faces })
     }
 }

@@ -175,8 +175,8 @@ async fn read(clients: &Clients, executable: PathBuf, url: &str, size: Size) -> 
 fn rekognition(local: &Local) -> String {
     let said = run(&mut local.command(&["local", "env"])).expect(0);
     let text = said.of_type("document")[0]["text"].as_str().expect("the variables").to_owned();
-    let value = text.lines().find_map(|line| line.strip_prefix("export AWS_ENDPOINT_URL_REKOGNITION='"));
-    value.expect("the endpoint's variable").trim_end_matches('\'').to_owned()
+    let value = text.lines().find_map(|line| line.strip_prefix("export AWS_ENDPOINT_URL_REKOGNITION="));
+    value.expect("the endpoint's variable").to_owned()
 }
 
 fn authority(url: &str) -> String {
