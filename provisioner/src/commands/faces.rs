@@ -92,7 +92,7 @@ pub async fn run(args: &Faces, cx: &Context) -> Result<Exit> {
     Ok(if counts.without_row == 0 { Exit::Success } else { Exit::Failed })
 }
 
-/// Refuses what is no picture in a bucket of this system.
+/// Refuses locations that are not pictures in a bucket of this system.
 async fn check(args: &Faces, cx: &Context, stack: &Stack) -> Result<()> {
     let sources = buckets::of(cx, stack).await?;
     for picture in &args.pictures {
