@@ -20,8 +20,9 @@ use crate::core::hint::Hint;
 use crate::core::plan::Switch;
 use crate::core::render::Scope;
 use crate::core::status::StackStatus;
-use crate::core::template::{self, Template};
+use crate::core::template::Template;
 use crate::error::{Error, Exit, Result};
+use crate::steps::attached_check;
 use crate::steps::preflight::Observed;
 use crate::steps::prepared::Prepared;
 use crate::steps::settings::Settings;
@@ -58,12 +59,18 @@ pub async fn plan(
 pub async fn change(cx: &Context, observed: &Observed, template: &Template, deployed: Option<&Template>) -> Attached {
     let buckets = attachments(template);
     let Some(deployed) = deployed else { return Attached { buckets, released: Vec::new() } };
-    let ours = attachments(deployed).into_iter().filter(|one| one.switched_on).map(|one| one.bucket);
-    let mut released: Vec<String> = ours.chain(journal(cx, &observed.account).await).collect();
-    released.retain(|bucket| buckets.iter().all(|kept| kept.bucket != *bucket));
+    let released = released(cx, &observed.account, &attachments(deployed), &buckets).await;
+    Attached { buckets, released }
+}
+
+/// The buckets whose flag this stack switched on and that are not kept, with those that an interrupted run has detached.
+async fn released(cx: &Context, account: &str, deployed: &[Attachment], kept: &[Attachment]) -> Vec<String> {
+    let ours = deployed.iter().filter(|one| one.switched_on).map(|one| one.bucket.clone());
+    let mut released: Vec<String> = ours.chain(journal(cx, account).await).collect();
+    released.retain(|bucket| kept.iter().all(|kept| kept.bucket != *bucket));
     released.sort();
     released.dedup();
-    Attached { buckets, released }
+    released
 }
 
 /// Checks that a bucket can be attached; returns whether its flag is on.
@@ -170,12 +177,8 @@ pub async fn of_stack(cx: &Context, stack: &Stack, account: &str) -> Result<Atta
     if stack.status == StackStatus::ReviewInProgress {
         return Ok(Attached::default());
     }
-    let body = stack::template(&cx.clients.cloudformation, &stack.id).await?;
-    let buckets = template::read(&body).map(|template| attachments(&template)).unwrap_or_default();
-    let ours = buckets.iter().filter(|one| one.switched_on).map(|one| one.bucket.clone());
-    let mut released: Vec<String> = ours.chain(journal(cx, account).await).collect();
-    released.sort();
-    released.dedup();
+    let buckets = attached_check::buckets(&cx.clients, stack).await?;
+    let released = released(cx, account, &buckets, &[]).await;
     Ok(Attached { buckets, released })
 }
 
@@ -185,8 +188,7 @@ pub async fn release_forgotten(cx: &Context, observed: &Observed) -> Result<()> 
     let Some(id) = deleted_stack::last_deleted(client, cx.stack()).await? else { return Ok(()) };
     let Some(stack) = stack::describe(client, &id).await?.filter(Stack::is_ours) else { return Ok(()) };
     // The template of a deleted stack cannot be read forever, nor from every emulator.
-    let Ok(body) = stack::template(client, &stack.id).await else { return Ok(()) };
-    let attached = template::read(&body).map(|template| attachments(&template)).unwrap_or_default();
+    let Ok(attached) = attached_check::buckets(&cx.clients, &stack).await else { return Ok(()) };
     for attachment in attached.into_iter().filter(|one| one.switched_on) {
         let bucket = of_account(&attachment.bucket, &observed.account);
         if event_flag::is_on(&cx.clients.s3, &bucket).await.unwrap_or(false) {

@@ -1,23 +1,19 @@
 //! The buckets whose pictures a system processes: its own, and those that are attached.
 
 use crate::aws::bucket::Bucket;
-use crate::aws::stack::{self, Stack};
+use crate::aws::stack::Stack;
 use crate::context::Context;
 use crate::core::attach::Location;
-use crate::core::attach::template::attachments;
 use crate::core::location::{self, Source};
-use crate::core::template;
 use crate::error::{Error, Exit, Result};
+use crate::steps::attached_check;
 
 /// The buckets of a stack, with the prefixes of the keys that the function processes.
 pub async fn of(cx: &Context, stack: &Stack) -> Result<Vec<Source>> {
     let prefix = stack.parameters.get("KeyPrefix").cloned().unwrap_or_default();
     let mut sources = vec![Source { bucket: stack.output("BucketName")?.to_owned(), prefixes: vec![prefix] }];
-    let body = stack::template(&cx.clients.cloudformation, &stack.id).await?;
-    if let Ok(template) = template::read(&body) {
-        let attached = attachments(&template).into_iter();
-        sources.extend(attached.map(|one| Source { bucket: one.bucket, prefixes: one.prefixes }));
-    }
+    let attached = attached_check::buckets(&cx.clients, stack).await?.into_iter();
+    sources.extend(attached.map(|one| Source { bucket: one.bucket, prefixes: one.prefixes }));
     Ok(sources)
 }
 
