@@ -7,6 +7,8 @@
 mod cycles;
 #[path = "tidy/deliberate.rs"]
 mod deliberate;
+#[path = "tidy/features.rs"]
+mod features;
 #[path = "tidy/layers.rs"]
 mod layers;
 #[path = "tidy/modules.rs"]
@@ -52,6 +54,12 @@ fn assert_no_cycles(name: &str) {
 #[test]
 fn function_has_no_dependency_cycles() {
     assert_no_cycles("function");
+}
+
+#[test]
+fn the_tests_compile_no_dependency_a_second_time() {
+    let found = features::compiled_twice();
+    assert!(found.is_empty(), "dev-dependencies change the features of:\n{}", found.join("\n"));
 }
 
 #[test]
