@@ -158,7 +158,7 @@ bench-function: $(VENV)/bench-function/ready ## The function beside the same cal
 
 # Runs on 127.0.0.1 only. BENCH_FLAGS=--stack-seconds=5 gives quick results.
 bench-deploy: $(VENV)/bench-deploy/ready ## Time and requests of create, no change, update and delete, beside the AWS CLI and SAM
-	cargo build --locked --release --package provisioner
+	cargo build --locked --release --workspace --bin provisioner
 	target/release/provisioner build --zip target/bench-deploy.zip
 	$(VENV)/bench-deploy/bin/python provisioner/benches/deploy.py --program target/release/provisioner --bootstrap target/bench-deploy.zip \
 	  --peers $(VENV)/bench-deploy/bin $(BENCH_FLAGS)
