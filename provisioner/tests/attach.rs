@@ -16,7 +16,7 @@ use support::local::{ACCOUNT, Local, fixture};
 const PHOTOS: &str = "my-own-photos";
 
 fn photos() -> Bucket {
-    Bucket { name: PHOTOS.to_owned(), owner: ACCOUNT.to_owned() }
+    Bucket::new(PHOTOS, ACCOUNT)
 }
 
 /// The raw notification configuration of the bucket.
@@ -156,7 +156,7 @@ async fn an_interrupted_detachment_and_an_interrupted_deletion_are_completed() {
 
     // The record that `up --detach` writes before its update, and the flag that it has not switched off yet.
     local.run(&["up", "--no-smoke"], 0);
-    let packages = Bucket { name: format!("provisioner-artefacts-{ACCOUNT}-us-east-1-an"), owner: ACCOUNT.to_owned() };
+    let packages = Bucket::new(format!("provisioner-artefacts-{ACCOUNT}-us-east-1-an"), ACCOUNT);
     let record = serde_json::to_vec(&[PHOTOS]).expect("JSON");
     let key = "face-recognition/detaching.json";
     bucket::put(&clients.s3, &packages, key, record, "application/json").await.expect("a record");

@@ -116,7 +116,7 @@ fn delete(store: &mut Store, body: &str) -> String {
 
 async fn empty(store: &Shared) -> (provisioner::error::Result<usize>, Vec<usize>) {
     let clients = Clients::of_local_cloud(&serve(Arc::clone(store)).await, "us-east-1", ("0", "0"));
-    let bucket = Bucket { name: "pictures".into(), owner: "000000000000".into() };
+    let bucket = Bucket::new("pictures", "000000000000");
     let mut seen = Vec::new();
     let outcome = bucket::empty(&clients.s3, &bucket, "", |removed| seen.push(removed)).await;
     (outcome, seen)

@@ -8,3 +8,10 @@ pub struct Bucket {
     /// The account that must own the bucket.
     pub owner: String,
 }
+
+impl Bucket {
+    /// The bucket `name` of the account `owner`.
+    pub fn new(name: impl Into<String>, owner: impl Into<String>) -> Self {
+        Self { name: name.into(), owner: owner.into() }
+    }
+}

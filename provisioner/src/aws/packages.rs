@@ -25,7 +25,7 @@ pub struct StoredPackage {
 /// The bucket for an account and a region.
 #[must_use]
 pub fn bucket(account: &str, region: &str) -> Bucket {
-    Bucket { name: package_bucket(account, region), owner: account.to_owned() }
+    Bucket::new(package_bucket(account, region), account)
 }
 
 /// The result of storing a package.

@@ -8,6 +8,7 @@ mod permissions;
 use std::sync::Arc;
 
 use self::findings::Findings;
+use super::names::Names;
 use crate::aws::Clients;
 use crate::aws::Connection;
 use crate::context::{self, Global};
@@ -29,21 +30,9 @@ pub struct Doctor {
     /// Check only what this purpose needs [default: up, data, smoke and down]
     #[arg(long = "for", value_name = "PURPOSE")]
     pub purpose: Option<Purpose>,
-    /// Name of the table, if it is not `FaceData`
-    #[arg(long, value_name = "NAME", default_value = "FaceData")]
-    pub table: String,
-    /// Name of the bucket for pictures, if it is not derived from the stack's name
-    #[arg(long, value_name = "NAME")]
-    pub bucket: Option<String>,
-    /// Name of an attached bucket (repeatable)
-    #[arg(long = "attach", value_name = "BUCKET")]
-    pub attached: Vec<String>,
-    /// Path of the function's role, if the parameter `RolePath` sets one
-    #[arg(long, value_name = "PATH", default_value = "/")]
-    pub role_path: String,
-    /// Permissions boundary of the function's role
-    #[arg(long, value_name = "ARN")]
-    pub permissions_boundary: Option<String>,
+    /// What the parts are called.
+    #[command(flatten)]
+    pub names: Names,
 }
 
 /// The usual purposes. `adopt`, `attach` and `backfill` need permissions that most deployers do without.
@@ -52,6 +41,7 @@ const USUAL: [Purpose; 4] = [Purpose::Up, Purpose::Data, Purpose::Smoke, Purpose
 /// Checks the machine, and then the account in each region.
 pub async fn run(args: &Doctor, global: &Global, events: &Events) -> Result<Exit> {
     global.check_names()?;
+    args.names.check()?;
     let mut findings = Findings::new(events);
     if args.purpose.is_none_or(builds) {
         machine::toolchain(&mut findings, global.local).await;
@@ -103,17 +93,17 @@ async fn in_region(
     }
     account::attached(findings, &clients, &global.stack).await;
     let computed = names::picture_bucket(&global.stack, &caller.account, &clients.region);
-    let attached: Vec<&str> = args.attached.iter().map(String::as_str).collect();
+    let attached: Vec<&str> = args.names.attached.iter().map(String::as_str).collect();
     let scope = policy::Scope {
         partition: &caller.partition,
         account: &caller.account,
         regions: &[&clients.region],
         stack: &global.stack,
-        table: &args.table,
-        picture_bucket: args.bucket.as_ref().unwrap_or(&computed),
+        table: &args.names.table,
+        picture_bucket: args.names.bucket.as_ref().unwrap_or(&computed),
         package_bucket: &names::package_bucket(&caller.account, &clients.region),
-        role_path: &args.role_path,
-        boundary: args.permissions_boundary.as_deref(),
+        role_path: &args.names.role_path,
+        boundary: args.names.permissions_boundary.as_deref(),
         attached: &attached,
     };
     let chosen = args.purpose.map(|purpose| [purpose]);
@@ -126,23 +116,7 @@ impl Doctor {
     /// The command that prints the policy that was checked.
     fn policy(&self, account: &str) -> Hint {
         let purpose = self.purpose.map_or("all", Purpose::name);
-        let mut hint = Hint::command("policy").arg("--for").arg(purpose).arg("--account").arg(account);
-        let mut option = |name: &str, value: &str| hint = std::mem::take(&mut hint).arg(name).arg(value);
-        if self.table != "FaceData" {
-            option("--table", &self.table);
-        }
-        if let Some(bucket) = &self.bucket {
-            option("--bucket", bucket);
-        }
-        for bucket in &self.attached {
-            option("--attach", bucket);
-        }
-        if self.role_path != "/" {
-            option("--role-path", &self.role_path);
-        }
-        if let Some(boundary) = &self.permissions_boundary {
-            option("--permissions-boundary", boundary);
-        }
-        hint.then(" prints the policy that allows them")
+        let hint = Hint::command("policy").arg("--for").arg(purpose).arg("--account").arg(account);
+        self.names.complete(hint).then(" prints the policy that allows them")
     }
 }

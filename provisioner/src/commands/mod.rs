@@ -12,6 +12,7 @@ pub mod forget;
 pub mod list;
 pub mod local;
 pub mod logs;
+mod names;
 pub mod plan;
 pub mod policy;
 pub mod redrive;

@@ -1,9 +1,10 @@
 //! `provisioner policy`
 
+use super::names::Names;
 use crate::context::Global;
 use crate::core::event::Event;
 use crate::core::policy::{self, Purpose};
-use crate::core::{names, parameter, regions, template};
+use crate::core::{names, regions};
 use crate::error::{Error, Exit, Result};
 use crate::ui::Events;
 
@@ -20,22 +21,9 @@ pub struct Policy {
     /// Account of the deployment, twelve digits
     #[arg(long, value_name = "ACCOUNT", default_value = "*")]
     pub account: String,
-    /// Name of the table, if it is not `FaceData`
-    #[arg(long, value_name = "NAME", default_value = "FaceData")]
-    pub table: String,
-    /// Name of the bucket for pictures, if it is not derived from the stack's name
-    #[arg(long, value_name = "NAME")]
-    pub bucket: Option<String>,
-    /// Name of an attached bucket (repeatable); without one, the document for `attach` holds for every bucket of the
-    /// account
-    #[arg(long = "attach", value_name = "BUCKET")]
-    pub attached: Vec<String>,
-    /// Path of the function's role, if the parameter `RolePath` sets one
-    #[arg(long, value_name = "PATH", default_value = "/")]
-    pub role_path: String,
-    /// Permissions boundary of the function's role: the deployer can then create the role only with this boundary
-    #[arg(long, value_name = "ARN")]
-    pub permissions_boundary: Option<String>,
+    /// What the parts are called.
+    #[command(flatten)]
+    pub names: Names,
     /// CloudFormation's service role: print the smaller policy of a deployer who passes this role, and the role's own
     /// policy
     #[arg(long, value_name = "ARN")]
@@ -55,10 +43,7 @@ pub fn run(args: &Policy, global: &Global, events: &Events) -> Result<()> {
             "it looks like `arn:aws:iam::123456789012:role/NAME`; `aws iam get-role --role-name NAME` prints it",
         ));
     }
-    fits("--table", "TableName", &args.table)?;
-    fits("--bucket", "BucketName", args.bucket.as_deref().unwrap_or_default())?;
-    fits("--role-path", "RolePath", &args.role_path)?;
-    fits("--permissions-boundary", "PermissionsBoundary", args.permissions_boundary.as_deref().unwrap_or_default())?;
+    args.names.check()?;
     let regions: Vec<&str> = global.region.iter().map(String::as_str).collect();
     let partition = regions.first().map_or("aws", |region| regions::partition_of(region));
     if regions.iter().any(|region| regions::partition_of(region) != partition) {
@@ -67,31 +52,22 @@ pub fn run(args: &Policy, global: &Global, events: &Events) -> Result<()> {
             .hint("print one policy per partition"));
     }
     let region = if let [only] = regions.as_slice() { only } else { "*" };
-    let bucket = args.bucket.clone().unwrap_or_else(|| names::picture_bucket(&global.stack, &args.account, region));
-    let attached: Vec<&str> = args.attached.iter().map(String::as_str).collect();
+    let bucket =
+        args.names.bucket.clone().unwrap_or_else(|| names::picture_bucket(&global.stack, &args.account, region));
+    let attached: Vec<&str> = args.names.attached.iter().map(String::as_str).collect();
     let scope = policy::Scope {
         partition,
         account: &args.account,
         regions: &regions,
         stack: &global.stack,
-        table: &args.table,
+        table: &args.names.table,
         picture_bucket: &bucket,
         package_bucket: &names::package_bucket(&args.account, region),
-        role_path: &args.role_path,
-        boundary: args.permissions_boundary.as_deref(),
+        role_path: &args.names.role_path,
+        boundary: args.names.permissions_boundary.as_deref(),
         attached: &attached,
     };
     let printed = policy::printed(args.purpose, args.role_arn.as_deref(), &scope);
     events.emit(Event::Document { text: format!("{printed:#}") });
     Ok(())
-}
-
-/// Checks an option like the parameter of the template that it stands for.
-fn fits(option: &str, parameter: &str, value: &str) -> Result<()> {
-    match template::built_in().declaration(parameter).and_then(|declaration| parameter::problem(declaration, value)) {
-        None => Ok(()),
-        Some(problem) => Err(Error::new(format!("`{option}` is `{value}`: it {problem}"))
-            .exit(Exit::Usage)
-            .hint(format!("it has the value of the parameter `{parameter}`; `provisioner template` explains it"))),
-    }
 }

@@ -30,11 +30,7 @@ pub async fn run(args: &Status, cx: &Context) -> Result<Exit> {
         return Ok(Exit::Failed);
     };
     preflight::check_readable(cx, &stack).await?;
-    let bucket = stack
-        .outputs
-        .get("BucketName")
-        .zip(stack.account())
-        .map(|(name, owner)| Bucket { name: name.clone(), owner: owner.to_owned() });
+    let bucket = stack.outputs.get("BucketName").zip(stack.account()).map(|(name, owner)| Bucket::new(name, owner));
     let objects = async {
         match bucket.as_ref().filter(|_| !args.no_counts) {
             Some(bucket) => bucket::count(&cx.clients.s3, bucket, STATUS_COUNTS).await.map(Some),

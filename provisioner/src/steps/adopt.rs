@@ -135,7 +135,7 @@ async fn look_at_table(cx: &Context, one: &Declared) -> Result<Option<Settings>>
 }
 
 async fn look_at_bucket(cx: &Context, scope: &Scope<'_>, account: &str, one: &Declared) -> Result<Option<Settings>> {
-    let bucket = Bucket { name: one.name.clone(), owner: account.to_owned() };
+    let bucket = Bucket::new(&one.name, account);
     if !bucket::exists(&cx.clients.s3, &bucket.name).await? {
         return Ok(None);
     }
@@ -216,7 +216,7 @@ pub fn check_accepted(plan: &Plan, accepted: bool) -> Result<()> {
 /// Any failure of the requests.
 pub async fn before_second_change_set(cx: &Context, adoption: &Adoption, account: &str) -> Result<()> {
     for name in &adoption.resets_acl_of {
-        let bucket = Bucket { name: name.clone(), owner: account.to_owned() };
+        let bucket = Bucket::new(name, account);
         bucket_settings::reset_acl(&cx.clients.s3, &bucket).await?;
     }
     Ok(())

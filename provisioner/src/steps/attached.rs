@@ -240,7 +240,7 @@ pub async fn release(cx: &Context, buckets: &[String], observed: &Observed) {
 }
 
 fn of_account(name: &str, account: &str) -> Bucket {
-    Bucket { name: name.to_owned(), owner: account.to_owned() }
+    Bucket::new(name, account)
 }
 
 /// The key of the record of buckets that are being detached, in the bucket for packages.

@@ -25,7 +25,7 @@ pub async fn buckets(clients: &Clients, stack: &Stack) -> Result<Vec<Attachment>
 /// The attached buckets and whether they send their events, as far as that can be found out.
 pub async fn states(clients: &Clients, attachments: &[Attachment], account: &str) -> Vec<AttachedBucket> {
     let state = async |attachment: &Attachment| {
-        let bucket = Bucket { name: attachment.bucket.clone(), owner: account.to_owned() };
+        let bucket = Bucket::new(&attachment.bucket, account);
         AttachedBucket {
             locations: attachment.locations().iter().map(ToString::to_string).collect(),
             sends_events: event_flag::is_on(&clients.s3, &bucket).await.ok(),
@@ -50,7 +50,7 @@ pub async fn check(cx: &Context, stack: &Stack, attachments: &[Attachment]) -> R
     )?;
     let check = async |attachment: &Attachment| {
         let name = &attachment.bucket;
-        let bucket = Bucket { name: name.clone(), owner: account.to_owned() };
+        let bucket = Bucket::new(name, account);
         let broken = |cause: String| {
             Error::new(format!("uploads to attached bucket `{name}` do not reach the function"))
                 .cause(cause)

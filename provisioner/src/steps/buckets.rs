@@ -33,5 +33,5 @@ pub async fn narrow(cx: &Context, stack: &Stack, locations: &[Location]) -> Resu
 pub fn bucket(stack: &Stack, location: &Location) -> Result<Bucket> {
     let owner =
         stack.account().ok_or_else(|| Error::new(format!("the ARN `{}` does not name an account", stack.id)))?;
-    Ok(Bucket { name: location.bucket.clone(), owner: owner.to_owned() })
+    Ok(Bucket::new(&location.bucket, owner))
 }

@@ -28,7 +28,7 @@ impl Data {
         };
         let buckets = of_type("AWS::S3::Bucket").into_iter();
         Self {
-            buckets: buckets.map(|name| Bucket { name, owner: account.to_owned() }).collect(),
+            buckets: buckets.map(|name| Bucket::new(name, account)).collect(),
             tables: of_type("AWS::DynamoDB::Table"),
         }
     }

@@ -115,7 +115,7 @@ pub async fn delete_objects(job: &Arc<Job>) -> Result<()> {
     let mut pages = job.versions();
     let mut removed = 0;
     while let Some((name, page)) = pages.next().await? {
-        let bucket = Bucket { name, owner: job.owner.clone() };
+        let bucket = Bucket::new(name, &job.owner);
         removed += bucket::remove_listed(&job.cx.clients.s3, &bucket, page).await?;
         job.cx.events.emit(Event::Emptying { bucket: bucket.name, removed, of: None });
     }
@@ -166,7 +166,7 @@ impl Job {
     }
 
     async fn versions_at(&self, location: &Location, to: &Sender<(String, Vec<Held>)>) -> Result<()> {
-        let bucket = Bucket { name: location.bucket.clone(), owner: self.owner.clone() };
+        let bucket = Bucket::new(&location.bucket, &self.owner);
         let (sender, mut pages) = mpsc::channel(WAITING_PAGES);
         let (client, prefix) = (self.cx.clients.s3.clone(), location.prefix.clone());
         let reader = tokio::spawn(async move { versions::send(&client, &bucket, &prefix, sender).await });

@@ -40,7 +40,7 @@ impl Deployment {
         let owner =
             stack.account().ok_or_else(|| Error::new(format!("the ARN `{}` does not name an account", stack.id)))?;
         Ok(Self {
-            bucket: Bucket { name: stack.output("BucketName")?.to_owned(), owner: owner.to_owned() },
+            bucket: Bucket::new(stack.output("BucketName")?, owner),
             table: stack.output("TableName")?.to_owned(),
             pictures: stack.outputs.get("PictureTableName").cloned(),
             log_group: stack.output("LogGroupName")?.to_owned(),
@@ -61,7 +61,7 @@ impl Deployment {
     /// The same system, with another one of its buckets.
     #[must_use]
     pub fn with_bucket(&self, name: &str) -> Self {
-        Self { bucket: Bucket { name: name.to_owned(), owner: self.bucket.owner.clone() }, ..self.clone() }
+        Self { bucket: Bucket::new(name, &self.bucket.owner), ..self.clone() }
     }
 
     /// Describes a picture in the bucket of this deployment.
