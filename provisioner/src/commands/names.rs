@@ -1,5 +1,6 @@
 //! The options that name a deployment's parts, for commands that ask about permissions before a stack exists.
 
+use crate::core::attach::Location;
 use crate::core::hint::Hint;
 use crate::core::{parameter, template};
 use crate::error::{Error, Exit, Result};
@@ -15,7 +16,7 @@ pub struct Names {
     pub bucket: Option<String>,
     /// Name of an attached bucket (repeatable); without one, the permissions of `attach` hold for every bucket of the
     /// account
-    #[arg(long = "attach", value_name = "BUCKET")]
+    #[arg(long = "attach", value_name = "BUCKET", value_parser = bucket)]
     pub attached: Vec<String>,
     /// Path of the function's role, if the parameter `RolePath` sets one
     #[arg(long, value_name = "PATH", default_value = "/")]
@@ -46,6 +47,13 @@ impl Names {
     }
 }
 
+/// Reads a bucket's name, or what `up --attach` accepts; the bucket's permissions are the same for every prefix.
+fn bucket(value: &str) -> std::result::Result<String, String> {
+    let location =
+        if value.contains("://") { Location::parse(value) } else { Location::parse(&format!("s3://{value}")) };
+    location.map(|location| location.bucket)
+}
+
 /// Checks an option like the parameter of the template that it stands for.
 fn fits(option: &str, parameter: &str, value: &str) -> Result<()> {
     match template::built_in().declaration(parameter).and_then(|declaration| parameter::problem(declaration, value)) {
@@ -53,5 +61,20 @@ fn fits(option: &str, parameter: &str, value: &str) -> Result<()> {
         Some(problem) => Err(Error::new(format!("`{option}` is `{value}`: it {problem}"))
             .exit(Exit::Usage)
             .hint(format!("it has the value of the parameter `{parameter}`; `provisioner template` explains it"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attached_buckets_are_named_as_up_names_them() {
+        for value in ["photos", "photos/2024", "s3://photos", "s3://photos/2024/"] {
+            assert_eq!(bucket(value).as_deref(), Ok("photos"), "{value}");
+        }
+        for value in ["", "*", "UPPER", "a b", "s3://", "https://photos"] {
+            assert!(bucket(value).is_err(), "{value}");
+        }
     }
 }
