@@ -12,6 +12,7 @@ import http.server
 import os
 import pathlib
 import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -290,9 +291,10 @@ def main():
         try:
             run([*local, "start"], cloud)
             exports = subprocess.run([*local, "env"], env=cloud, check=True, capture_output=True, text=True).stdout
-            measure_all(options, work, dict(re.findall(r"export (\w+)='(.*?)'", exports)))
+            exported = dict(word.split("=", 1) for word in shlex.split(exports) if "=" in word)
+            measure_all(options, work, exported)
         finally:
-            run([*local, "stop"], cloud)
+            run([*local, "stop", "--yes"], cloud)
 
 
 def measure_all(options, work, exported):
