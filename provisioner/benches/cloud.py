@@ -63,7 +63,7 @@ def scan(total, body):
     request = json.loads(body)
     row, count = rows(total, request.get("Segment", 0), request.get("TotalSegments", 1))
     start = int(request.get("ExclusiveStartKey", {}).get("FaceID", {}).get("S", 0))
-    here = min(ROWS_PER_PAGE, count - start)
+    here = min(ROWS_PER_PAGE, request.get("Limit", ROWS_PER_PAGE), count - start)
     more = f',"LastEvaluatedKey":{{"FaceID":{{"S":"{start + here}"}}}}' if start + here < count else ""
     return f'{{"Count":{here},"Items":[{",".join([row] * here)}]{more}}}'.encode()
 
