@@ -91,6 +91,10 @@ TEMPLATE = (
     b"<GetTemplateResponse><GetTemplateResult><TemplateBody>Resources: {}</TemplateBody></GetTemplateResult>"
     b"</GetTemplateResponse>"
 )
+RESOURCES = (
+    b"<ListStackResourcesResponse><ListStackResourcesResult><StackResourceSummaries/></ListStackResourcesResult>"
+    b"</ListStackResourcesResponse>"
+)
 EMPTY = {
     "BatchGetItem": b'{"Responses":{}}',
     "SendMessage": b'{"MessageId":"m"}',
@@ -116,6 +120,8 @@ def reply(target, path, body):
         return stack(urllib.parse.parse_qs(body.decode())["StackName"][0])
     if b"Action=GetTemplate" in body:
         return TEMPLATE
+    if b"Action=ListStackResources" in body:
+        return RESOURCES
     bucket, _, query = path.lstrip("/").partition("?")
     query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
     if "versioning" in query:

@@ -1,6 +1,6 @@
 //! `provisioner export`
 
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -65,16 +65,12 @@ const WAITING_PAGES: usize = 16;
 pub async fn run(args: &Export, cx: &Context) -> Result<Exit> {
     let started = Instant::now();
     let path = cx.own_file(&args.file.path);
-    if !args.overwrite && path.exists() {
-        return Err(Error::new(format!("`{}` already exists", path.display()))
-            .exit(Exit::Refused)
-            .code(Code::FileExists)
-            .hint("add `--overwrite` to replace it"));
-    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    check(args, &path, folder)?;
     let stack = preflight::readable(cx).await?;
     let table = stack.output("TableName")?;
-    let failed = |error: io::Error| Error::new(format!("cannot write `{}`", path.display())).because(&error);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |error: io::Error| unwritable(&path, &error);
+    let _signal = no_signal_at_the_limit();
     let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
     let format = args.file.format;
     file.write_all(&format.header().map_err(failed)?).map_err(failed)?;
@@ -104,6 +100,50 @@ pub async fn run(args: &Export, cx: &Context) -> Result<Exit> {
     cx.events.emit(Event::Exported { file: path.display().to_string(), rows, seconds });
     Ok(Exit::Success)
 }
+
+/// Checks before the table is read that the file can be written.
+fn check(args: &Export, path: &Path, folder: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::new(format!("`{}` is a folder", path.display()))
+            .exit(Exit::Refused)
+            .hint("name a file that does not exist yet"));
+    }
+    if !args.overwrite && path.symlink_metadata().is_ok() {
+        return Err(Error::new(format!("`{}` already exists", path.display()))
+            .exit(Exit::Refused)
+            .code(Code::FileExists)
+            .hint("add `--overwrite` to replace it"));
+    }
+    if !folder.is_dir() {
+        return Err(Error::new(format!("folder `{}` does not exist", folder.display()))
+            .exit(Exit::Refused)
+            .hint("create it, or name a file in another folder"));
+    }
+    Ok(())
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Error {
+    let failed = Error::new(format!("cannot write `{}`", path.display())).because(error);
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            failed.hint("free some space, or name a file on another disk; no file was written")
+        }
+        ErrorKind::FileTooLarge => failed.hint("raise the limit of the file size (`ulimit -f`); no file was written"),
+        ErrorKind::PermissionDenied => failed.hint("name a file in a folder in which you may create files"),
+        _ => failed,
+    }
+}
+
+/// Turns the signal for a file above `ulimit -f`, which ends a program and leaves its temporary file, into an error.
+#[cfg(unix)]
+fn no_signal_at_the_limit() -> io::Result<tokio::signal::unix::Signal> {
+    /// The number of SIGXFSZ on Linux and macOS.
+    const FILE_SIZE: i32 = 25;
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(FILE_SIZE))
+}
+
+#[cfg(not(unix))]
+fn no_signal_at_the_limit() {}
 
 /// Rows in the format of the file. They take less memory than what DynamoDB sends, so only they wait to be written.
 struct Page {

@@ -42,7 +42,7 @@ impl State {
             let name = bucket.name().unwrap_or_default();
             lines.insert(format!("bucket {name}"));
             if name == PHOTOS {
-                let bucket = Bucket { name: name.to_owned(), owner: ACCOUNT.to_owned() };
+                let bucket = Bucket::new(name, ACCOUNT);
                 let configuration = event_flag::configuration(&clients.s3, &bucket).await.expect("a configuration");
                 lines.insert(format!("  notifications {configuration}"));
             }
