@@ -82,6 +82,23 @@ def backfill(program, endpoint, pictures):
     return queued, found
 
 
+class Services:
+    """Tells how busy the scripted services were, which have one thread: close to 100 %, they limit what is measured."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.busy()
+
+    def busy(self):
+        """The share of the time since the last call, in percent."""
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        now = time.monotonic()
+        used, self.last = getattr(self, "last", (0, now)), (seconds, now)
+        passed = now - used[1]
+        return 100 * (seconds - used[0]) / passed if passed else 0
+
+
 def timed(command, **options):
     started = time.monotonic()
     subprocess.run(command, check=True, env=ENVIRONMENT, **options)
@@ -119,18 +136,18 @@ def main():
     options = parser.parse_args()
     cloud = subprocess.Popen([sys.executable, HERE / "cloud.py", str(options.delay)], stdout=subprocess.PIPE, text=True)
     try:
-        report(options, f"http://127.0.0.1:{cloud.stdout.readline().strip()}")
+        report(options, f"http://127.0.0.1:{cloud.stdout.readline().strip()}", Services(cloud.pid))
     finally:
         cloud.terminate()
 
 
-def report(options, endpoint):
-    print("| tool | pictures | seconds | pictures per second | CPU s | peak MB | ratio |\n|---|---|---|---|---|---|---|")
+def report(options, endpoint, services):
+    print("| tool | pictures | seconds | of them search | pictures per second | CPU s | peak MB | services busy | ratio |\n|---|---|---|---|---|---|---|---|---|")  # fmt: skip
     rates = {}
     for pictures in options.pictures:
         result = measured("backfill", options.program, endpoint, pictures)
         rates[pictures] = pictures / result["seconds"]
-        print(f"| `provisioner backfill` | {pictures:,} | {result['seconds']:.1f} | {rates[pictures]:,.0f} | {result['cpu']:.1f} | {result['peak']:.0f} | |", flush=True)  # fmt: skip
+        print(f"| `provisioner backfill` | {pictures:,} | {result['seconds']:.1f} | {result['search']:.1f} | {rates[pictures]:,.0f} | {result['cpu']:.1f} | {result['peak']:.0f} | {services.busy():.0f} % | |", flush=True)  # fmt: skip
     if options.peers and rates:
         best = rates[min(rates, key=lambda pictures: abs(pictures - options.boto3_pictures))]
         peers = [
@@ -140,11 +157,11 @@ def report(options, endpoint):
         ENVIRONMENT["PATH"] = f"{options.peers}:{ENVIRONMENT['PATH']}"
         for name, pictures, command in peers:
             seconds = timed([*command, endpoint, f"pictures-{pictures}"])
-            print(f"| {name} | {pictures:,} | {seconds:.1f} | {pictures / seconds:,.1f} | | | {best * seconds / pictures:,.0f} |", flush=True)  # fmt: skip
-    print("\n| tool | rows | seconds | rows per second | CPU s | peak MB |\n|---|---|---|---|---|---|")
+            print(f"| {name} | {pictures:,} | {seconds:.1f} | | {pictures / seconds:,.1f} | | | {services.busy():.0f} % | {best * seconds / pictures:,.0f} |", flush=True)  # fmt: skip
+    print("\n| tool | rows | seconds | rows per second | CPU s | peak MB | services busy |\n|---|---|---|---|---|---|---|")
     for rows in options.rows:
         result = measured("export", options.program, endpoint, rows)
-        print(f"| `provisioner export` | {rows:,} | {result['seconds']:.1f} | {rows / result['seconds']:,.0f} | {result['cpu']:.1f} | {result['peak']:.0f} |", flush=True)  # fmt: skip
+        print(f"| `provisioner export` | {rows:,} | {result['seconds']:.1f} | {rows / result['seconds']:,.0f} | {result['cpu']:.1f} | {result['peak']:.0f} | {services.busy():.0f} % |", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

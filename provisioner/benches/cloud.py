@@ -63,7 +63,7 @@ def scan(total, body):
     request = json.loads(body)
     row, count = rows(total, request.get("Segment", 0), request.get("TotalSegments", 1))
     start = int(request.get("ExclusiveStartKey", {}).get("FaceID", {}).get("S", 0))
-    here = min(ROWS_PER_PAGE, count - start)
+    here = min(ROWS_PER_PAGE, request.get("Limit", ROWS_PER_PAGE), count - start)
     more = f',"LastEvaluatedKey":{{"FaceID":{{"S":"{start + here}"}}}}' if start + here < count else ""
     return f'{{"Count":{here},"Items":[{",".join([row] * here)}]{more}}}'.encode()
 
@@ -91,6 +91,10 @@ TEMPLATE = (
     b"<GetTemplateResponse><GetTemplateResult><TemplateBody>Resources: {}</TemplateBody></GetTemplateResult>"
     b"</GetTemplateResponse>"
 )
+RESOURCES = (
+    b"<ListStackResourcesResponse><ListStackResourcesResult><StackResourceSummaries/></ListStackResourcesResult>"
+    b"</ListStackResourcesResponse>"
+)
 EMPTY = {
     "BatchGetItem": b'{"Responses":{}}',
     "SendMessage": b'{"MessageId":"m"}',
@@ -116,6 +120,8 @@ def reply(target, path, body):
         return stack(urllib.parse.parse_qs(body.decode())["StackName"][0])
     if b"Action=GetTemplate" in body:
         return TEMPLATE
+    if b"Action=ListStackResources" in body:
+        return RESOURCES
     bucket, _, query = path.lstrip("/").partition("?")
     query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
     if "versioning" in query:

@@ -5,7 +5,10 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_lambda::types::Environment;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
 use support::Run;
 use support::local::{Local, fixture};
@@ -114,10 +117,51 @@ async fn pictures_are_forgotten(local: &Local) {
     local.run(&["forget", &format!("s3://{BUCKET}/")], 2);
 }
 
+/// Sets a variable of the function's environment, and returns its value before.
+async fn set_variable(local: &Local, name: &str, value: &str) -> String {
+    let lambda = local.clients().lambda;
+    let function = output(local, "FunctionName");
+    let reply = lambda.get_function_configuration().function_name(&function).send().await.expect("the function");
+    let mut variables = reply.environment.and_then(|environment| environment.variables).expect("variables");
+    let before = variables.insert(name.to_owned(), value.to_owned()).expect("the variable is set");
+    let environment = Environment::builder().set_variables(Some(variables)).build();
+    let request = lambda.update_function_configuration().function_name(&function).environment(environment);
+    request.send().await.expect("an update");
+    before
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_fails_permanently_is_reported() {
+    let local = Local::new("backfill-failure");
+    local.run(&["up", "--no-smoke", "-P", "KeyPrefix=new/"], 0);
+    put(&local, "old/face.jpg", picture("face.jpg")).await;
+    put(&local, "old/two-faces.jpg", picture("two-faces.jpg")).await;
+    local.run(&["up", "--no-smoke", "-P", "KeyPrefix=", "-P", "Backfill=yes"], 0);
+    let table = set_variable(&local, "TABLE_NAME", "no-such-table").await;
+    // The five attempts need not wait for minutes.
+    let queue = output(&local, "BackfillQueueUrl");
+    let request = local.clients().sqs.set_queue_attributes().queue_url(queue);
+    request.attributes(QueueAttributeName::VisibilityTimeout, "1").send().await.expect("a time-out");
+
+    let failed = local.run(&["backfill"], 3);
+    assert_eq!(failed.of_type("backfill_done")[0]["failed"], 2, "{}", failed.stdout);
+    assert_eq!(local.run(&["status"], 0).of_type("status")[0]["report"]["failed"], 2);
+
+    set_variable(&local, "TABLE_NAME", &table).await;
+    assert_eq!(local.run(&["redrive"], 0).of_type("redriven")[0]["sent"], 2);
+    let after = local.run(&["backfill"], 0);
+    assert_eq!((&tally(&after)["done"], &tally(&after)["to_process"]), (&json!(2), &json!(0)), "{}", after.stdout);
+}
+
+/// An output of the stack.
+fn output(local: &Local, name: &str) -> String {
+    let outputs = local.run(&["status"], 0).of_type("status")[0]["report"]["outputs"].clone();
+    outputs[name].as_str().expect("an output").to_owned()
+}
+
 /// Sends an event to the failure queue, as Lambda, SQS, or EventBridge does.
 async fn fail(local: &Local, message: &Value) {
-    let outputs = local.run(&["status"], 0).of_type("status")[0]["report"]["outputs"].clone();
-    let url = outputs["FailureQueueUrl"].as_str().expect("a queue").to_owned();
+    let url = output(local, "FailureQueueUrl");
     let request = local.clients().sqs.send_message().queue_url(url).message_body(message.to_string());
     request.send().await.expect("a message");
 }
@@ -141,4 +185,48 @@ async fn failed_events_of_every_kind_are_sent_again(local: &Local) {
     assert_eq!((&tally(&after)["done"], &tally(&after)["to_process"]), (&json!(3), &json!(0)), "{}", after.stdout);
     fail(local, &json!({"a": "message of somebody else"})).await;
     assert_eq!(local.run(&["redrive"], 1).of_type("message_kept").len(), 1);
+}
+
+/// More keys than are read at once, more versions of one of them than a page has, and a picture with a hundred rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_keys_versions_and_rows_are_forgotten() {
+    const KEYS: usize = 200;
+    const VERSIONS: usize = 1_010;
+    let local = Local::new("forget");
+    local.run(&["up", "--no-smoke", "-P", "KeyPrefix=new/", "-P", "Versioning=yes", "-P", "Backfill=yes"], 0);
+    let clients = local.clients();
+    for version in 0..VERSIONS {
+        put(&local, "old/many-versions.jpg", version.to_string().into_bytes()).await;
+    }
+    for key in 0..KEYS {
+        put(&local, &format!("many/{key}.jpg"), b"text".to_vec()).await;
+    }
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let crowd = format!("{BUCKET}/gone/crowd.jpg");
+    let item = clients.dynamodb.put_item().table_name("FaceDataPictures").item("Picture", text(&crowd));
+    let item = item.item("Content", text("etag:e")).item("FaceID", text("0a")).item("Outcome", text("stored"));
+    let item = item.item("FaceCount", AttributeValue::N("100".to_owned())).item("ProcessedAt", text("2026-01-01"));
+    item.send().await.expect("a result");
+    for rank in 0..100 {
+        let row = clients.dynamodb.put_item().table_name("FaceData").item("FaceID", text(&format!("0a#{rank:03}")));
+        let row = row.item("Bucket", text(BUCKET)).item("Key", text("gone/crowd.jpg"));
+        row.send().await.expect("a row");
+    }
+    let found = |run: &Run| run.of_type("forget_found")[0]["found"].clone();
+
+    let crowd = local.run(&["forget", &format!("s3://{crowd}")], 0);
+    assert_eq!(found(&crowd), json!({"versions": 0, "rows": 100, "results": 1}));
+    let mut keys: Vec<String> = (0..KEYS).map(|at| format!("s3://{BUCKET}/many/{at}.jpg")).collect();
+    keys.push(format!("s3://{BUCKET}/old/many-versions.jpg"));
+    let arguments: Vec<&str> = ["forget", "--picture"].into_iter().chain(keys.iter().map(String::as_str)).collect();
+    let all = local.run(&arguments, 0);
+    assert_eq!(found(&all), json!({"versions": KEYS + VERSIONS, "rows": 0, "results": 0}));
+    assert_eq!(found(&local.run(&["forget", "--prefix", "m"], 0))["versions"], 0);
+    assert_eq!(found(&local.run(&["forget", "--prefix", "old/"], 0))["versions"], 0);
+    for table in ["FaceData", "FaceDataPictures"] {
+        let left = clients.dynamodb.scan().table_name(table).send().await.expect("a table");
+        // The marks of the versions that were deleted stay.
+        let open = left.items().iter().filter(|item| item.get("Outcome") != Some(&text("forgotten"))).count();
+        assert_eq!(open, 0, "{table}");
+    }
 }

@@ -16,6 +16,8 @@ mod down;
 mod drift;
 #[path = "scripted/failed_creation.rs"]
 mod failed_creation;
+#[path = "scripted/forget.rs"]
+mod forget;
 #[path = "scripted/hooks.rs"]
 mod hooks;
 #[path = "scripted/identity.rs"]

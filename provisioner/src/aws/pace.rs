@@ -3,9 +3,11 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// The pauses before a part of a request is repeated that a service has turned down: they double, up to five seconds.
+/// The pauses before a part of a request is repeated that a service has turned down: they double, up to five seconds. After
+/// the last one, almost a minute has passed.
 pub(super) fn growing() -> impl Iterator<Item = Duration> {
     std::iter::successors(Some(Duration::from_millis(50)), |pause| Some((*pause * 2).min(Duration::from_secs(5))))
+        .take(16)
 }
 
 /// Intervals that grow from a first to a longest one.

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::error::explain;
 use super::pace::growing;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The most keys in a request.
 pub const BATCH: usize = 100;
@@ -79,7 +79,8 @@ pub async fn existing_rows(client: &Client, table: &str, face_ids: &[String]) ->
 
 type Item = HashMap<String, AttributeValue>;
 
-/// Reads items by their keys. What DynamoDB leaves out, because the table is throttled, is asked for again.
+/// Reads items by their keys. What DynamoDB leaves out, because the table is throttled, is asked for again, for a
+/// minute.
 async fn batch(client: &Client, table: &str, mut keys: Vec<Item>, attributes: &[&str]) -> Result<Vec<Item>> {
     let names: HashMap<String, String> =
         attributes.iter().enumerate().map(|(at, name)| (format!("#{at}"), (*name).to_owned())).collect();
@@ -92,14 +93,18 @@ async fn batch(client: &Client, table: &str, mut keys: Vec<Item>, attributes: &[
             .projection_expression(&projection)
             .set_expression_attribute_names(Some(names.clone()))
             .build()
-            .map_err(|error| crate::error::Error::new("cannot build the request for items").because(&error))?;
+            .map_err(|error| Error::new("cannot build the request for items").because(&error))?;
         let reply = client.batch_get_item().request_items(table, wanted).send().await;
         let reply = reply.map_err(|error| explain(format!("cannot read table `{table}`"), &error))?;
         found.extend(reply.responses.unwrap_or_default().into_values().flatten());
         let rest = reply.unprocessed_keys.unwrap_or_default().into_values().flat_map(|rest| rest.keys);
         keys = rest.collect();
         if !keys.is_empty() {
-            sleep(pauses.next().unwrap_or_default()).await;
+            let throttled = || {
+                let error = Error::new(format!("cannot read table `{table}`")).cause("DynamoDB throttles the requests");
+                error.hint("wait until the table has capacity again, then run the same command again")
+            };
+            sleep(pauses.next().ok_or_else(throttled)?).await;
         }
     }
     Ok(found)

@@ -2,7 +2,9 @@
 //! messages the function receives.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
+};
 use tokio::time::sleep;
 
 use super::error::{code, explain};
@@ -121,31 +123,39 @@ pub async fn counts(client: &Client, url: &str) -> Result<Counts> {
 /// The most messages in a request.
 pub const BATCH: usize = 10;
 
-/// Sends at most [`BATCH`] messages. What SQS turns down for the moment is sent again.
+/// Sends at most [`BATCH`] messages. What SQS does not accept for the moment is sent again.
 ///
 /// # Errors
-/// The request fails, or SQS rejects a message.
+/// The request fails, or SQS rejects a message, or does not accept it for a minute.
 pub async fn send(client: &Client, url: &str, bodies: &[String]) -> Result<()> {
     let attempt = || format!("cannot send messages to queue `{url}`");
     let mut positions: Vec<usize> = (0..bodies.len()).collect();
     let mut pauses = growing();
-    while !positions.is_empty() {
+    loop {
         let entry =
             |at: &usize| SendMessageBatchRequestEntry::builder().id(at.to_string()).message_body(&bodies[*at]).build();
         let entries: std::result::Result<Vec<_>, _> = positions.iter().map(entry).collect();
         let entries = entries.map_err(|error| Error::new(attempt()).because(&error))?;
         let reply = client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await;
         let reply = reply.map_err(|error| explain(attempt(), &error))?;
-        if let Some(rejected) = reply.failed().iter().find(|failure| failure.sender_fault()) {
-            let reason = rejected.message().unwrap_or("no message");
-            return Err(Error::new(attempt()).cause(format!("{}: {reason}", rejected.code())));
+        let rejected = |failure: &BatchResultErrorEntry| {
+            let reason = failure.message().unwrap_or("no message");
+            Error::new(attempt()).cause(format!("{}: {reason}", failure.code()))
+        };
+        if let Some(failure) = reply.failed().iter().find(|failure| failure.sender_fault()) {
+            return Err(rejected(failure));
         }
-        positions = reply.failed().iter().filter_map(|failure| failure.id().parse().ok()).collect();
-        if !positions.is_empty() {
-            sleep(pauses.next().unwrap_or_default()).await;
+        // Only a message that the reply names is in the queue.
+        positions.retain(|at| !reply.successful().iter().any(|sent| sent.id() == at.to_string()));
+        if positions.is_empty() {
+            return Ok(());
         }
+        let Some(pause) = pauses.next() else {
+            let error = reply.failed().first().map_or_else(|| Error::new(attempt()), rejected);
+            return Err(error.hint("wait until SQS accepts messages again, then run the same command again"));
+        };
+        sleep(pause).await;
     }
-    Ok(())
 }
 
 /// Deletes all messages in a queue. Messages that are being processed are not affected.

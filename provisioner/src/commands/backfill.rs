@@ -56,7 +56,9 @@ fn price(text: &str) -> std::result::Result<f64, &'static str> {
 pub async fn run(args: &Backfill, cx: &Context) -> Result<Exit> {
     let now = clock::now_millis();
     if args.since.zip(args.until).is_some_and(|(since, until)| since.millis(now) > until.millis(now)) {
-        return Err(Error::new("`--since` is later than `--until`, so no picture can match").exit(Exit::Usage));
+        return Err(Error::new("`--since` is later than `--until`, so no picture can match")
+            .exit(Exit::Usage)
+            .hint("exchange the two times"));
     }
     let stack = preflight::deployed(cx).await?;
     if args.cancel {

@@ -1,6 +1,6 @@
 //! `provisioner export`
 
-use std::io::{BufWriter, Write};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::aws::scan;
+use crate::aws::scan::{self, Segment};
 use crate::context::Context;
 use crate::core::error_code::Code;
 use crate::core::event::Event;
@@ -65,75 +65,119 @@ const WAITING_PAGES: usize = 16;
 pub async fn run(args: &Export, cx: &Context) -> Result<Exit> {
     let started = Instant::now();
     let path = cx.own_file(&args.file.path);
-    if !args.overwrite && path.exists() {
-        return Err(Error::new(format!("`{}` already exists", path.display()))
-            .exit(Exit::Refused)
-            .code(Code::FileExists)
-            .hint("add `--overwrite` to replace it"));
-    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    check(args, &path, folder)?;
     let stack = preflight::readable(cx).await?;
     let table = stack.output("TableName")?;
-    let failed = |error: std::io::Error| Error::new(format!("cannot write `{}`", path.display())).because(&error);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = Writer::new(args.file.format, NamedTempFile::new_in(folder).map_err(failed)?).map_err(failed)?;
+    let failed = |error: io::Error| unwritable(&path, &error);
+    let _signal = no_signal_at_the_limit();
+    let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
+    let format = args.file.format;
+    file.write_all(&format.header().map_err(failed)?).map_err(failed)?;
 
     let (to, mut pages) = mpsc::channel(WAITING_PAGES);
     let mut reading = JoinSet::new();
-    for segment in 0..SEGMENTS {
+    for number in 0..SEGMENTS {
         let (client, table, to) = (cx.clients.dynamodb.clone(), table.to_owned(), to.clone());
-        reading.spawn(async move { scan::segment(&client, &table, segment, SEGMENTS, to).await });
+        let segment = Segment { number, of: SEGMENTS };
+        reading.spawn(async move { scan::segment(&client, &table, segment, |rows| format.page(&rows), to).await });
     }
     drop(to);
     let mut rows = 0;
     while let Some(page) = pages.recv().await {
-        rows += page.len();
-        file.write(&page).map_err(failed)?;
+        let page = page.map_err(failed)?;
+        rows += page.rows;
+        file.write_all(&page.text).map_err(failed)?;
         cx.events.emit(Event::Exporting { rows });
     }
     for outcome in reading.join_all().await {
         outcome?;
     }
-    file.finish(&path, args.overwrite).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    let persisted = if args.overwrite { file.persist(&path) } else { file.persist_noclobber(&path) };
+    persisted.map_err(|error| failed(error.error))?;
     let seconds = started.elapsed().as_secs_f64();
     cx.events.emit(Event::Exported { file: path.display().to_string(), rows, seconds });
     Ok(Exit::Success)
 }
 
-/// Writes rows to a temporary file that is renamed at the end.
-enum Writer {
-    Csv(Box<csv::Writer<NamedTempFile>>),
-    JsonLines(BufWriter<NamedTempFile>),
+/// Checks before the table is read that the file can be written.
+fn check(args: &Export, path: &Path, folder: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::new(format!("`{}` is a folder", path.display()))
+            .exit(Exit::Refused)
+            .hint("name a file that does not exist yet"));
+    }
+    if !args.overwrite && path.symlink_metadata().is_ok() {
+        return Err(Error::new(format!("`{}` already exists", path.display()))
+            .exit(Exit::Refused)
+            .code(Code::FileExists)
+            .hint("add `--overwrite` to replace it"));
+    }
+    if !folder.is_dir() {
+        return Err(Error::new(format!("folder `{}` does not exist", folder.display()))
+            .exit(Exit::Refused)
+            .hint("create it, or name a file in another folder"));
+    }
+    Ok(())
 }
 
-impl Writer {
-    fn new(format: Format, file: NamedTempFile) -> std::io::Result<Self> {
-        Ok(match format {
-            Format::JsonLines => Self::JsonLines(BufWriter::new(file)),
-            Format::Csv => {
-                let mut writer = csv::Writer::from_writer(file);
-                writer.write_record(COLUMNS)?;
-                Self::Csv(Box::new(writer))
-            }
-        })
-    }
-
-    fn write(&mut self, rows: &[Row]) -> std::io::Result<()> {
-        for row in rows {
-            match self {
-                Self::Csv(writer) => writer.write_record(cells(row))?,
-                Self::JsonLines(writer) => writeln!(writer, "{}", object(row))?,
-            }
+fn unwritable(path: &Path, error: &io::Error) -> Error {
+    let failed = Error::new(format!("cannot write `{}`", path.display())).because(error);
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            failed.hint("free some space, or name a file on another disk; no file was written")
         }
-        Ok(())
+        ErrorKind::FileTooLarge => failed.hint("raise the limit of the file size (`ulimit -f`); no file was written"),
+        ErrorKind::PermissionDenied => failed.hint("name a file in a folder in which you may create files"),
+        _ => failed,
+    }
+}
+
+/// Turns the signal for a file above `ulimit -f`, which ends a program and leaves its temporary file, into an error.
+#[cfg(unix)]
+fn no_signal_at_the_limit() -> io::Result<tokio::signal::unix::Signal> {
+    /// The number of SIGXFSZ on Linux and macOS.
+    const FILE_SIZE: i32 = 25;
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(FILE_SIZE))
+}
+
+#[cfg(not(unix))]
+fn no_signal_at_the_limit() {}
+
+/// Rows in the format of the file. They take less memory than what DynamoDB sends, so only they wait to be written.
+struct Page {
+    rows: usize,
+    text: Vec<u8>,
+}
+
+impl Format {
+    /// What the file begins with.
+    fn header(self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Csv => records([COLUMNS]),
+            Self::JsonLines => Ok(Vec::new()),
+        }
     }
 
-    fn finish(self, path: &Path, overwrite: bool) -> std::io::Result<()> {
-        let file = match self {
-            Self::Csv(writer) => writer.into_inner().map_err(csv::IntoInnerError::into_error)?,
-            Self::JsonLines(writer) => writer.into_inner().map_err(std::io::IntoInnerError::into_error)?,
+    fn page(self, rows: &[Row]) -> io::Result<Page> {
+        let text = match self {
+            Self::Csv => records(rows.iter().map(cells))?,
+            Self::JsonLines => rows.iter().flat_map(|row| format!("{}\n", object(row)).into_bytes()).collect(),
         };
-        file.as_file().sync_all()?;
-        let persisted = if overwrite { file.persist(path) } else { file.persist_noclobber(path) };
-        persisted.map(|_| ()).map_err(|error| error.error)
+        Ok(Page { rows: rows.len(), text })
     }
+}
+
+/// Records of a CSV file.
+fn records<Record: IntoIterator<Item: AsRef<str>>>(records: impl IntoIterator<Item = Record>) -> io::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for record in records {
+        for cell in record {
+            writer.write_field(cell.as_ref())?;
+        }
+        // This ends the record.
+        writer.write_record(None::<&[u8]>)?;
+    }
+    writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }

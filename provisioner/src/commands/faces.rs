@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
+use crate::aws::scan::{self, Segment};
 use crate::aws::stack::Stack;
-use crate::aws::{scan, versions};
+use crate::aws::versions;
 use crate::clock;
 use crate::context::Context;
 use crate::core::attach::Location;
@@ -121,7 +122,8 @@ async fn search(args: &Faces, cx: &Context, deployment: &Deployment, page: Optio
     };
     let (to, mut pages) = mpsc::channel(1);
     let (client, table) = (cx.clients.dynamodb.clone(), deployment.table.clone());
-    let reading = tokio::spawn(async move { scan::segment(&client, &table, 0, 1, to).await });
+    let whole = Segment { number: 0, of: 1 };
+    let reading = tokio::spawn(async move { scan::segment(&client, &table, whole, |rows| rows, to).await });
     let (mut found, mut read): (Vec<Row>, usize) = (Vec::new(), 0);
     let mut more = false;
     while let Some(page) = pages.recv().await {

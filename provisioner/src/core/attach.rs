@@ -93,9 +93,6 @@ pub enum Problem {
     /// A template cannot contain these characters.
     #[error("the prefix of `{0}` contains a control character, which a template cannot contain")]
     Control(Location),
-    /// There is nothing to detach.
-    #[error("`{0}` is not attached")]
-    NotAttached(Location),
     /// The same location is to be attached and detached.
     #[error("`{0}` cannot be attached and detached at once")]
     Both(Location),
@@ -138,6 +135,7 @@ pub enum Problem {
 /// The buckets to attach in the end.
 ///
 /// A bucket that is named twice is attached once, with all its prefixes. To detach a bucket detaches all its prefixes.
+/// What is not attached need not be detached.
 /// Only buckets that are not attached yet count as not switched on.
 ///
 /// # Errors
@@ -148,12 +146,8 @@ pub fn change(current: &[Attachment], attach: &[Location], detach: &[Location]) 
     }
     let mut wanted = current.to_vec();
     for location in detach {
-        let attached = wanted.iter_mut().find(|attached| attached.bucket == location.bucket);
-        let attached = attached.ok_or_else(|| Problem::NotAttached(location.clone()))?;
-        let before = attached.prefixes.len();
-        attached.prefixes.retain(|prefix| !location.prefix.is_empty() && *prefix != location.prefix);
-        if attached.prefixes.len() == before {
-            return Err(Problem::NotAttached(location.clone()));
+        if let Some(attached) = wanted.iter_mut().find(|attached| attached.bucket == location.bucket) {
+            attached.prefixes.retain(|prefix| !location.prefix.is_empty() && *prefix != location.prefix);
         }
     }
     for location in attach {
@@ -181,6 +175,16 @@ pub fn change(current: &[Attachment], attach: &[Location], detach: &[Location]) 
         return Err(Problem::TooMany(wanted.len()));
     }
     Ok(wanted)
+}
+
+/// The locations that are to be detached but are not attached. This is no error: an interrupted run may have detached
+/// them.
+pub fn not_attached<'a>(current: &[Attachment], detach: &'a [Location]) -> impl Iterator<Item = &'a Location> {
+    let is_attached = |location: &Location| {
+        let mut of_bucket = current.iter().filter(|attached| attached.bucket == location.bucket);
+        of_bucket.any(|attached| location.prefix.is_empty() || attached.prefixes.contains(&location.prefix))
+    };
+    detach.iter().filter(move |location| !is_attached(location))
 }
 
 /// The prefixes without those that start with another one, sorted.

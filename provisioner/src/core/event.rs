@@ -82,6 +82,8 @@ pub enum Event {
     ParametersAdopted { parameters: BTreeMap<String, String> },
     /// This attached bucket encrypts new objects with a key that the function may not use. `known` are the keys that it may.
     KeyNotAllowed { bucket: String, key: String, known: String },
+    /// This location is to be detached, but only the others are attached.
+    NotAttached { location: String, attached: Vec<String> },
     /// An attached bucket was switched to send its events to EventBridge, or not to.
     FlagSwitched { bucket: String, on: bool },
     /// A bucket that is not attached any more still sends its events to EventBridge.

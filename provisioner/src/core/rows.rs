@@ -2,7 +2,7 @@
 //!
 //! Pure.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
 
@@ -65,32 +65,40 @@ pub const COLUMNS: [&str; 17] = [
     "Other",
 ];
 
+/// The column that has all attributes without a column of their own.
+const OTHER: usize = COLUMNS.len() - 1;
+
+/// The attribute that has four columns.
+const BOX: &str = "BoundingBox";
+
 /// A row as the cells of [`COLUMNS`].
 #[must_use]
-pub fn cells(row: &Row) -> Vec<String> {
-    let mut rest: BTreeMap<&str, &Attribute> = row.iter().map(|(name, value)| (name.as_str(), value)).collect();
-    let sides = match rest.remove("BoundingBox") {
-        Some(Attribute::Map(sides)) => sides.clone(),
-        _ => BTreeMap::new(),
+pub fn cells(row: &Row) -> Vec<Cow<'_, str>> {
+    let sides = match row.get(BOX) {
+        Some(Attribute::Map(sides)) => Some(sides),
+        _ => None,
     };
-    let mut cells: Vec<String> = COLUMNS[..COLUMNS.len() - 1]
+    let attribute = |name: &str| row.get(name).or_else(|| sides?.get(name));
+    let mut cells: Vec<Cow<'_, str>> = COLUMNS[..OTHER]
         .iter()
-        .map(|name| match rest.remove(name).or_else(|| sides.get(*name)) {
-            Some(Attribute::Text(text)) => harmless(text),
-            Some(Attribute::Number(digits)) => digits.clone(),
-            Some(other) => harmless(&json(other).to_string()),
-            None => String::new(),
+        .map(|name| match attribute(name) {
+            Some(Attribute::Text(text)) => harmless(text.into()),
+            Some(Attribute::Number(digits)) => digits.into(),
+            Some(other) => harmless(json(other).to_string().into()),
+            None => "".into(),
         })
         .collect();
-    let other: Map<String, Value> = rest.into_iter().map(|(name, value)| (name.to_owned(), json(value))).collect();
-    cells.push(if other.is_empty() { String::new() } else { Value::Object(other).to_string() });
+    let has_column = |name: &str| name == BOX || COLUMNS[..OTHER].contains(&name);
+    let rest = row.iter().filter(|(name, _)| !has_column(name));
+    let other: Map<String, Value> = rest.map(|(name, value)| (name.clone(), json(value))).collect();
+    cells.push(if other.is_empty() { "".into() } else { Value::Object(other).to_string().into() });
     cells
 }
 
 /// Prevents spreadsheets from interpreting text as a formula, by an apostrophe before the characters that begin one
 /// (OWASP, "CSV Injection").
-fn harmless(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text.to_owned() }
+fn harmless(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}").into() } else { text }
 }
 
 /// A row as one JSON object.
@@ -169,7 +177,7 @@ mod tests {
         ]);
         let cells = cells(&row);
         assert_eq!(cells.len(), COLUMNS.len());
-        let cell = |name: &str| cells[COLUMNS.iter().position(|column| *column == name).expect("a column")].as_str();
+        let cell = |name: &str| cells[COLUMNS.iter().position(|column| *column == name).expect("a column")].as_ref();
         assert_eq!(cell("Key"), "'=HYPERLINK(\"x\")");
         assert_eq!((cell("Top"), cell("AgeLow"), cell("VersionId")), ("-0.1", "20", ""));
         assert_eq!(cell("Other"), r#"{"Smile":true,"SmileConfidence":99.5}"#);

@@ -45,6 +45,10 @@ pub async fn plan(
     let refused = |problem: decide::Problem| {
         Error::new("the buckets cannot be attached as requested").because(&problem).exit(Exit::Refused)
     };
+    for location in decide::not_attached(&current, &settings.detach) {
+        let attached = current.iter().flat_map(Attachment::locations).map(|location| location.to_string()).collect();
+        cx.events.emit(Event::NotAttached { location: location.to_string(), attached });
+    }
     let mut wanted = decide::change(&current, &settings.attach, &settings.detach).map_err(refused)?;
     let new = |bucket: &str| current.iter().all(|one| one.bucket != bucket);
     for attachment in wanted.iter_mut().filter(|one| new(&one.bucket)) {

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -156,29 +157,31 @@ impl Job {
         let (to, pages) = mpsc::channel(WAITING_PAGES);
         let job = Arc::clone(self);
         let reader = tokio::spawn(async move {
-            let listed = |location: &&Location| job.buckets.contains(&location.bucket);
-            for location in job.targets.locations().iter().filter(listed) {
-                job.versions_at(location, &to).await?;
+            let mut locations = job.targets.locations().to_vec();
+            locations.retain(|location| job.buckets.contains(&location.bucket));
+            let begun = locations.into_iter().map(|location| {
+                let job = Arc::clone(&job);
+                async move { (Listing::of(&job, &location).await, location) }
+            });
+            let mut listings = stream::iter(begun).buffered(PARALLEL_KEYS);
+            while let Some((listing, location)) = listings.next().await {
+                job.pass_on(&location, listing, &to).await?;
             }
             Ok(())
         });
         Pages { pages, readers: vec![reader] }
     }
 
-    async fn versions_at(&self, location: &Location, to: &Sender<(String, Vec<Held>)>) -> Result<()> {
-        let bucket = Bucket::new(&location.bucket, &self.owner);
-        let (sender, mut pages) = mpsc::channel(WAITING_PAGES);
-        let (client, prefix) = (self.cx.clients.s3.clone(), location.prefix.clone());
-        let reader = tokio::spawn(async move { versions::send(&client, &bucket, &prefix, sender).await });
-        while let Some(mut page) = pages.recv().await {
+    async fn pass_on(&self, at: &Location, mut listing: Listing, to: &Sender<(String, Vec<Held>)>) -> Result<()> {
+        while let Some(mut page) = listing.next().await {
             // Keys that only begin with the target come after it.
-            let is_last = !self.targets.are_prefixes() && page.last().is_some_and(|held| held.key != location.prefix);
-            page.retain(|held| self.targets.are_prefixes() || held.key == location.prefix);
-            if (!page.is_empty() && to.send((location.bucket.clone(), page)).await.is_err()) || is_last {
+            let is_last = !self.targets.are_prefixes() && page.last().is_some_and(|held| held.key != at.prefix);
+            page.retain(|held| self.targets.are_prefixes() || held.key == at.prefix);
+            if (!page.is_empty() && to.send((at.bucket.clone(), page)).await.is_err()) || is_last {
                 return Ok(());
             }
         }
-        reader.await.map_err(|error| Error::new("the list of versions crashed").because(&error))?
+        listing.reader.await.map_err(|error| Error::new("the list of versions crashed").because(&error))?
     }
 
     fn rows(self: &Arc<Self>) -> Pages<Vec<RowOf>> {
@@ -207,9 +210,14 @@ impl Job {
         }
         let job = Arc::clone(self);
         let reader = tokio::spawn(async move {
-            for Location { bucket, prefix } in job.targets.locations() {
-                let items = erasure::items(&job.cx.clients.dynamodb, &table, &format!("{bucket}/{prefix}")).await?;
-                if to.send(items).await.is_err() {
+            let client = &job.cx.clients.dynamodb;
+            let read = job.targets.locations().to_vec().into_iter().map(|Location { bucket, prefix }| {
+                let (client, table) = (client.clone(), table.clone());
+                async move { erasure::items(&client, &table, &format!("{bucket}/{prefix}")).await }
+            });
+            let mut read = stream::iter(read).buffered(PARALLEL_KEYS);
+            while let Some(items) = read.next().await {
+                if to.send(items?).await.is_err() {
                     break;
                 }
             }
@@ -250,6 +258,31 @@ impl Job {
             tasks.spawn(async move { erasure::erase(&client, &tables, gone).await });
         }
         bounded(&mut tasks, 1).await
+    }
+}
+
+/// A list of versions, of which the first page is there.
+struct Listing {
+    first: Option<Vec<Held>>,
+    rest: Receiver<Vec<Held>>,
+    reader: JoinHandle<Result<()>>,
+}
+
+impl Listing {
+    /// Waits only for the first page, so that the lists of several keys can be requested at once.
+    async fn of(job: &Job, location: &Location) -> Self {
+        let bucket = Bucket::new(&location.bucket, &job.owner);
+        let (sender, mut rest) = mpsc::channel(WAITING_PAGES);
+        let (client, prefix) = (job.cx.clients.s3.clone(), location.prefix.clone());
+        let reader = tokio::spawn(async move { versions::send(&client, &bucket, &prefix, sender).await });
+        Self { first: rest.recv().await, rest, reader }
+    }
+
+    async fn next(&mut self) -> Option<Vec<Held>> {
+        match self.first.take() {
+            Some(page) => Some(page),
+            None => self.rest.recv().await,
+        }
     }
 }
 

@@ -152,6 +152,10 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
                 Some(Hint::command("up --parameter").arg(format!("PictureKeys={keys}")).then(" allows it")),
             )
         }
+        Event::NotAttached { location, attached } => {
+            let attached = if attached.is_empty() { "nothing".to_owned() } else { attached.join(", ") };
+            warning(&format!("`{location}` is not attached, so it cannot be detached; attached: {attached}"), None)
+        }
         Event::FlagSwitched { bucket, on: true } => done(format_args!(
             "bucket {bucket} now sends its events to EventBridge; its other settings have not changed{NL}  {FAINT}S3 may need about five minutes until it sends the first event{FAINT:#}"
         )),

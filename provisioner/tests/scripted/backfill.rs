@@ -17,7 +17,7 @@ fn script(versions: &str) -> Script {
         ("ListObjectVersions", format!("<ListVersionsResult>{versions}</ListVersionsResult>")),
         ("GetBucketVersioning", "<VersioningConfiguration></VersioningConfiguration>".to_owned()),
         ("BatchGetItem", json!({"Responses": {}}).to_string()),
-        ("SendMessageBatch", json!({"Successful": [], "Failed": []}).to_string()),
+        ("SendMessageBatch", accepted(&["0"])),
         ("GetQueueAttributes", counts.to_string()),
     ];
     Script {
@@ -32,6 +32,12 @@ fn script(versions: &str) -> Script {
         detect_faces: Some(50.0),
         ..standing()
     }
+}
+
+/// The reply of `SendMessageBatch` if SQS accepts the messages with these ids.
+fn accepted(ids: &[&str]) -> String {
+    let one = |id: &&str| json!({"Id": id, "MessageId": "m", "MD5OfMessageBody": "x"});
+    json!({"Successful": ids.iter().map(one).collect::<Vec<_>>(), "Failed": []}).to_string()
 }
 
 fn version(key: &str, more: &str) -> String {
@@ -117,17 +123,81 @@ async fn only_current_pictures_without_a_result_are_sent() {
         "empty": 0, "archived": 1, "expired": 0, "outside_span": 0});
     assert_eq!(report["tally"], expected);
     assert_eq!((&report["estimate"]["cost"], &report["estimate"]["seconds"]), (&json!(0.001), &json!(0.02)));
-    let sent: Vec<Value> = cloud
-        .calls()
-        .into_iter()
-        .filter(|call| call.name == "SendMessageBatch")
-        .map(|call| serde_json::from_str(&call.parameters[BODY]).expect("JSON"))
-        .collect();
+    let sent = bodies(&cloud, "SendMessageBatch");
     assert_eq!(sent.len(), 1);
     let message: Value =
         serde_json::from_str(sent[0]["Entries"][0]["MessageBody"].as_str().expect("a body")).expect("JSON");
     assert_eq!(message["Records"][0]["s3"]["object"]["key"], "a%2Bb.jpg");
     assert_eq!(run.event("backfill_done")["pictures"], 1);
+}
+
+/// The bodies of all calls with a name.
+fn bodies(cloud: &Cloud, call: &str) -> Vec<Value> {
+    let calls = cloud.calls().into_iter().filter(|one| one.name == call);
+    calls.map(|one| serde_json::from_str(&one.parameters[BODY]).expect("JSON")).collect()
+}
+
+#[tokio::test]
+async fn messages_that_sqs_does_not_accept_at_first_are_sent_again_and_counted_once() {
+    let mut script = script(&["a.jpg", "b.jpg", "c.jpg"].map(current).concat());
+    let busy = json!({"Id": "1", "Code": "InternalError", "Message": "busy", "SenderFault": false});
+    let mut first: Value = serde_json::from_str(&accepted(&["0"])).expect("JSON");
+    // The reply says nothing about the third message.
+    first["Failed"] = json!([busy]);
+    script.first_replies.insert("SendMessageBatch", [first.to_string(), accepted(&["1", "2"])].into());
+    let cloud = Cloud::start(script).await;
+    let run = provisioner(&cloud, &BACKFILL).await;
+    run.ended(0);
+    let ids = |body: &Value| -> Vec<String> {
+        let entries = body["Entries"].as_array().expect("entries").iter();
+        entries.map(|entry| entry["Id"].as_str().expect("an id").to_owned()).collect()
+    };
+    let sent = bodies(&cloud, "SendMessageBatch");
+    assert_eq!(sent.iter().map(ids).collect::<Vec<_>>(), [vec!["0", "1", "2"], vec!["1", "2"]]);
+    assert_eq!(sent[0]["Entries"][2]["MessageBody"], sent[1]["Entries"][1]["MessageBody"]);
+    assert_eq!(run.event("backfill_queued")["pictures"], 3);
+}
+
+#[tokio::test]
+async fn a_message_that_sqs_rejects_is_reported() {
+    let mut script = script(&["a.jpg", "b.jpg"].map(current).concat());
+    let wrong = json!({"Id": "1", "Code": "InvalidMessageContents", "Message": "no", "SenderFault": true});
+    let mut reply: Value = serde_json::from_str(&accepted(&["0"])).expect("JSON");
+    reply["Failed"] = json!([wrong]);
+    script.replies.insert("SendMessageBatch", (200, reply.to_string()));
+    let cloud = Cloud::start(script).await;
+    let run = provisioner(&cloud, &BACKFILL).await;
+    run.ended(1);
+    assert!(run.error().contains("InvalidMessageContents: no"), "{}", run.error());
+    assert!(!run.stdout.contains("backfill_queued"), "{}", run.stdout);
+    assert_eq!(cloud.count("SendMessageBatch"), 1);
+}
+
+#[tokio::test]
+async fn keys_that_dynamodb_leaves_out_are_asked_for_again() {
+    let keys = ["done.jpg", "new.jpg", "late.jpg"];
+    let mut script = script(&keys.map(current).concat());
+    let key = |key: &str| json!({"Picture": {"S": format!("pictures/{key}")}, "Content": {"S": "etag:e"}});
+    let item = |name: &str| {
+        let mut item = key(name);
+        item["Outcome"] = json!({"S": "stored"});
+        json!({"Responses": {"FaceDataPictures": [item]}})
+    };
+    let mut first = item("done.jpg");
+    first["UnprocessedKeys"] = json!({"FaceDataPictures": {"Keys": [key("new.jpg"), key("late.jpg")]}});
+    let nothing = json!({"Responses": {}, "UnprocessedKeys": {}});
+    // The third request asks for the rows of the pictures without a result.
+    let replies = [first, item("late.jpg"), nothing].map(|reply| reply.to_string());
+    script.first_replies.insert("BatchGetItem", replies.into());
+    let cloud = Cloud::start(script).await;
+    let run = provisioner(&cloud, &[&BACKFILL[..], &["--dry-run"]].concat()).await;
+    run.ended(0);
+    let tally = &run.event("backfill_found")["report"]["tally"];
+    assert_eq!((&tally["done"], &tally["to_process"]), (&json!(2), &json!(1)));
+    let asked = bodies(&cloud, "BatchGetItem");
+    assert_eq!(asked[1]["RequestItems"]["FaceDataPictures"]["Keys"], json!([key("new.jpg"), key("late.jpg")]));
+    assert_eq!(asked.len(), 3);
+    assert_eq!(asked[2]["RequestItems"]["FaceData"]["Keys"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]

@@ -150,6 +150,8 @@ pub(crate) struct Script {
     pub(crate) tags: Vec<(&'static str, &'static str)>,
     /// Replies to calls with these names that replace the scripted ones.
     pub(crate) replies: BTreeMap<&'static str, (u16, String)>,
+    /// Replies to the first calls with these names.
+    pub(crate) first_replies: BTreeMap<&'static str, VecDeque<String>>,
     /// Whether the stack is described by its ARN although no stack has its name.
     pub(crate) describes_by_id: bool,
     /// The `ClientRequestToken` of the request that started the operation.
@@ -283,7 +285,7 @@ async fn answer(
             Some(fault) if fault.call.contains("Object") => {
                 (fault.http, format!("<Error><Code>{}</Code><Message>{}</Message></Error>", fault.code, fault.message))
             }
-            Some(fault) if fault.call.contains("Table") => {
+            Some(fault) if target.is_some() => {
                 (fault.http, json!({"__type": fault.code, "message": fault.message}).to_string())
             }
             Some(fault) => (fault.http, xml::error(fault.code, fault.message)),
@@ -299,10 +301,13 @@ async fn answer(
             None if name == "GetObject" => {
                 (404, "<Error><Code>NoSuchKey</Code><Message>no</Message></Error>".to_owned())
             }
-            None => match script.replies.get(name.as_str()) {
-                Some(reply) => reply.clone(),
-                None => script.play(&name, &parameters, &path, &text),
-            },
+            None => {
+                let first = script.first_replies.get_mut(name.as_str()).and_then(VecDeque::pop_front);
+                match first.map(|reply| (200, reply)).or_else(|| script.replies.get(name.as_str()).cloned()) {
+                    Some(reply) => reply,
+                    None => script.play(&name, &parameters, &path, &text),
+                }
+            }
         }
     };
     count.send_modify(|count| *count += 1);

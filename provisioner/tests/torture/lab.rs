@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_s3::types::{NotificationConfiguration, QueueConfiguration};
 use provisioner::aws::Clients;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
@@ -13,7 +14,7 @@ use tokio::process::Command;
 use tokio::sync::Notify;
 
 use super::scenario::{Scenario, Step};
-use super::state::State;
+use super::state::{PHOTOS, State};
 use super::support::local::{ACCOUNT, HERE, Local, fixture};
 use super::support::proxy::Proxy;
 use super::support::{elf, run};
@@ -178,6 +179,9 @@ impl Lab {
                 Step::Enqueue => self.enqueue().await,
                 Step::Data => self.store_data().await,
                 Step::Sweep => self.sweep().await,
+                Step::OldPictures => self.store_old_pictures().await,
+                Step::Unprocess => self.unprocess().await,
+                Step::Photos => self.create_photos().await,
             }
         }
     }
@@ -252,6 +256,37 @@ impl Lab {
             let id = row.get("FaceID").expect("a key").clone();
             self.clients.dynamodb.delete_item().table_name(table).key("FaceID", id).send().await.expect("a deletion");
         }
+    }
+
+    async fn store_old_pictures(&self) {
+        let bucket = self.output("BucketName").await.expect("an output");
+        for name in ["face.jpg", "two-faces.jpg"] {
+            let picture = std::fs::read(fixture(name)).expect("a picture");
+            let storing = self.clients.s3.put_object().bucket(&bucket).key(format!("old/{name}"));
+            storing.body(picture.into()).send().await.expect("an object");
+        }
+    }
+
+    async fn unprocess(&self) {
+        self.delete_rows(&self.output("TableName").await.expect("an output")).await;
+        let table = self.output("PictureTableName").await.expect("an output");
+        for item in super::state::rows(&self.clients, &table).await {
+            let deletion = self.clients.dynamodb.delete_item().table_name(&table);
+            let keys = ["Picture", "Content"].map(|name| (name.to_owned(), item[name].clone()));
+            deletion.set_key(Some(keys.into())).send().await.expect("a deletion");
+        }
+    }
+
+    async fn create_photos(&self) {
+        self.clients.s3.create_bucket().bucket(PHOTOS).send().await.expect("a bucket");
+        self.clients.sqs.create_queue().queue_name("theirs").send().await.expect("a queue");
+        let arn = format!("arn:aws:sqs:us-east-1:{ACCOUNT}:theirs");
+        let theirs = QueueConfiguration::builder().id("theirs").queue_arn(arn).events("s3:ObjectCreated:*".into());
+        let theirs = theirs.build().expect("a configuration");
+        let configuration = NotificationConfiguration::builder().queue_configurations(theirs).build();
+        let request = self.clients.s3.put_bucket_notification_configuration().bucket(PHOTOS);
+        let request = request.skip_destination_validation(true);
+        request.notification_configuration(configuration).send().await.expect("a notification");
     }
 
     /// The state once it is the expected one, otherwise the last state after a while.

@@ -11,6 +11,12 @@ pub(crate) enum Step {
     Data,
     /// Deletes all objects and rows.
     Sweep,
+    /// Stores two pictures whose events nobody receives.
+    OldPictures,
+    /// Deletes all rows and results of pictures, but not the pictures.
+    Unprocess,
+    /// Creates somebody's bucket, which sends its events to a queue.
+    Photos,
 }
 
 /// A command, the state before it, and how to return to that state.
@@ -35,6 +41,15 @@ pub(crate) const DETECT: Step = Step::Run(&["detect", "{two}"]);
 /// A stack whose function is not needed.
 pub(crate) const EMPTY: Step = Step::Run(&["up", "--no-smoke", "--bootstrap", "{empty}", "-P", "KeyPrefix=pictures/"]);
 
+/// A stack with the real function, and pictures that were in the bucket before.
+const OLD: &[Step] = &[
+    Step::Run(&["up", "--no-smoke", "-P", "KeyPrefix=pictures/"]),
+    Step::OldPictures,
+    Step::Run(&["up", "--no-smoke", "-P", "KeyPrefix="]),
+];
+const ATTACH: &[&str] = &["up", "--no-smoke", "--bootstrap", "{empty}", "--attach", "s3://old-photos"];
+const DETACH: &[&str] = &["up", "--no-smoke", "--bootstrap", "{empty}", "--detach", "s3://old-photos"];
+
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "up-create",
@@ -56,7 +71,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "up-update",
         setup: &[EMPTY, Step::Data],
         command: &["up", "--no-smoke", "--bootstrap", "{empty}", "-P", "LogRetentionDays=30"],
-        undo: Some(&[Step::Run(&["up", "--no-smoke", "--bootstrap", "{empty}", "-P", "LogRetentionDays=90"])]),
+        undo: None,
         critical: "cloudformation:CreateChangeSet",
         changes: true,
     },
@@ -163,5 +178,45 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         undo: Some(&[]),
         critical: "dynamodb:Scan",
         changes: false,
+    },
+    Scenario {
+        name: "backfill",
+        setup: &[OLD[0], OLD[1], Step::Run(&["up", "--no-smoke", "-P", "KeyPrefix=", "-P", "Backfill=yes"])],
+        command: &["backfill"],
+        undo: Some(&[Step::Unprocess]),
+        critical: "sqs:SendMessageBatch",
+        changes: true,
+    },
+    Scenario {
+        name: "attach",
+        setup: &[EMPTY, Step::Photos],
+        command: ATTACH,
+        undo: None,
+        critical: "s3:PutBucketNotificationConfiguration",
+        changes: true,
+    },
+    Scenario {
+        name: "backfill-first",
+        setup: OLD,
+        command: &["backfill"],
+        undo: None,
+        critical: "cloudformation:ExecuteChangeSet",
+        changes: true,
+    },
+    Scenario {
+        name: "detach",
+        setup: &[EMPTY, Step::Photos, Step::Run(ATTACH)],
+        command: DETACH,
+        undo: Some(&[Step::Run(ATTACH)]),
+        critical: "s3:PutBucketNotificationConfiguration",
+        changes: true,
+    },
+    Scenario {
+        name: "down-attached",
+        setup: &[EMPTY, Step::Photos, Step::Run(ATTACH)],
+        command: &["down"],
+        undo: None,
+        critical: "s3:PutBucketNotificationConfiguration",
+        changes: true,
     },
 ];

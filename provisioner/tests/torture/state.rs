@@ -5,10 +5,16 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_cloudformation::types::StackStatus;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
-use provisioner::aws::Clients;
+use provisioner::aws::bucket::Bucket;
+use provisioner::aws::{Clients, event_flag, event_rules};
+
+use super::support::local::ACCOUNT;
 
 /// The part of a key that the keys of all smoke tests have.
 const SMOKE: &str = "provisioner-smoke/";
+
+/// The name of a bucket that the system does not own.
+pub(crate) const PHOTOS: &str = "old-photos";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct State {
@@ -35,6 +41,11 @@ impl State {
         for bucket in buckets.buckets() {
             let name = bucket.name().unwrap_or_default();
             lines.insert(format!("bucket {name}"));
+            if name == PHOTOS {
+                let bucket = Bucket::new(name, ACCOUNT);
+                let configuration = event_flag::configuration(&clients.s3, &bucket).await.expect("a configuration");
+                lines.insert(format!("  notifications {configuration}"));
+            }
             for (key, tag) in objects(clients, name).await {
                 // The record of a passed smoke test contains a time.
                 let tag = if key.ends_with("smoke.json") { String::new() } else { tag };
@@ -106,6 +117,13 @@ async fn others(clients: &Clients) -> Vec<String> {
         let name = without_suffix(url.rsplit('/').next().unwrap_or_default()).to_owned();
         lines.push(format!("queue {name} with {} messages", visible + hidden));
     }
+    let mappings = clients.lambda.list_event_source_mappings().send().await.expect("the event source mappings");
+    lines.extend(mappings.event_source_mappings().iter().map(|mapping| {
+        let queue = mapping.event_source_arn().and_then(|arn| arn.rsplit(':').next()).unwrap_or_default();
+        format!("mapping of queue {}", without_suffix(queue))
+    }));
+    let rules = event_rules::list(&clients.events).await.expect("the rules");
+    lines.extend(rules.into_iter().map(|rule| format!("rule {}", rule.pattern.unwrap_or_default())));
     let sets = clients.cloudformation.list_change_sets().stack_name("face-recognition").send().await;
     let pending = sets.map(|sets| sets.summaries.unwrap_or_default()).unwrap_or_default().into_iter();
     let pending = pending.filter(|set| set.execution_status().is_some_and(|status| status.as_str() == "AVAILABLE"));

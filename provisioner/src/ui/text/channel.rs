@@ -80,6 +80,7 @@ pub(in crate::ui) fn channel(event: &Event) -> Channel {
         | Event::ParametersAdopted { .. }
         | Event::UnusualKeyPrefix { .. }
         | Event::KeyNotAllowed { .. }
+        | Event::NotAttached { .. }
         | Event::FlagSwitched { .. }
         | Event::FlagKept { .. }
         | Event::FlagUnknown { .. }

@@ -214,6 +214,8 @@ fn every_event() -> Vec<Event> {
             key: text("arn:aws:kms:eu-west-1:123456789012:key/2"),
             known: text("arn:aws:kms:eu-west-1:123456789012:key/1"),
         },
+        Event::NotAttached { location: text("s3://photos/2042/"), attached: vec![] },
+        Event::NotAttached { location: text("s3://photos/2042/"), attached: vec![text("s3://photos/2024/")] },
         Event::FlagSwitched { bucket: text("photos"), on: true },
         Event::FlagSwitched { bucket: text("photos"), on: false },
         Event::FlagKept {
