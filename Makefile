@@ -123,9 +123,10 @@ scale: export SCALE_QUOTA ?= 5
 scale: ## 1,000 uploads at once with a Rekognition quota of 5 per second; takes ten minutes
 	ulimit -Sn hard || true; $(CARGO_TEST) --test scale -- --nocapture --test-threads=1
 
-# TORTURE names the scenarios, separated by commas. Outcomes are in target/torture/, so a run that was interrupted continues there.
+# TORTURE names the scenarios, separated by commas; `rights` denies each action of the policies, `two` runs two commands at once. Outcomes
+# are in target/torture/outcomes.jsonl, so a run that was interrupted continues there.
 torture: export TORTURE ?= all
-torture: $(VENV)/judges/ready ## Kill, refuse and delay each request of each command; takes hours, and continues where it was interrupted
+torture: $(VENV)/judges/ready ## Kill, refuse and delay each request of each command; takes up to 90 minutes, and continues where it was interrupted
 	$(CARGO_TEST) --test torture -- --nocapture
 	$(VENV)/judges/bin/python templates/judges/judge_requests.py target/torture/*.requests
 
@@ -169,6 +170,12 @@ bench-backfill: $(VENV)/bench-deploy/ready ## Existing pictures queued and rows 
 	$(VENV)/bench-deploy/bin/python provisioner/benches/backfill.py --program target/release/provisioner --peers $(VENV)/bench-deploy/bin \
 	  $(BENCH_FLAGS)
 
+# Runs on 127.0.0.1 only.
+bench-detect: $(VENV)/bench-deploy/ready ## 500 pictures uploaded and their rows fetched, beside `aws s3 cp --recursive`
+	cargo build --locked --release --workspace --bin provisioner
+	$(VENV)/bench-deploy/bin/python provisioner/benches/detect.py --program target/release/provisioner --peers $(VENV)/bench-deploy/bin \
+	  $(BENCH_FLAGS)
+
 tools: ## Install the system packages that `make ci` needs, with apt-get
 	missing=(); \
 	command -v $(QEMU) >/dev/null || missing+=(qemu-user-static); \
@@ -198,4 +205,4 @@ $(VENV)/%/ready: $$(requirements-$$*)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(pip-$*) --require-hashes --requirement $<
 	touch $@
 
-.PHONY: help demo ci test lint test-rust judge test-arm64 test-pages test-msrv scan test-ring deny advisories mutants oracles fuzz scale torture package dist bench-function bench-deploy bench-backfill tools clean
+.PHONY: help demo ci test lint test-rust judge test-arm64 test-pages test-msrv scan test-ring deny advisories mutants oracles fuzz scale torture package dist bench-function bench-deploy bench-backfill bench-detect tools clean

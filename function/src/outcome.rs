@@ -176,7 +176,8 @@ pub(crate) fn without_code(status: Option<u16>) -> (String, String, bool) {
         Some(301 | 307) => ("PermanentRedirect", "the bucket is in another region"),
         Some(403) => (
             "AccessDenied",
-            "access is denied, or the object is gone: without s3:ListBucket, S3 returns 403 in both cases",
+            "access is denied (s3:GetObject, or s3:GetObjectVersion for a version), or the object is gone: without \
+             s3:ListBucket, S3 returns 403 in both cases",
         ),
         Some(429 | 503) => ("SlowDown", "the service is throttling"),
         _ => ("", "the service gave no reason"),

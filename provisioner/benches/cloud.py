@@ -1,12 +1,13 @@
 """A scripted S3, SQS, DynamoDB and CloudFormation on 127.0.0.1 that replies to each request after a fixed time.
 
 It stores nothing. A bucket has as many pictures as its name says (`pictures-1000`), none of which was processed; the table
-has as many rows as the stack's name says (`faces-1000`). Replies are computed beforehand where possible, so that the server
+has as many rows as the stack's name says (`faces-1000`). A picture that is uploaded has one face, whose row exists at once. Replies are computed beforehand where possible, so that the server
 does not limit its clients.
 """
 
 import asyncio
 import functools
+import hashlib
 import json
 import re
 import sys
@@ -73,7 +74,11 @@ def stack(name):
     outputs = {
         "BucketName": f"pictures-{total}", "TableName": f"faces-{total}", "PictureTableName": "FaceDataPictures",
         "BackfillQueueUrl": "http://127.0.0.1/backfill", "FailureQueueUrl": "http://127.0.0.1/failures",
+        "LogGroupName": "/aws/lambda/faces",
     }  # fmt: skip
+    if total == "0":
+        # `detect` asks the table of processed pictures, too, if there is one.
+        del outputs["PictureTableName"]
     members = "".join(
         f"<member><OutputKey>{k}</OutputKey><OutputValue>{v}</OutputValue></member>" for k, v in outputs.items()
     )
@@ -114,6 +119,8 @@ def reply(target, path, body):
     if operation == "Scan":
         total = int(re.search(rb'"TableName": ?"[a-z]+-(\d+)"', body).group(1))
         return scan(total, body)
+    if operation == "GetItem":
+        return f'{{"Item":{rows(1, 0, 1)[0]}}}'.encode() if b"#000" in body else b"{}"
     if "Quotas" in operation:
         return QUOTAS
     if b"Action=DescribeStacks" in body:
@@ -153,12 +160,14 @@ class Connection(asyncio.Protocol):
             body, self.buffer = self.buffer[end + 4 : whole], self.buffer[whole:]
             target = re.search(r"\r\nx-amz-target: *([^\r]+)", head, re.IGNORECASE)
             path = head.split(" ", 2)[1]
-            content = reply(target.group(1) if target else "", path, body)
-            self.loop.call_later(self.delay, self.send, content)
+            stored = head.startswith("PUT ")
+            content = b"" if stored else reply(target.group(1) if target else "", path, body)
+            tag = b'etag: "%s"\r\n' % hashlib.md5(body).hexdigest().encode() if stored else b""
+            self.loop.call_later(self.delay, self.send, tag, content)
 
-    def send(self, content):
+    def send(self, headers, content):
         if not self.transport.is_closing():
-            self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(content) + content)
+            self.transport.write(b"HTTP/1.1 200 OK\r\n%scontent-length: %d\r\n\r\n" % (headers, len(content)) + content)
 
 
 async def serve(delay):

@@ -61,7 +61,7 @@ pub fn stacks(current: &OsStr) -> Vec<CompletionCandidate> {
         let never: aws::AskForCode = Arc::new(|_| Err(Error::new("completion asks for no code")));
         let typed = |name| typed(name).map(|value| Setting::new(name, value, Source::option(format!("--{name}"))));
         let request = Request { profile: typed("profile"), region: typed("region"), endpoint: typed("endpoint-url") };
-        let connection = Arc::new(Connection::open(&request, never).await.ok()?);
+        let connection = Arc::new(Connection::open(&request, never, aws::tell_nobody()).await.ok()?);
         let clients = Clients::new(&connection, typed("region").as_ref().map(|region| region.value.as_str())).ok()?;
         stacks::ours(&clients.cloudformation, &clients.region).await.ok()
     });

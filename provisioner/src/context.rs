@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use clap_complete::ArgValueCompleter;
 
-use crate::aws::{AskForCode, Clients, Connection, Request};
+use crate::aws::{AskForCode, Clients, Connection, Request, Tell};
 use crate::core::event::Event;
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
@@ -198,7 +198,7 @@ pub async fn open(global: &Global, events: &Events, start_local: bool) -> Result
 pub async fn connect(global: &Global, events: &Events) -> Result<Arc<Connection>> {
     let asking = events.clone();
     let ask: AskForCode = Arc::new(move |device| asking.mfa_code(device.profile, device.serial));
-    let connection = Connection::open(&global.request(), ask).await?;
+    let connection = Connection::open(&global.request(), ask, tell(events)).await?;
     events.emit(Event::CertificatesChosen { certificates: connection.certificates().clone() });
     Ok(Arc::new(connection))
 }
@@ -209,7 +209,7 @@ async fn open_local(global: &Global, events: &Events, start: bool) -> Result<Vec
     let regions = if global.region.is_empty() { std::slice::from_ref(&state.region) } else { &global.region };
     let in_region = |region: &String| Context {
         global: global.clone(),
-        clients: local_clients(&state, region),
+        clients: local_clients(&state, region, events),
         events: events.in_region(region, regions.len() > 1),
         local: Some(state.clone()),
     };
@@ -218,8 +218,13 @@ async fn open_local(global: &Global, events: &Events, start: bool) -> Result<Vec
 
 /// The clients for a region of the local cloud.
 #[must_use]
-pub fn local_clients(state: &local::State, region: &str) -> Clients {
-    Clients::of_local_cloud(&state.endpoint_url, region, local::credentials().key_pair())
+pub fn local_clients(state: &local::State, region: &str, events: &Events) -> Clients {
+    Clients::of_local_cloud(&state.endpoint_url, region, local::credentials().key_pair(), tell(events))
+}
+
+fn tell(events: &Events) -> Tell {
+    let events = events.clone();
+    Arc::new(move |request| events.emit(Event::Unanswered { request }))
 }
 
 /// The clients of a command that asks many regions: any region of the account's partition will do.

@@ -6,9 +6,8 @@ mod support;
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::types::{EventBridgeConfiguration, NotificationConfiguration, QueueConfiguration};
-use provisioner::aws::Clients;
 use provisioner::aws::bucket::{self, Bucket};
-use provisioner::aws::event_flag;
+use provisioner::aws::{Clients, event_flag, tell_nobody};
 use serde_json::json;
 use support::Run;
 use support::local::{ACCOUNT, Local, fixture};
@@ -203,12 +202,12 @@ async fn what_cannot_be_attached_is_refused() {
     refused("s3://photos/a*", &["`*`, `?`, or `$`"]);
     local.run(&["up", "--attach", "photos"], 2);
     local.run(&["up", "--attach", "s3://photos", "--detach", "s3://photos"], 4);
-    let elsewhere = Clients::of_local_cloud(&local.endpoint(), "eu-west-1", (ACCOUNT, "test"));
+    let elsewhere = Clients::of_local_cloud(&local.endpoint(), "eu-west-1", (ACCOUNT, "test"), tell_nobody());
     let constraint = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint("eu-west-1".into());
     let request = elsewhere.s3.create_bucket().bucket("far-away").create_bucket_configuration(constraint.build());
     request.send().await.expect("a bucket");
     refused("s3://far-away", &["it is in eu-west-1", "--region eu-west-1"]);
-    let other = Clients::of_local_cloud(&local.endpoint(), "us-east-1", ("111111111111", "test"));
+    let other = Clients::of_local_cloud(&local.endpoint(), "us-east-1", ("111111111111", "test"), tell_nobody());
     other.s3.create_bucket().bucket("of-somebody-else").send().await.expect("a bucket");
     refused("s3://of-somebody-else", &[&format!("account {ACCOUNT}")]);
     assert!(clients.cloudformation.describe_stacks().send().await.expect("stacks").stacks().is_empty());

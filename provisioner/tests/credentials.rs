@@ -388,3 +388,59 @@ fn a_session_of_the_console_supplies_credentials() {
     login(&setup.home, "2001-01-01T00:00:00Z");
     setup.run("", "--profile console").expect(1).says(&["has expired", renewed]);
 }
+
+#[test]
+fn no_secret_is_printed() {
+    const SECRETS: [&str; 5] =
+        ["secret-of-the-test", "token-of-the-test", "sso-of-the-test", "refresh-of-the-test", "987654"];
+    const CONFIG: &str = "
+[profile keys]
+aws_access_key_id = KEYS
+aws_secret_access_key = secret-of-the-test
+aws_session_token = token-of-the-test
+[profile process]
+credential_process = echo '{\"Version\": 1, \"AccessKeyId\": \"PROCESS\", \"SecretAccessKey\": \"secret-of-the-test\"}'
+[profile broken-process]
+credential_process = echo 'secret-of-the-test'; exit 1
+[profile role]
+role_arn = arn:aws:iam::123456789012:role/Deployer
+source_profile = keys
+[profile mfa]
+role_arn = arn:aws:iam::123456789012:role/Deployer
+source_profile = keys
+mfa_serial = arn:aws:iam::123456789012:mfa/bob
+[profile sso]
+sso_account_id = 123456789012
+sso_role_name = Admin
+sso_region = eu-west-1
+sso_start_url = https://example.com/start
+";
+    let refusing = Service::start(|asked| {
+        let is_refused = asked.service == "cloudformation" || asked.action == "AssumeRole";
+        is_refused.then(|| (403, refusal("AccessDenied", "no")))
+    });
+    for service in [Service::start(|_| None), refusing] {
+        let setup = Setup::with("secrets", CONFIG, "", service);
+        let token = serde_json::json!({
+            "startUrl": "https://example.com/start", "region": "eu-west-1", "expiresAt": "2099-01-01T00:00:00Z",
+            "accessToken": "sso-of-the-test", "refreshToken": "refresh-of-the-test", "clientId": "id",
+            "clientSecret": "secret-of-the-test", "registrationExpiresAt": "2099-01-01T00:00:00Z",
+        });
+        // Named by the SHA-1 of the start URL.
+        setup.home.write(".aws/sso/cache/b343494cf15ba6b81449840ea93161cf3b27e5e3.json", token.to_string());
+        for profile in ["keys", "process", "broken-process", "role", "sso"] {
+            for output in ["text", "json"] {
+                // No server listens there, so the SSO service cannot be reached.
+                let variables = "RUST_LOG=trace RUST_BACKTRACE=1 HTTPS_PROXY=http://127.0.0.1:9";
+                let run = setup.run(variables, &format!("--verbose --profile {profile} --output {output}"));
+                for secret in SECRETS {
+                    let is_printed = run.stdout.contains(secret) || run.stderr.contains(secret);
+                    assert!(!is_printed, "{profile}, {output}: {secret} is in\n{}{}", run.stdout, run.stderr);
+                }
+            }
+        }
+    }
+    let setup = Setup::new("secrets-mfa", CONFIG, "");
+    let said = on_a_terminal(&setup, "--verbose --profile mfa", "987654\n");
+    assert_eq!(SECRETS.into_iter().find(|secret| said.contains(secret)), None, "{said}");
+}

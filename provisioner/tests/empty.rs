@@ -12,8 +12,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use provisioner::aws::Clients;
 use provisioner::aws::bucket::{self, Bucket};
+use provisioner::aws::{Clients, tell_nobody};
 use provisioner::core::invocation::Invocation;
 use tokio::net::TcpListener;
 
@@ -115,7 +115,7 @@ fn delete(store: &mut Store, body: &str) -> String {
 }
 
 async fn empty(store: &Shared) -> (provisioner::error::Result<usize>, Vec<usize>) {
-    let clients = Clients::of_local_cloud(&serve(Arc::clone(store)).await, "us-east-1", ("0", "0"));
+    let clients = Clients::of_local_cloud(&serve(Arc::clone(store)).await, "us-east-1", ("0", "0"), tell_nobody());
     let bucket = Bucket::new("pictures", "000000000000");
     let mut seen = Vec::new();
     let outcome = bucket::empty(&clients.s3, &bucket, "", |removed| seen.push(removed)).await;

@@ -15,6 +15,8 @@ mod fault;
 mod lab;
 #[path = "torture/report.rs"]
 mod report;
+#[path = "torture/rights.rs"]
+mod rights;
 #[path = "torture/scenario.rs"]
 mod scenario;
 #[path = "torture/state.rs"]
@@ -22,8 +24,9 @@ mod state;
 #[path = "torture/together.rs"]
 mod together;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use case::{Baseline, Outcome, Trouble};
@@ -31,31 +34,55 @@ use fault::Fault;
 use lab::Lab;
 use report::Report;
 use scenario::{SCENARIOS, Scenario};
+use tokio::task::JoinSet;
 
 /// Whether all cases run, or only those of the scenarios that the variable names.
 fn complete() -> Option<String> {
     std::env::var("TORTURE").ok().filter(|names| !names.is_empty())
 }
 
-/// The scenarios of one of the two parts, which run at the same time.
-fn chosen(part: usize) -> impl Iterator<Item = &'static Scenario> {
-    let names = complete().unwrap_or_else(|| "all".to_owned());
-    let chosen = move |name: &str| names == "all" || names.split(',').any(|one| one == name);
-    SCENARIOS.iter().skip(part).step_by(2).filter(move |scenario| chosen(scenario.name))
+/// Whether the variable names this scenario, or part of the full run.
+fn is_chosen(name: &str) -> bool {
+    complete().is_none_or(|names| names == "all" || names.split(',').any(|one| one == name))
 }
 
-fn report(part: usize) -> Report {
-    if complete().is_none() {
-        return Report::new();
+/// The workers that run at the same time, each with its own local cloud. Most of their time is waiting.
+fn workers() -> usize {
+    if complete().is_some() { 3 } else { 2 }
+}
+
+/// What the workers share.
+struct Shared {
+    waiting: Mutex<VecDeque<(usize, &'static Scenario)>>,
+    report: Mutex<Report>,
+    /// The services that were slow: each is slow only once, because that takes minutes.
+    slow: Mutex<BTreeSet<String>>,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let waiting = SCENARIOS.iter().enumerate().filter(|(_, scenario)| is_chosen(scenario.name)).collect();
+        let report = if complete().is_none() {
+            Report::new()
+        } else {
+            let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).with_file_name("target").join("torture");
+            std::fs::create_dir_all(&folder).expect("a folder");
+            Report::resumed(&folder.join("outcomes.jsonl"))
+        };
+        Self { waiting: Mutex::new(waiting), report: Mutex::new(report), slow: Mutex::default() }
     }
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).with_file_name("target").join("torture");
-    std::fs::create_dir_all(&folder).expect("a folder");
-    Report::resumed(&folder.join(format!("part-{part}.jsonl")))
+
+    fn report(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().expect("no panic")
+    }
+
+    fn next(&self) -> Option<(usize, &'static Scenario)> {
+        self.waiting.lock().expect("no panic").pop_front()
+    }
 }
 
-/// All kills and faults for a command, or one of each if this is the short run. Each service is slow only once, because
-/// that takes minutes; `slow` has the services that were.
-fn cases(scenario: &Scenario, index: usize, baseline: &Baseline, slow: &mut BTreeSet<String>) -> Vec<Trouble> {
+/// All kills and faults for a command, or one of each if this is the short run.
+fn cases(scenario: &Scenario, index: usize, baseline: &Baseline, slow: &Mutex<BTreeSet<String>>) -> Vec<Trouble> {
     let fault = |label: &String, fault| Trouble::Fault { label: label.clone(), fault };
     let labels = baseline.labels();
     let mut cases = Vec::new();
@@ -77,7 +104,7 @@ fn cases(scenario: &Scenario, index: usize, baseline: &Baseline, slow: &mut BTre
     let faults = faults.filter(|(label, kind)| *kind != Fault::Garbage || !label.contains(":Head"));
     cases.extend(faults.map(|(label, kind)| fault(label, kind)));
     for service in labels.iter().filter_map(|label| Some(label.split_once(':')?.0.to_owned())) {
-        if slow.insert(service.clone()) {
+        if slow.lock().expect("no panic").insert(service.clone()) {
             let late = Some(Duration::from_secs(30));
             cases.extend([late, None].map(|pause| Trouble::Slow { service: service.clone(), pause }));
         }
@@ -85,33 +112,46 @@ fn cases(scenario: &Scenario, index: usize, baseline: &Baseline, slow: &mut BTre
     cases
 }
 
-async fn torture(part: usize) {
-    let (lab, mut report) = (Lab::new(&format!("torture-{part}")).await, report(part));
-    let mut slow = BTreeSet::new();
-    for (index, scenario) in chosen(part).enumerate() {
+async fn work(number: usize, shared: Arc<Shared>) {
+    let lab = Lab::new(&format!("torture-{number}")).await;
+    while let Some((index, scenario)) = shared.next() {
         let baseline = Baseline::of(&lab, scenario).await;
-        report.record(scenario.name, &baseline.asked);
+        shared.report().record(scenario.name, &baseline.asked);
         let mut last = Outcome::Survived;
-        for trouble in cases(scenario, 2 * index + part, &baseline, &mut slow) {
+        for trouble in cases(scenario, index, &baseline, &shared.slow) {
             let case = format!("{}: {}", scenario.name, trouble.name());
-            if report.is_done(&case) {
+            if shared.report().is_done(&case) {
                 continue;
             }
             case::restore(&lab, scenario, &baseline, &last).await;
             let began = Instant::now();
             last = case::run(&lab, scenario, &baseline, &trouble).await;
-            report.add(scenario.name, &case, &last, began.elapsed().as_secs_f64());
+            shared.report().add(scenario.name, &case, &last, began.elapsed().as_secs_f64());
         }
     }
-    report.finish();
+    assert_eq!(lab.files_with_secrets(), Vec::<PathBuf>::new(), "files contain secrets");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_in_trouble_finishes_or_explains_itself() {
-    torture(0).await;
+    let shared = Arc::new(Shared::new());
+    let mut working: JoinSet<()> = (0..workers()).map(|number| work(number, Arc::clone(&shared))).collect();
+    while let Some(worker) = working.join_next().await {
+        worker.expect("no panic");
+    }
+    shared.report().finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_in_trouble_finishes_or_explains_itself_in_the_other_scenarios() {
-    torture(1).await;
+async fn each_action_of_the_policies_is_noticed_when_it_is_denied() {
+    if is_chosen("rights") {
+        rights::check(&Lab::new("torture-rights").await, complete().is_some()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_commands_at_once_end_as_one_after_the_other() {
+    if is_chosen("two") {
+        together::check(&Lab::new("two").await).await;
+    }
 }

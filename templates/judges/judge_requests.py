@@ -1,6 +1,7 @@
 """The judge of the requests: each must be one that botocore's models of the services describe.
 
 `make torture` records the requests, one JSON object per line: service, method, path, query, headers, and body (Base64).
+At the end, recorded requests are damaged on purpose, and each damage must be noticed.
 """
 
 import base64
@@ -206,22 +207,75 @@ def xml(shape, element):
     return scalar(shape, element.text or "")
 
 
+def body_of(request, change):
+    """The request with another body."""
+    body = base64.b64decode(request["body"]).decode()
+    changed = change(body)
+    return None if changed == body else request | {"body": base64.b64encode(changed.encode()).decode()}
+
+
+def headers_of(request, **headers):
+    """The request with more headers."""
+    return request | {"headers": request["headers"] | {name.replace("_", "-"): value for name, value in headers.items()}}
+
+
+# What is damaged, the protocol of the requests that can be damaged in this way, and the damaged copy of a request.
+DAMAGES = [
+    ("an unknown operation", "query", lambda one: body_of(one, lambda text: re.sub(r"Action=\w+", "Action=DoNothing", text))),
+    ("another version", "query", lambda one: body_of(one, lambda text: re.sub(r"Version=[\d-]+", "Version=2000-01-01", text))),
+    ("an unknown parameter", "query", lambda one: body_of(one, lambda text: text + "&Unknown=1")),
+    ("an unknown operation", "json", lambda one: headers_of(one, x_amz_target=one["headers"]["x-amz-target"] + "s")),
+    ("an unknown member", "json", lambda one: body_of(one, lambda text: text.replace("{", '{"Unknown": 1,', 1) if len(text) > 2 else text)),
+    ("a number as a name", "json", lambda one: body_of(one, lambda text: re.sub(r'"TableName": ?"[^"]+"', '"TableName":7', text))),
+    ("an unknown parameter", "rest-xml", lambda one: one | {"query": one["query"] + "&unknown=1"}),
+    ("an unknown header", "rest-xml", lambda one: headers_of(one, x_amz_unknown="1")),
+    ("another method", "rest-xml", lambda one: one | {"method": "PATCH"}),
+    ("another path", "rest-json", lambda one: one | {"path": one["path"] + "/unknown/path"}),
+    ("another server", "query", lambda one: headers_of(one, host="cloudformation.eu-west-1.amazonaws.com")),
+]
+
+
+def self_test(requests):
+    """The damages, each with the number of requests that have it, and of those in which the judge does not notice it."""
+    for what, protocol, damage in DAMAGES:
+        fitting = [one for one in requests if model_of(one["service"]).metadata["protocol"] == protocol]
+        damaged = [copy for copy in map(damage, fitting) if copy]
+        yield f"{what} ({protocol})", len(damaged), sum(not problem_of(copy) for copy in damaged)
+
+
+def problem_of(request):
+    """What is wrong with a request; `None` if nothing is."""
+    try:
+        judge(request)
+    except Wrong as problem:
+        return problem
+    host = request["headers"].get("host", "")
+    # Each bucket and each service could have a host name of its own.
+    return None if re.fullmatch(r"127\.0\.0\.1:\d+", host) else f"it went to {host or 'an unknown server'}"
+
+
 def main():
     """Judges the requests in the files that the arguments name."""
-    operations, wrong = Counter(), Counter()
+    operations, wrong, good = Counter(), Counter(), []
     for name in sys.argv[1:]:
         with open(name, encoding="utf-8") as lines:
             for line in lines:
                 request = json.loads(line)
-                try:
-                    operations[judge(request)] += 1
-                except Wrong as problem:
+                if problem := problem_of(request):
                     wrong[f"{request['service']} {request['method']} {request['path']}: {problem}"] += 1
+                else:
+                    operations[judge(request)] += 1
+                    good.append(request)
     for problem, count in wrong.items():
         print(f"FAILED  {problem} ({count} times)")
-    print(f"{sum(operations.values())} requests of {len(operations)} operations")
-    print(f"{len(operations)} passed, {len(wrong)} failed")
-    return 1 if wrong or not operations else 0
+    tested = list(self_test(good))
+    missed = [f"{what} is not noticed in {count} of {of} requests" for what, of, count in tested if count]
+    for problem in missed:
+        print(f"FAILED  {problem}")
+    # Not every recording has requests of all protocols.
+    tried = sum(of > 0 for _, of, _ in tested)
+    print(f"{len(good)} requests of {len(operations)} operations; {tried} of {len(DAMAGES)} kinds of damage tried")
+    return 1 if wrong or missed or not operations else 0
 
 
 if __name__ == "__main__":

@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) requests: Vec<String>,
     /// Replies to HEAD that override the bucket's state, one each.
     pub(crate) heads: Vec<u16>,
+    /// An action that the role lacks.
+    pub(crate) denied: Option<&'static str>,
     ids: usize,
 }
 
@@ -120,10 +122,16 @@ impl World {
         let target = request.headers().get("x-amz-target").map(str::to_owned);
         let operation = target.as_deref().unwrap_or_else(|| request.method());
         self.requests.push(operation.rsplit('.').next().unwrap().to_owned());
+        let missing = self.denied.filter(|action| actions(request, target.as_deref(), &body).contains(action));
         match target.as_deref() {
+            // The reply to HEAD has no body.
+            None if missing.is_some() => (403, Vec::new(), String::new()),
+            Some(_) if let Some(action) = missing => (400, Vec::new(), denial(action)),
             None if !self.heads.is_empty() => (self.heads.remove(0), Vec::new(), String::new()),
             None => match self.head(request) {
                 Ok(headers) => (200, headers, String::new()),
+                // S3 tells that an object is missing only to those who may list the bucket.
+                Err(404) if self.denied == Some("s3:ListBucket") => (403, Vec::new(), String::new()),
                 Err(status) => (status, Vec::new(), String::new()),
             },
             Some("RekognitionService.DetectFaces") => match self.find(body["Image"]["S3Object"]["Version"].as_str()) {
@@ -153,6 +161,32 @@ impl World {
         }
         Ok(headers)
     }
+}
+
+/// The actions that a request needs, according to the Service Authorization Reference. A transaction needs those of its
+/// parts.
+fn actions(request: &HttpRequest, target: Option<&str>, body: &Value) -> Vec<&'static str> {
+    let Some(target) = target else {
+        let names_version = request.uri().contains("versionId=");
+        return vec![if names_version { "s3:GetObjectVersion" } else { "s3:GetObject" }];
+    };
+    match target.rsplit('.').next() {
+        Some("DetectFaces") => vec!["rekognition:DetectFaces"],
+        Some("Query") => vec!["dynamodb:Query"],
+        Some("PutItem") => vec!["dynamodb:PutItem"],
+        Some("TransactWriteItems") => {
+            let parts = body["TransactItems"].as_array().unwrap().iter();
+            parts.map(|part| if part["Put"].is_null() { "dynamodb:DeleteItem" } else { "dynamodb:PutItem" }).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn denial(action: &str) -> String {
+    let message = format!(
+        "User: arn:aws:sts::111122223333:assumed-role/faces is not authorized to perform: {action} because no identity-based policy allows the {action} action"
+    );
+    json!({ "__type": "AccessDeniedException", "message": message }).to_string()
 }
 
 /// The entity tag of the picture with this number of faces.
@@ -185,6 +219,7 @@ impl Model {
             tables: Tables::default(),
             requests: Vec::new(),
             heads: Vec::new(),
+            denied: None,
             ids: 0,
         };
         Self { world: Arc::new(Mutex::new(world)), settings }

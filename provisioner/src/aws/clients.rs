@@ -11,6 +11,7 @@ use aws_smithy_async::time::SystemTimeSource;
 
 use super::connection::{Connection, app_name};
 use super::https;
+use super::unanswered::Tell;
 use crate::core::error_code::Code;
 use crate::core::identity::CredentialSource;
 use crate::error::{Error, Exit, Result};
@@ -75,14 +76,14 @@ impl Clients {
 
     /// The clients for the local cloud at an endpoint, with the dummy key and secret that it knows.
     #[must_use]
-    pub fn of_local_cloud(endpoint: &str, region: &str, (key, secret): (&str, &str)) -> Self {
+    pub fn of_local_cloud(endpoint: &str, region: &str, (key, secret): (&str, &str), tell: Tell) -> Self {
         let credentials = Credentials::new(key, secret, None, None, "local-cloud");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .region(Region::new(region.to_owned()))
             .endpoint_url(endpoint)
-            .http_client(https::plain())
+            .http_client(https::plain(tell))
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .time_source(SystemTimeSource::new())
             .app_name(app_name())

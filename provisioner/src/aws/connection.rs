@@ -14,6 +14,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use super::credentials::{AskForCode, Supplier};
 use super::https::{self, Https};
 use super::settings::{Request, Settings, is_on};
+use super::unanswered::Tell;
 use crate::core::event::Certificates;
 use crate::core::identity::CredentialSource;
 use crate::core::setting::{Setting, Source};
@@ -37,9 +38,9 @@ impl Connection {
     ///
     /// # Errors
     /// The configuration is wrong, or has no credentials.
-    pub async fn open(request: &Request, ask: AskForCode) -> Result<Self> {
+    pub async fn open(request: &Request, ask: AskForCode, tell: Tell) -> Result<Self> {
         let mut settings = Settings::read(request).await?;
-        let Https { client, trusted } = https::https(&settings)?;
+        let Https { client, trusted } = https::https(&settings, tell)?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(client.clone())
             .app_name(app_name())

@@ -17,6 +17,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::settings::{Setting, Settings};
+use super::unanswered::{Tell, telling};
 use crate::core::event::{Bundle, Certificates};
 use crate::core::hint::Hint;
 use crate::error::{Error, Exit, Result};
@@ -33,7 +34,7 @@ pub(super) struct Https {
 ///
 /// # Errors
 /// The bundle cannot be read, or holds no certificate.
-pub(super) fn https(settings: &Settings) -> Result<Https> {
+pub(super) fn https(settings: &Settings, tell: Tell) -> Result<Https> {
     let mut certificates = rustls_native_certs::load_native_certs().certs;
     certificates.retain(is_usable);
     let mut trusted = Certificates { system: certificates.len(), bundle: None, mozilla: 0 };
@@ -59,12 +60,12 @@ pub(super) fn https(settings: &Settings) -> Result<Https> {
         connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
     });
-    Ok(Https { client, trusted })
+    Ok(Https { client: telling(client, tell), trusted })
 }
 
 /// A client for plain HTTP that asks no proxy: all that the local cloud needs.
-pub(super) fn plain() -> SharedHttpClient {
-    Builder::new().build_http()
+pub(super) fn plain(tell: Tell) -> SharedHttpClient {
+    telling(Builder::new().build_http(), tell)
 }
 
 /// A hung connection is noticed; a large upload (30 MB at most) is not cut off.

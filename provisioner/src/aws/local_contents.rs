@@ -2,8 +2,8 @@
 
 use futures_util::future::try_join_all;
 
-use super::Clients;
 use super::error::explain;
+use super::{Clients, tell_nobody};
 use crate::core::regions;
 use crate::error::Result;
 
@@ -29,7 +29,7 @@ impl Contents {
 /// Counts what the local cloud at an endpoint holds.
 pub async fn count(endpoint: &str, key_pair: (&str, &str)) -> Result<Contents> {
     let in_region = async |region: regions::Region| {
-        let clients = Clients::of_local_cloud(endpoint, region.name, key_pair);
+        let clients = Clients::of_local_cloud(endpoint, region.name, key_pair, tell_nobody());
         let stacks = async {
             let reply = clients.cloudformation.describe_stacks().send().await;
             Ok(reply.map_err(|error| explain("cannot list the stacks of the local cloud", &error))?.stacks().len())
@@ -40,7 +40,7 @@ pub async fn count(endpoint: &str, key_pair: (&str, &str)) -> Result<Contents> {
         };
         tokio::try_join!(stacks, tables)
     };
-    let clients = Clients::of_local_cloud(endpoint, "us-east-1", key_pair);
+    let clients = Clients::of_local_cloud(endpoint, "us-east-1", key_pair, tell_nobody());
     let buckets = async {
         let reply = clients.s3.list_buckets().send().await;
         Ok(reply.map_err(|error| explain("cannot list the buckets of the local cloud", &error))?.buckets().len())

@@ -38,6 +38,7 @@ pub mod stack;
 pub mod stacks;
 pub mod table;
 pub mod table_settings;
+mod unanswered;
 pub mod upload;
 pub mod versions;
 
@@ -45,3 +46,4 @@ pub use self::clients::Clients;
 pub use self::connection::Connection;
 pub use self::credentials::{AskForCode, MfaDevice};
 pub use self::settings::{Request, profile_names};
+pub use self::unanswered::{Tell, tell_nobody};

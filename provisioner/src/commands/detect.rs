@@ -1,9 +1,9 @@
 //! `provisioner detect`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::context::Context;
 use crate::core::event::Event;
-use crate::core::gallery::{Face, GalleryPicture};
+use crate::core::gallery::{Face, GalleryPicture, Image};
 use crate::core::hint::Hint;
 use crate::core::pictures::{PictureCounts, without_row};
 use crate::core::smoke::Row;
@@ -51,8 +51,15 @@ pub struct Detect {
     pub timeout: u64,
 }
 
-/// Maximum number of pictures in progress at a time: Rekognition's smallest default quota is about five per second.
-const PARALLEL_PICTURES: usize = 8;
+/// Maximum number of pictures that are uploaded at a time.
+const PARALLEL_UPLOADS: usize = 8;
+
+/// Maximum number of pictures in progress: as many as were completed in the last second, and a few more. The function is
+/// therefore never sent much more than it completes: Rekognition's smallest default quota is about five per second.
+fn allowed(recent: &mut VecDeque<Instant>, now: Instant) -> usize {
+    recent.retain(|completed| now.duration_since(*completed) < Duration::from_secs(1));
+    PARALLEL_UPLOADS + recent.len()
+}
 
 /// Runs the command in one region.
 pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
@@ -65,50 +72,52 @@ pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
         prefix: args.prefix.clone(),
         overwrite: args.overwrite,
         patience: Duration::from_secs(args.timeout),
+        uploads: Semaphore::new(PARALLEL_UPLOADS),
         copies: match (&page, args.link) {
             (None, _) => Copies::None,
             (Some(_), true) => Copies::Linked,
             (Some(_), false) => Copies::Embedded { budget: thumbnail::budget(pictures.len()) },
         },
     });
-    let (turns, of) = (Arc::new(Semaphore::new(PARALLEL_PICTURES)), pictures.len());
-    let mut running = JoinSet::new();
-    let mut shown: BTreeMap<usize, GalleryPicture> = BTreeMap::new();
+    let of = pictures.len();
     let titles: Vec<String> = pictures.iter().map(|picture| picture.path.display().to_string()).collect();
-    for (at, picture) in pictures.into_iter().enumerate() {
-        let (job, turns) = (Arc::clone(&job), Arc::clone(&turns));
-        running.spawn(async move {
-            // The turns end if the endpoint does not answer.
-            let Ok(_turn) = turns.acquire_owned().await else { return None };
-            Some((at, job.run(&picture).await))
-        });
-    }
+    let mut waiting = pictures.into_iter().enumerate();
+    let (mut running, mut recent) = (JoinSet::new(), VecDeque::new());
+    let mut shown: BTreeMap<usize, GalleryPicture> = BTreeMap::new();
     let (mut worst, mut done, mut failures) = (Exit::Success, 0, Failures::default());
     let mut counts = PictureCounts::default();
-    while let Some(outcome) = running.join_next().await {
+    loop {
+        while running.len() < allowed(&mut recent, Instant::now())
+            && let Some((at, picture)) = waiting.next()
+        {
+            let job = Arc::clone(&job);
+            running.spawn(async move { (at, job.run(&picture).await) });
+        }
+        let Some(outcome) = running.join_next().await else { break };
+        done += 1;
         match outcome.map_err(|error| Error::new("the upload of a picture crashed").because(&error))? {
-            Some((at, Ok(done))) => {
+            (at, Ok(done)) => {
+                recent.push_back(Instant::now());
                 counts.add(done.rows.len(), done.outcome.as_deref());
                 shown.extend(done.picture.map(|picture| (at, picture)));
                 let Done { file, key, rows, outcome, reason, .. } = done;
                 cx.events.emit(Event::Faces { file, key, rows, outcome, reason });
                 failures.in_a_row = 0;
             }
-            Some((at, Err(error))) => {
+            (at, Err(error)) => {
                 let note = Some(format!("failed: {error}"));
                 shown.insert(at, GalleryPicture { title: titles[at].clone(), note, ..GalleryPicture::default() });
                 counts.add_failed(1);
                 worst = worst.max(failures.report(cx, error));
-                if failures.in_a_row >= PARALLEL_PICTURES {
-                    turns.close();
+                if failures.in_a_row >= PARALLEL_UPLOADS {
+                    // The endpoint does not answer, or refuses everything.
+                    let not_tried = waiting.by_ref().count();
+                    counts.add_failed(not_tried);
+                    failures.not_tried += not_tried;
+                    done += not_tried;
                 }
             }
-            None => {
-                counts.add_failed(1);
-                failures.not_tried += 1;
-            }
         }
-        done += 1;
         cx.events.emit(Event::Detecting { done, of });
     }
     if failures.same > 0 || failures.not_tried > 0 {
@@ -151,6 +160,7 @@ struct Job {
     prefix: String,
     overwrite: bool,
     patience: Duration,
+    uploads: Semaphore,
     copies: Copies,
 }
 
@@ -176,12 +186,16 @@ impl Job {
     /// Uploads a picture and waits for its rows; returns what to report.
     async fn run(&self, picture: &LocalPicture) -> Result<Done> {
         let file = picture.path.display().to_string();
+        let turn = self.uploads.acquire().await.expect("nobody closes it");
         let to_read = picture.clone();
         let read = tokio::task::spawn_blocking(move || to_read.read()).await;
         let (name, bytes) = read.map_err(|error| Error::new("the upload of a picture crashed").because(&error))??;
         let key = format!("{}{}{name}", self.deployment.key_prefix, self.prefix);
         let upload =
             picture::upload_once(&self.cx, &self.deployment, key.clone(), bytes.clone(), self.overwrite).await?;
+        drop(turn);
+        // Many pictures may be waiting, so their bytes are not kept.
+        let image = self.image(&picture.path, bytes).await;
         let (rows, outcome, reason) = match picture::wait(&self.cx, &self.deployment, &upload, self.patience).await? {
             PictureResult::Rows(rows) => (rows, None, None),
             PictureResult::Without { outcome, reason } => (Vec::new(), Some(outcome), reason),
@@ -193,21 +207,21 @@ impl Job {
                 return Err(line.into_iter().fold(error, Error::cause));
             }
         };
-        let mut done = Done { file, key, rows, outcome, reason, picture: None };
-        done.picture = self.entry(&picture.path, bytes, &done).await;
-        Ok(done)
+        let picture = image.map(|(image, unreadable)| {
+            let without_face = outcome.as_ref().map(|outcome| without_row(outcome, reason.as_deref()));
+            let faces = rows.iter().map(Face::of).collect();
+            GalleryPicture { title: file.clone(), image, note: without_face.or(unreadable), faces }
+        });
+        Ok(Done { file, key, rows, outcome, reason, picture })
     }
 
-    /// The picture's entry on the page.
-    async fn entry(&self, path: &Path, bytes: Bytes, done: &Done) -> Option<GalleryPicture> {
-        let linked = || if path.as_os_str() == "-" { None } else { thumbnail::link(path) };
-        let (image, unreadable) = match self.copies {
-            Copies::None => return None,
-            Copies::Linked => (linked(), None),
-            Copies::Embedded { budget } => gallery::embed(bytes, budget).await,
-        };
-        let without_face = done.outcome.as_ref().map(|outcome| without_row(outcome, done.reason.as_deref()));
-        let faces = done.rows.iter().map(Face::of).collect();
-        Some(GalleryPicture { title: path.display().to_string(), image, note: without_face.or(unreadable), faces })
+    /// How the page shows the picture, and why it cannot; `None` if there is no page.
+    async fn image(&self, path: &Path, bytes: Bytes) -> Option<(Option<Image>, Option<String>)> {
+        match self.copies {
+            Copies::None => None,
+            Copies::Linked if path.as_os_str() == "-" => Some((None, None)),
+            Copies::Linked => Some((thumbnail::link(path), None)),
+            Copies::Embedded { budget } => Some(gallery::embed(bytes, budget).await),
+        }
     }
 }

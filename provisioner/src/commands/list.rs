@@ -100,7 +100,7 @@ async fn clients(global: &Global, events: &Events) -> Result<Vec<Clients>> {
     };
     if global.local {
         let local = local_cloud::running().await?;
-        return Ok(all("aws").iter().map(|region| context::local_clients(&local, region)).collect());
+        return Ok(all("aws").iter().map(|region| context::local_clients(&local, region, events)).collect());
     }
     let connection = context::connect(global, events).await?;
     let home = context::home(&connection, global)?;

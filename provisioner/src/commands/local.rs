@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::aws::Clients;
 use crate::aws::bucket::{self, Read};
-use crate::aws::local_contents;
+use crate::aws::{Clients, local_contents, tell_nobody};
 use crate::context::Global;
 use crate::core::event::Event;
 use crate::core::invocation::quote;
@@ -112,7 +111,8 @@ async fn confirm_stop(global: &Global, events: &Events) -> Result<()> {
 
 /// Serves until the process is stopped. Pictures are read from the emulator's buckets.
 async fn serve_rekognition(serve: Serve) -> Result<()> {
-    let s3 = Clients::of_local_cloud(&serve.s3_endpoint, &serve.region, local::credentials().key_pair()).s3;
+    let s3 =
+        Clients::of_local_cloud(&serve.s3_endpoint, &serve.region, local::credentials().key_pair(), tell_nobody()).s3;
     let fetch = move |object: S3Object| {
         let s3 = s3.clone();
         async move {

@@ -21,6 +21,7 @@ use super::setting::Setting;
 use super::smoke::Row;
 use super::stacks::{SkippedRegion, StackRow};
 use super::status::StackStatus;
+use super::unanswered::Unanswered;
 
 /// A fact that a command reports.
 #[derive(Clone, Debug, Serialize)]
@@ -30,6 +31,8 @@ use super::status::StackStatus;
 pub enum Event {
     /// A command begins.
     Started { command: &'static str, version: &'static str, stack: String, local: bool },
+    /// A request has had no reply for a while. The run keeps waiting, and tries again until all attempts have failed.
+    Unanswered { request: Unanswered },
     /// The local cloud is being started.
     LocalCloud { step: LocalStep },
     /// The local cloud is ready.

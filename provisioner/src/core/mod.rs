@@ -44,3 +44,4 @@ pub mod status;
 pub mod template;
 pub mod text;
 pub mod timeline;
+pub mod unanswered;

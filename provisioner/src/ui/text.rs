@@ -53,6 +53,7 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
             let place = if *local { " on the local cloud" } else { "" };
             format!("{FAINT}provisioner {version}: {command} {stack}{place}{FAINT:#}")
         }
+        Event::Unanswered { request } => steps::unanswered(request),
         Event::LocalCloud { step } => steps::local(step),
         Event::LocalReady { endpoint, account } => done(format_args!(
             "local cloud at {endpoint}, account {account}{NL}  {FAINT}an emulator (MiniStack): face positions are real, ages and emotions are invented, and no AWS account is used{FAINT:#}"

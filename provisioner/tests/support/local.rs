@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use provisioner::aws::Clients;
+use provisioner::aws::{Clients, tell_nobody};
 
 use super::{Folder, Run, provisioner, run};
 
@@ -84,7 +84,7 @@ impl Drop for Local {
 
 /// SDK clients of a local cloud, or of a proxy in front of it.
 pub(crate) fn clients_at(endpoint: &str) -> Clients {
-    Clients::of_local_cloud(endpoint, "us-east-1", (ACCOUNT, "test"))
+    Clients::of_local_cloud(endpoint, "us-east-1", (ACCOUNT, "test"), tell_nobody())
 }
 
 /// The path of a picture.

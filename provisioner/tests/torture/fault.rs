@@ -75,16 +75,12 @@ impl Fault {
             }
             _ => {}
         }
+        if self == Self::Denied {
+            let action = asked.actions().into_iter().next();
+            return denied(asked, &action.unwrap_or_else(|| asked.label()));
+        }
         let (status, code, message) = self.words_of(asked.protocol(), &asked.service);
-        let user = "arn:aws:iam::000000000000:user/dev";
-        let action = asked.actions().into_iter().next().unwrap_or_else(|| asked.label());
-        let message = match self {
-            Self::Denied => format!(
-                "User: {user} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
-            ),
-            _ => message.to_owned(),
-        };
-        Verdict::Answer(error(asked, status, code, &message))
+        Verdict::Answer(error(asked, status, code, message))
     }
 
     /// Status, code and message of the error.
@@ -116,6 +112,15 @@ impl Fault {
             (Self::Cut | Self::Half | Self::Garbage, _) => unreachable!("these faults have no error"),
         }
     }
+}
+
+/// The reply of a service that denies one of the actions that a request needs.
+pub(crate) fn denied(asked: &Asked, action: &str) -> Verdict {
+    let (status, code, _) = Fault::Denied.words_of(asked.protocol(), &asked.service);
+    let message = format!(
+        "User: arn:aws:iam::000000000000:user/dev is not authorized to perform: {action} because no identity-based policy allows the {action} action"
+    );
+    Verdict::Answer(error(asked, status, code, &message))
 }
 
 /// An error reply in the service's format.

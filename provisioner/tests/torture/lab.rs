@@ -37,6 +37,8 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
     /// The longest time without a line of output.
     pub(crate) silence: Duration,
+    /// A secret that was printed, or a request that did not go to the configured endpoint.
+    pub(crate) leak: Option<String>,
 }
 
 impl Ran {
@@ -56,6 +58,8 @@ impl Ran {
 pub(crate) struct Lab {
     pub(crate) local: Local,
     pub(crate) proxy: Proxy,
+    /// The HTTP proxy of the program's environment, for all addresses but this machine's.
+    elsewhere: Proxy,
     pub(crate) clients: Clients,
     /// The function, and two executables that do nothing.
     real: PathBuf,
@@ -72,6 +76,7 @@ impl Lab {
         let local = Local::new(name);
         tokio::task::block_in_place(|| local.run(&["local", "start"], 0));
         let proxy = Proxy::start(&local.endpoint()).await;
+        let elsewhere = Proxy::start("http://127.0.0.1:9").await;
         let clients = local.clients();
         let real = local.home.0.join("function.zip");
         tokio::task::block_in_place(|| {
@@ -82,7 +87,7 @@ impl Lab {
         executable.push(0);
         let other = local.home.write("other", executable);
         let out = local.home.0.join("out");
-        Self { local, proxy, clients, real, empty, other, out, message: Mutex::default() }
+        Self { local, proxy, elsewhere, clients, real, empty, other, out, message: Mutex::default() }
     }
 
     /// The program with the proxy's endpoint, or directly in front of the local cloud.
@@ -109,8 +114,10 @@ impl Lab {
             .env("AWS_ACCESS_KEY_ID", ACCOUNT)
             .env("AWS_SECRET_ACCESS_KEY", SECRETS[0])
             .env("AWS_SESSION_TOKEN", SECRETS[1])
-            .env("RUST_LOG", "trace")
-            .env("PROVISIONER_POLL_LIMIT_MS", "300");
+            .env("HTTP_PROXY", &self.elsewhere.url)
+            .env("HTTPS_PROXY", &self.elsewhere.url)
+            .env("NO_PROXY", "127.0.0.1")
+            .env("PROVISIONER_POLL_LIMIT_MS", "100");
         let mut command = Command::from(command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
@@ -149,7 +156,32 @@ impl Lab {
         }
         ran.code = child.wait().await.expect("the program ends").code();
         ran.stderr = stderr.await.expect("no panic");
+        ran.leak = self.leak(&ran);
         ran
+    }
+
+    fn leak(&self, ran: &Ran) -> Option<String> {
+        let printed = SECRETS.iter().find(|secret| ran.stdout.contains(**secret) || ran.stderr.contains(**secret));
+        let sent = || self.elsewhere.taken().into_iter().next().map(|asked| format!("a request to {}", asked.head.uri));
+        printed.map(|secret| format!("{secret} is in the output")).or_else(sent)
+    }
+
+    /// The files below the local cloud's folder that contain a secret.
+    pub(crate) fn files_with_secrets(&self) -> Vec<PathBuf> {
+        let (mut folders, mut found) = (vec![self.local.home.0.clone()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+                let path = entry.path();
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(path);
+                    continue;
+                }
+                let bytes = std::fs::read(&path).unwrap_or_default();
+                let has = |secret: &&str| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+                found.extend(SECRETS.iter().any(has).then_some(path));
+            }
+        }
+        found
     }
 
     /// Brings the cloud from nothing to the state before the command.

@@ -80,7 +80,7 @@ impl Report {
     }
 
     /// Prints the table, and fails if a case did.
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(&self) {
         let kinds: BTreeSet<&String> = self.counts.keys().map(|(_, kind)| kind).collect();
         let groups: BTreeSet<&String> = self.counts.keys().map(|(group, _)| group).collect();
         for group in groups {

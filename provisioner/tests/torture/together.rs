@@ -45,22 +45,20 @@ async fn settles(lab: &Lab, command: &[&str], expected: &State) {
     assert_eq!(lab.settled(expected).await.differences(expected), "");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_commands_at_once_end_as_one_after_the_other() {
-    let lab = Lab::new("two").await;
-
-    let created = alone(&lab, &[], CREATE).await;
+/// Two commands at once must end as one after the other.
+pub(crate) async fn check(lab: &Lab) {
+    let created = alone(lab, &[], CREATE).await;
     lab.prepare(&scenario(&[])).await;
-    together(&lab, [CREATE, CREATE]).await;
-    settles(&lab, CREATE, &created).await;
+    together(lab, [CREATE, CREATE]).await;
+    settles(lab, CREATE, &created).await;
 
-    let gone = alone(&lab, &[EMPTY, Step::Data], DOWN).await;
+    let gone = alone(lab, &[EMPTY, Step::Data], DOWN).await;
     lab.prepare(&scenario(&[EMPTY, Step::Data])).await;
-    together(&lab, [UPDATE, DOWN]).await;
-    settles(&lab, DOWN, &gone).await;
+    together(lab, [UPDATE, DOWN]).await;
+    settles(lab, DOWN, &gone).await;
 
-    let smoked = alone(&lab, &[UP], &["smoke"]).await;
-    for ran in together(&lab, [&["smoke"], &["smoke"]]).await {
+    let smoked = alone(lab, &[UP], &["smoke"]).await;
+    for ran in together(lab, [&["smoke"], &["smoke"]]).await {
         assert_eq!(ran.code, Some(0), "{}", ran.said());
     }
     assert_eq!(lab.settled(&smoked).await.differences(&smoked), "");
@@ -70,7 +68,7 @@ async fn two_commands_at_once_end_as_one_after_the_other() {
     lab.steps(&[DETECT]).await;
     let detected = lab.steady().await;
     lab.steps(&[Step::Sweep]).await;
-    for ran in together(&lab, [detect, detect]).await {
+    for ran in together(lab, [detect, detect]).await {
         assert_eq!(ran.code, Some(0), "{}", ran.said());
     }
     assert_eq!(lab.settled(&detected).await.differences(&detected), "");

@@ -23,6 +23,7 @@ pub(in crate::ui) enum Channel {
 }
 
 /// Classifies an event.
+#[expect(clippy::too_many_lines, reason = "one line per event")]
 pub(in crate::ui) fn channel(event: &Event) -> Channel {
     match event {
         Event::Planned { .. }
@@ -59,6 +60,7 @@ pub(in crate::ui) fn channel(event: &Event) -> Channel {
             if settled { Channel::Note } else { Channel::Hidden }
         }
         Event::Started { .. }
+        | Event::Unanswered { .. }
         | Event::LocalCloud { .. }
         | Event::LocalReady { .. }
         | Event::LocalStopped { .. }

@@ -1,7 +1,8 @@
-//! Steps as text: of starting the local cloud, of choosing certificates, of the smoke test.
+//! Steps as text: of starting the local cloud, of choosing certificates, of the smoke test; and what a step waits for.
 
 use super::words::{FAINT, done, noun};
 use crate::core::event::{Certificates, LocalStep, SmokeStep};
+use crate::core::unanswered::Unanswered;
 
 pub(super) fn local(step: &LocalStep) -> String {
     let step = match step {
@@ -14,6 +15,12 @@ pub(super) fn local(step: &LocalStep) -> String {
         LocalStep::Starting { port } => format!("starting on 127.0.0.1:{port}"),
     };
     format!("  local cloud: {step}")
+}
+
+pub(super) fn unanswered(request: &Unanswered) -> String {
+    let Unanswered { host, operation, attempt, seconds } = request;
+    let attempt = attempt.map_or_else(String::new, |attempt| format!(", attempt {} of {}", attempt.number, attempt.of));
+    format!("  {host} has not replied to {operation} for {seconds} s{attempt}; still waiting")
 }
 
 pub(super) fn certificates(certificates: &Certificates) -> String {

@@ -21,6 +21,7 @@ use crate::core::plan::{Action, Change, Effect, Operation, Plan, Property, Switc
 use crate::core::setting::{Setting, Source};
 use crate::core::smoke::{Attribute, Row};
 use crate::core::stacks::{Skipped, SkippedRegion, StackRow};
+use crate::core::unanswered::{Attempt, Unanswered};
 
 mod existing;
 mod findings;
@@ -132,6 +133,14 @@ fn every_event() -> Vec<Event> {
     let (bucket, stack) = (|| text("pictures-1"), || text("faces"));
     let mut events = vec![
         Event::Started { command: "up", version: "1.2.3", stack: stack(), local: true },
+        Event::Unanswered {
+            request: Unanswered {
+                host: text("cloudformation.eu-west-1.amazonaws.com"),
+                operation: text("DescribeStacks"),
+                attempt: Some(Attempt { number: 2, of: 6 }),
+                seconds: 10,
+            },
+        },
         Event::LocalCloud { step: LocalStep::Waiting { lock: text("/cache/lock") } },
         Event::LocalCloud { step: LocalStep::Installing { version: "1.5.33", with: "uv" } },
         Event::LocalCloud { step: LocalStep::Installed { seconds: 12.34 } },

@@ -1,0 +1,131 @@
+//! Least privilege: each action that a command uses is denied, and the command must name it.
+//!
+//! A proxy denies the requests that need the action, which is what a policy without it does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use provisioner::core::policy::statements;
+
+use super::fault;
+use super::lab::{Lab, Ran};
+use super::scenario::{SCENARIOS, Scenario};
+use super::support::local::ACCOUNT;
+use super::support::proxy::Verdict;
+
+/// What a command says when an action is denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Noticed {
+    /// It fails, and its error names the action.
+    Failed,
+    /// It succeeds, and one of its messages names the action.
+    Warned,
+    /// It does without what the action would have told it.
+    Unnoticed,
+}
+
+/// The actions, and what each command says without them.
+type Matrix = BTreeMap<String, BTreeMap<&'static str, Noticed>>;
+
+/// Denies each action of each command; all commands, or a sample. Fails if an error does not name the action, or, in the
+/// full run, if a policy has an action whose absence no command notices.
+pub(crate) async fn check(lab: &Lab, all: bool) {
+    let (mut matrix, mut silent) = (Matrix::new(), Vec::new());
+    for scenario in SCENARIOS.iter().filter(|scenario| all || scenario.name == "status") {
+        deny_each(lab, scenario, &mut matrix, &mut silent).await;
+    }
+    for (action, commands) in &matrix {
+        let cells = commands.iter().map(|(command, noticed)| format!("{command} {noticed:?}"));
+        println!("{action}: {}", cells.collect::<Vec<_>>().join(", "));
+    }
+    assert!(silent.is_empty(), "errors that do not name what is denied:\n{}", silent.join("\n"));
+    if all {
+        let used =
+            matrix.iter().filter(|(_, commands)| commands.values().any(|noticed| *noticed != Noticed::Unnoticed));
+        let noticed: BTreeSet<&String> = used.map(|(action, _)| action).collect();
+        let wrong = unjustified(&printed(lab).await, &noticed);
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}
+
+/// Runs the command once per action, and denies the first one in each run that was not denied before. What precedes it
+/// was allowed to succeed, so each run continues the one before.
+async fn deny_each(lab: &Lab, scenario: &'static Scenario, matrix: &mut Matrix, silent: &mut Vec<String>) {
+    lab.prepare(scenario).await;
+    let (mut tested, mut is_fresh) = (BTreeSet::new(), true);
+    loop {
+        let denied: Arc<Mutex<Option<String>>> = Arc::default();
+        let (choosing, before) = (Arc::clone(&denied), tested.clone());
+        lab.proxy.set(move |asked| {
+            let (mut denied, actions) = (choosing.lock().expect("no panic"), asked.actions());
+            if denied.is_none() {
+                *denied = actions.iter().find(|action| !before.contains(*action)).cloned();
+            }
+            let is_denied = denied.as_ref().filter(|denied| actions.contains(denied));
+            is_denied.map_or(Verdict::Forward, |action| fault::denied(asked, action))
+        });
+        let ran = lab.run(scenario.command, None).await;
+        lab.proxy.set(|_| Verdict::Forward);
+        let Some(action) = denied.lock().expect("no panic").take() else {
+            if ran.code == Some(0) {
+                return;
+            }
+            // Some failures need another command before this one can continue.
+            assert!(!is_fresh, "{}: {}", scenario.name, ran.said());
+            lab.prepare(scenario).await;
+            is_fresh = true;
+            continue;
+        };
+        let noticed = noticed(&ran, &action);
+        if ran.code != Some(0) && noticed == Noticed::Unnoticed {
+            silent.push(format!("{} without {action}: {}", scenario.name, ran.said()));
+        }
+        println!("{} without {action}: {noticed:?}", scenario.name);
+        matrix.entry(action.clone()).or_default().insert(scenario.name, noticed);
+        tested.insert(action);
+        // The command has done its work without the action, and would do nothing the next time.
+        is_fresh = ran.code == Some(0) && scenario.changes;
+        if is_fresh {
+            match scenario.undo {
+                Some(undo) => lab.steps(undo).await,
+                None => lab.prepare(scenario).await,
+            }
+        }
+        lab.show_messages().await;
+    }
+}
+
+fn noticed(ran: &Ran, action: &str) -> Noticed {
+    match (ran.code, ran.stdout.contains(action)) {
+        (_, false) => Noticed::Unnoticed,
+        (Some(0), true) => Noticed::Warned,
+        (_, true) => Noticed::Failed,
+    }
+}
+
+/// The actions of the deployer's policies, without those that only CloudFormation's service role needs.
+async fn printed(lab: &Lab) -> BTreeSet<String> {
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/cloudformation");
+    let ran = lab.run(&["policy", "--account", ACCOUNT, "--attach", "mine", "--role-arn", &role], None).await;
+    let text = ran.events("document")[0]["text"].as_str().expect("a policy").to_owned();
+    let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let documents = document["deployer"].as_object().expect("documents by purpose");
+    documents.values().flat_map(statements).flat_map(|(actions, _)| actions).collect()
+}
+
+/// Why a policy has an action although no command of the full run notices its absence.
+const EXCEPTIONS: &[(&str, &str)] = &[];
+
+/// The actions that nobody notices and no exception explains, and the exceptions that are out of date.
+fn unjustified(printed: &BTreeSet<String>, noticed: &BTreeSet<&String>) -> Vec<String> {
+    let is_noticed = |action: &str| {
+        let (start, end) = action.split_once('*').unwrap_or((action, ""));
+        let matches = |one: &str| one.starts_with(start) && one.ends_with(end);
+        noticed.iter().any(|one| if action.contains('*') { matches(one) } else { **one == action })
+    };
+    let is_excepted = |action: &str| EXCEPTIONS.iter().any(|(excepted, _)| *excepted == action);
+    let unnoticed = printed.iter().filter(|action| !is_noticed(action) && !is_excepted(action));
+    let unnoticed = unnoticed.map(|action| format!("{action}: no command notices that it is denied"));
+    let outdated = EXCEPTIONS.iter().filter(|(action, _)| !printed.contains(*action) || is_noticed(action));
+    unnoticed.chain(outdated.map(|(action, _)| format!("{action}: no longer an exception"))).collect()
+}
