@@ -16,7 +16,8 @@ use crate::steps::data::Data;
 use crate::steps::deletion;
 use crate::steps::preflight::{self, Observed};
 use crate::steps::proof::{prove_gone, resource};
-use crate::steps::{attached, operation, remains, removable, settings};
+use crate::steps::removable::{self, Removal};
+use crate::steps::{attached, operation, remains, settings};
 use crate::ui::Events;
 use crate::{local, local_cloud};
 
@@ -97,7 +98,8 @@ pub async fn run(args: &Down, cx: &Context) -> Result<Exit> {
     let keeps_data = args.keep_data || foreign.iter().any(Resource::is_data);
     let data = Data::of(&resources, &observed.account);
     let removed_data = if args.keep_data { Data::default() } else { data.clone() };
-    removable::check(cx, &stack, &removed_data, args.role_arn.as_ref()).await?;
+    let removal = Removal { stack: &stack, data: &removed_data, role: args.role_arn.as_ref() };
+    removable::check(cx, &observed, removal).await?;
     let attached = attached::of_stack(cx, &stack, &observed.account).await?;
     let objects =
         announce(cx, args, Summary { stack: &stack, resources: resources.len(), data: &data, attached: &attached })

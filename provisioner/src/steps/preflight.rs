@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{join_all, try_join_all};
 
+use crate::aws::identity::{self, Identity};
 use crate::aws::stack::Stack;
-use crate::aws::{bucket, change_set, identity, owner, proof, stack, table};
+use crate::aws::{bucket, change_set, owner, proof, stack, table};
 use crate::context::Context;
 use crate::core::adopt::{BUCKET, Declared};
 use crate::core::error_code::Code;
@@ -27,6 +28,8 @@ pub struct Observed {
     pub account: String,
     /// For example `aws`.
     pub partition: String,
+    /// The caller's principal for IAM's simulator, if it is known and can be simulated.
+    pub principal: Option<String>,
     /// Whether another operation on the stack was running and has been followed.
     pub joined: bool,
 }
@@ -45,6 +48,7 @@ pub async fn observe(cx: &Context) -> Result<Observed> {
         tokio::join!(stack::describe(&cx.clients.cloudformation, cx.stack()), identity::caller(&cx.clients.sts));
     let stack = stack?;
     let known = stack.as_ref().and_then(|stack| Some((stack.account()?.to_owned(), stack.partition().to_owned())));
+    let principal = caller.as_ref().ok().and_then(Identity::simulated);
     let (account, partition, arn) = match (caller, known) {
         (Ok(caller), _) => (caller.account, caller.partition, Some(caller.arn)),
         // An endpoint for CloudFormation alone, say.
@@ -57,7 +61,7 @@ pub async fn observe(cx: &Context) -> Result<Observed> {
         partition: partition.clone(),
         credentials: cx.clients.credential_source(),
     });
-    Ok(Observed { stack, account, partition, joined: false })
+    Ok(Observed { stack, account, partition, principal, joined: false })
 }
 
 /// Refuses to touch a stack that another tool created or is about to create.

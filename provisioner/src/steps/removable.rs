@@ -5,13 +5,14 @@
 use futures_util::future::{join_all, try_join_all};
 
 use crate::aws::stack::Stack;
-use crate::aws::{bucket, identity, object_lock, rights, table};
+use crate::aws::{bucket, object_lock, rights, table};
 use crate::context::Context;
 use crate::core::hint::Hint;
 use crate::core::policy::{self, Holder, Purpose, Scope};
 use crate::core::{names, template};
 use crate::error::{Error, Exit, Result};
 use crate::steps::data::Data;
+use crate::steps::preflight::Observed;
 
 /// Why something cannot be removed, and what to do.
 struct Obstacle {
@@ -19,13 +20,25 @@ struct Obstacle {
     remedy: Hint,
 }
 
-/// Checks that the stack and its data can be removed. `data` is what is not kept, `role` the service role that the user names.
+/// What is to be removed.
+#[derive(Clone, Copy, Debug)]
+pub struct Removal<'a> {
+    /// The stack.
+    pub stack: &'a Stack,
+    /// What is not kept.
+    pub data: &'a Data,
+    /// The service role that the user names.
+    pub role: Option<&'a String>,
+}
+
+/// Checks that the stack and its data can be removed.
 ///
 /// # Errors
 /// Something cannot be removed, or a service does not answer.
-pub async fn check(cx: &Context, stack: &Stack, data: &Data, role: Option<&String>) -> Result<()> {
+pub async fn check(cx: &Context, observed: &Observed, removal: Removal<'_>) -> Result<()> {
+    let Removal { stack, data, .. } = removal;
     let (tables, locks, permissions) =
-        tokio::join!(protected_tables(cx, data), locked_objects(cx, data), denied_actions(cx, stack, data, role));
+        tokio::join!(protected_tables(cx, data), locked_objects(cx, data), denied_actions(cx, observed, removal));
     let obstacles: Vec<Obstacle> = tables?.into_iter().chain(locks?).chain(permissions).collect();
     if obstacles.is_empty() {
         return Ok(());
@@ -80,23 +93,23 @@ async fn locked_objects(cx: &Context, data: &Data) -> Result<Vec<Obstacle>> {
 }
 
 /// The actions without which something would be left behind, if IAM says that the caller may not perform them.
-async fn denied_actions(cx: &Context, stack: &Stack, data: &Data, role: Option<&String>) -> Option<Obstacle> {
+async fn denied_actions(cx: &Context, observed: &Observed, removal: Removal<'_>) -> Option<Obstacle> {
     if cx.local.is_some() {
         return None;
     }
-    let caller = identity::caller(&cx.clients.sts).await.ok()?;
-    let principal = caller.simulated()?;
+    let Removal { stack, data, role } = removal;
+    let principal = observed.principal.as_ref()?;
     let role = role.or(stack.role.as_ref());
     let usual_table = template::read(template::BUILT_IN).ok()?.parameters.get("TableName").cloned().flatten()?;
-    let usual_bucket = names::picture_bucket(cx.stack(), &caller.account, cx.region());
+    let usual_bucket = names::picture_bucket(cx.stack(), &observed.account, cx.region());
     let scope = Scope {
         partition: stack.partition(),
-        account: &caller.account,
+        account: &observed.account,
         regions: &[cx.region()],
         stack: &stack.name,
         table: data.table().unwrap_or(&usual_table),
         picture_bucket: data.buckets.first().map_or(&usual_bucket, |bucket| &bucket.name),
-        package_bucket: &names::package_bucket(&caller.account, cx.region()),
+        package_bucket: &names::package_bucket(&observed.account, cx.region()),
         role_path: stack.parameters.get("RolePath").map_or("/", String::as_str),
         boundary: None,
         attached: &[],
@@ -116,7 +129,7 @@ async fn denied_actions(cx: &Context, stack: &Stack, data: &Data, role: Option<&
         if actions.is_empty() {
             return Vec::new();
         }
-        let denied = rights::surely_denied(&cx.clients.iam, &principal, &actions, &resources, cx.region()).await;
+        let denied = rights::surely_denied(&cx.clients.iam, principal, &actions, &resources, cx.region()).await;
         // Few may ask IAM this, and most deployments do not need the answer.
         denied.unwrap_or_default()
     });
