@@ -171,7 +171,11 @@ fn rows_are_found_and_exported(local: &Local) {
     assert_eq!(rows.len(), 5);
     assert!(rows.iter().all(|row| row["BoundingBox"]["Left"].is_number()), "{text}");
     local.run(&["export", "rows.txt"], 2);
-    local.run(&["export", "/nonexistent/rows.csv"], 1);
+    let nowhere = local.run(&["export", "/nonexistent/rows.csv"], 1);
+    assert!(nowhere.of_type("error")[0]["message"].as_str().is_some_and(|text| text.contains("does not exist")));
+    let folder = local.home.0.join("folder.csv");
+    std::fs::create_dir(&folder).expect("a folder");
+    local.run(&["export", &folder.to_string_lossy(), "--overwrite"], 4);
 }
 
 #[test]

@@ -106,6 +106,9 @@ fn explain_service(base: Error, code: &str, message: &str) -> Error {
         _ if ["Signature expired", "Signature not yet current", "Request has expired"].iter().any(|said| message.contains(said)) => {
             base.hint("this machine's clock differs from AWS's: set it, then run the same command again")
         }
+        "AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist" => base.hint(
+            Hint::from("if the queue was deleted outside of the stack, ").then_command("up --revert-drift").then(" creates it again"),
+        ),
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
             base.code(Code::ExpiredCredentials).hint("the credentials have expired: get new ones (`aws sso login`), then run the same command again; it goes on where this one stopped")
         }

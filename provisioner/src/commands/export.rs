@@ -116,7 +116,6 @@ fn check(args: &Export, path: &Path, folder: &Path) -> Result<()> {
     }
     if !folder.is_dir() {
         return Err(Error::new(format!("folder `{}` does not exist", folder.display()))
-            .exit(Exit::Refused)
             .hint("create it, or name a file in another folder"));
     }
     Ok(())

@@ -226,6 +226,12 @@ async fn refused_requests_are_explained() {
     run.ended(1);
     assert!(run.error().contains("s3:ListBucketVersions"), "{}", run.error());
 
+    let gone = (400, "AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.");
+    let cloud = Cloud::start(script("").fault("GetQueueAttributes", (0, 9), gone)).await;
+    let run = provisioner(&cloud, &BACKFILL).await;
+    run.ended(1);
+    assert!(run.error().contains("up --revert-drift"), "{}", run.error());
+
     let mut script = script("");
     let counts = json!({"Attributes": {"ApproximateNumberOfMessages": "5"}});
     script.replies.insert("GetQueueAttributes", (200, counts.to_string()));
