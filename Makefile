@@ -139,7 +139,7 @@ scale: export SCALE_QUOTA ?= 5
 scale: ## 1,000 uploads at once with a Rekognition quota of 5 per second; takes ten minutes
 	ulimit -Sn hard || true; $(CARGO_TEST) --test scale -- --nocapture --test-threads=1
 
-# TORTURE names the scenarios, separated by commas; `rights` denies each action of the policies, `two` runs two commands at once. Outcomes
+# TORTURE names the scenarios, separated by commas; `rights` denies each action that they use, `two` runs two commands at once. Outcomes
 # are in target/torture/outcomes.jsonl, so a run that was interrupted continues there.
 torture: export TORTURE ?= all
 torture: $(VENV)/judges/ready ## Kill, refuse and delay each request of each command; takes up to 90 minutes, and continues where it was interrupted

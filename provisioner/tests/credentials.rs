@@ -7,9 +7,12 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use serde_json::{Value, json};
 use support::service::{Service, refusal};
 use support::{Folder, Run, provisioner, run};
 
@@ -444,4 +447,28 @@ sso_start_url = https://example.com/start
     // The terminal itself may show the code once, as it is typed.
     let said = on_a_terminal(&setup, "--verbose --profile mfa", "987654\n").replacen("987654", "", 1);
     assert_eq!(SECRETS.into_iter().find(|secret| said.contains(secret)), None, "{said}");
+}
+
+#[test]
+fn a_server_that_never_replies_is_named_while_the_command_waits() {
+    // The system accepts connections even if nobody takes them from the listener.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let host = silent.local_addr().expect("an address").to_string();
+    let setup = Setup::new("silent", CONFIG, CREDENTIALS);
+    let running = [("sandbox", "DescribeStacks"), ("role", "AssumeRole")].map(|(profile, operation)| {
+        let mut command = setup.command("", &format!("--output json --profile {profile}"));
+        command.env("AWS_ENDPOINT_URL", format!("http://{host}")).stdout(Stdio::piped());
+        (command.spawn().expect("the program starts"), operation)
+    });
+    for (mut child, operation) in running {
+        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+        let events = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        let told = events.into_iter().find(|event| event["type"] == "unanswered");
+        child.kill().expect("the program is running");
+        child.wait().expect("the program ends");
+        let expected = json!({
+            "host": host, "operation": operation, "attempt": { "number": 1, "of": 6 }, "seconds": 10,
+        });
+        assert_eq!(told.map(|event| event["request"].clone()), Some(expected));
+    }
 }

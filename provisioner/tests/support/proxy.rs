@@ -24,6 +24,8 @@ pub(crate) enum Verdict {
     Forward,
     /// The request does not reach the cloud; this is the reply.
     Answer(Response<Bytes>),
+    /// The request reaches the cloud. This is the reply unless the cloud replies that there is no such thing.
+    UnlessMissing(Response<Bytes>),
     /// The connection closes without a reply; the request does not reach the cloud.
     Cut,
     /// The connection closes in the middle of the cloud's reply.
@@ -128,6 +130,10 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
     match judge(&asked) {
         Verdict::Forward => Ok(whole(forward().await?)),
         Verdict::Answer(reply) => Ok(whole(reply)),
+        Verdict::UnlessMissing(reply) => {
+            let real = forward().await?;
+            Ok(whole(if real.status() == 404 { real } else { reply }))
+        }
         Verdict::Cut => Err(io::Error::other("cut off")),
         Verdict::Half => Ok(half(forward().await?)),
         Verdict::Hang => pending().await,

@@ -213,6 +213,7 @@ impl Lab {
                 Step::Sweep => self.sweep().await,
                 Step::OldPictures => self.store_old_pictures().await,
                 Step::Unprocess => self.unprocess().await,
+                Step::Untest => self.delete_smoke_record().await,
                 Step::Photos => self.create_photos().await,
             }
         }
@@ -281,6 +282,12 @@ impl Lab {
             self.clients.s3.delete_object().bucket(&bucket).key(key).send().await.expect("a deletion");
         }
         self.delete_rows(&table).await;
+    }
+
+    async fn delete_smoke_record(&self) {
+        let bucket = format!("provisioner-artefacts-{ACCOUNT}-us-east-1-an");
+        let deletion = self.clients.s3.delete_object().bucket(bucket).key("face-recognition/smoke.json");
+        deletion.send().await.expect("a deletion");
     }
 
     async fn delete_rows(&self, table: &str) {

@@ -15,6 +15,8 @@ pub(crate) enum Step {
     OldPictures,
     /// Deletes all rows and results of pictures, but not the pictures.
     Unprocess,
+    /// Deletes the record of the last smoke test that passed.
+    Untest,
     /// Creates somebody's bucket, which sends its events to a queue.
     Photos,
 }
@@ -63,7 +65,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "up-unchanged",
         setup: &[UP],
         command: &["up"],
-        undo: None,
+        undo: Some(&[Step::Untest]),
         critical: "s3:PutObject",
         changes: true,
     },
@@ -87,7 +89,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "up-adopt",
         setup: &[EMPTY, Step::Data, Step::Run(&["down", "--keep-data"])],
         command: &["up", "--no-smoke", "--bootstrap", "{empty}", "--adopt"],
-        undo: None,
+        undo: Some(&[Step::Run(&["down", "--keep-data"])]),
         critical: "cloudformation:ExecuteChangeSet",
         changes: true,
     },
