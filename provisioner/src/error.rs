@@ -121,6 +121,12 @@ impl Error {
         self.message.split('`').nth(1).filter(|subject| !subject.is_empty())
     }
 
+    /// The message with its causes, for a message that reports this error as its own cause.
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        std::iter::once(&self.message).chain(&self.causes).cloned().collect::<Vec<_>>().join(": ")
+    }
+
     /// Appends the two causes of another error that say most.
     #[must_use]
     pub fn because(mut self, error: &(dyn StdError + 'static)) -> Self {

@@ -17,6 +17,7 @@ use crate::core::first_step::FirstStep;
 use crate::core::hint::Hint;
 use crate::core::plan::{Action, Effect, Plan};
 use crate::core::render::Scope;
+use crate::core::status::StackStatus;
 use crate::core::template::Template;
 use crate::error::{Error, Exit, Result};
 use crate::steps::preflight::Observed;
@@ -56,7 +57,9 @@ pub async fn find(
     if existing.is_empty() {
         return Ok(None);
     }
-    if step == FirstStep::DeleteThenCreate {
+    // A stack in review has no resources, and takes another change set.
+    let in_review = observed.stack.as_ref().is_some_and(|stack| stack.status == StackStatus::ReviewInProgress);
+    if step == FirstStep::DeleteThenCreate && !in_review {
         return Err(Error::new(format!(
             "the failed creation of stack `{}` must be deleted before anything can be adopted",
             cx.stack()

@@ -132,7 +132,7 @@ pub async fn switches(cx: &Context, prepared: &Prepared) -> Vec<Switch> {
         match is_on {
             Ok(true) => {}
             Ok(false) => switches.push(Switch { bucket, on: true }),
-            Err(error) => cx.events.emit(Event::FlagUnknown { bucket, cause: error.to_string() }),
+            Err(error) => cx.events.emit(Event::FlagUnknown { bucket, cause: error.with_causes() }),
         }
     }
     switches.extend(attached.released.iter().map(|bucket| Switch { bucket: bucket.clone(), on: false }));
@@ -216,7 +216,7 @@ pub async fn release(cx: &Context, buckets: &[String], observed: &Observed) {
         let sender =
             Sender { bucket: name, account: &observed.account, region: cx.region(), partition: &observed.partition };
         let needed = match &rules {
-            Err(error) => Some(FlagKept::Unknown { cause: error.to_string() }),
+            Err(error) => Some(FlagKept::Unknown { cause: error.with_causes() }),
             Ok(rules) => {
                 let user = rules.iter().find(|rule| {
                     rule.pattern.as_ref().is_some_and(|pattern| event_pattern::may_match(pattern, sender))
@@ -236,7 +236,7 @@ pub async fn release(cx: &Context, buckets: &[String], observed: &Observed) {
                     drop(error);
                     continue;
                 }
-                Err(error) => FlagKept::Unknown { cause: error.to_string() },
+                Err(error) => FlagKept::Unknown { cause: error.with_causes() },
             },
         };
         cx.events.emit(Event::FlagKept { bucket: name.clone(), reason: kept });

@@ -37,7 +37,7 @@ pub async fn old_packages(cx: &Context, bucket: &Bucket, keep: &[Option<String>]
         Ok(0) => {}
         Ok(objects) => cx.events.emit(Event::PackagesRemoved { bucket: bucket.name.clone(), objects }),
         Err(error) => {
-            cx.events.emit(Event::OldPackagesKept { bucket: bucket.name.clone(), cause: error.to_string() });
+            cx.events.emit(Event::OldPackagesKept { bucket: bucket.name.clone(), cause: error.with_causes() });
         }
     }
 }

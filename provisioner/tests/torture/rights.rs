@@ -9,7 +9,7 @@ use provisioner::core::policy::statements;
 
 use super::fault;
 use super::lab::{Lab, Ran};
-use super::scenario::{SCENARIOS, Scenario};
+use super::scenario::{DETECT, SCENARIOS, Scenario, Step};
 use super::support::local::ACCOUNT;
 use super::support::proxy::Verdict;
 
@@ -24,6 +24,27 @@ enum Noticed {
     Unnoticed,
 }
 
+/// Commands that need actions which none of the other scenarios needs.
+const MORE: &[Scenario] = &[
+    with(
+        "up-reserved",
+        &[],
+        &["up", "--no-smoke", "--bootstrap", "{empty}", "-P", "ReservedConcurrency=auto", "-P", "TlsOnly=yes"],
+    ),
+    with("smoke-full", &[PROCESSING], &["smoke", "--full"]),
+    with("backfill-cancel", &[PROCESSING], &["backfill", "--cancel"]),
+    with("forget-processed", &[PROCESSING, DETECT], &["forget", "--prefix", "two", "--picture"]),
+    with("faces-page", &[VERSIONING, DETECT], &["faces", "--html", "{home}/faces.html"]),
+    with("redrive-processed", &[PROCESSING, Step::Enqueue], &["redrive"]),
+    with("down-processed", &[PROCESSING], &["down"]),
+];
+const PROCESSING: Step = Step::Run(&["up", "--no-smoke", "-P", "Backfill=yes"]);
+const VERSIONING: Step = Step::Run(&["up", "--no-smoke", "-P", "Versioning=yes"]);
+
+const fn with(name: &'static str, setup: &'static [Step], command: &'static [&'static str]) -> Scenario {
+    Scenario { name, setup, command, undo: None, critical: "", changes: true }
+}
+
 /// The actions, and what each command says without them.
 type Matrix = BTreeMap<String, BTreeMap<&'static str, Noticed>>;
 
@@ -31,8 +52,9 @@ type Matrix = BTreeMap<String, BTreeMap<&'static str, Noticed>>;
 /// policy has an action whose absence no command notices.
 pub(crate) async fn check(lab: &Lab, is_chosen: impl Fn(&str) -> bool) {
     let (mut matrix, mut silent) = (Matrix::new(), Vec::new());
-    let all = SCENARIOS.iter().all(|scenario| is_chosen(scenario.name));
-    for scenario in SCENARIOS.iter().filter(|scenario| is_chosen(scenario.name)) {
+    let scenarios = || SCENARIOS.iter().chain(MORE);
+    let all = scenarios().all(|scenario| is_chosen(scenario.name));
+    for scenario in scenarios().filter(|scenario| is_chosen(scenario.name)) {
         deny_each(lab, scenario, &mut matrix, &mut silent).await;
     }
     for (action, commands) in &matrix {
