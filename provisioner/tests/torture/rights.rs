@@ -9,7 +9,7 @@ use provisioner::core::policy::statements;
 
 use super::fault;
 use super::lab::{Lab, Ran};
-use super::scenario::{DETECT, SCENARIOS, Scenario, Step};
+use super::scenario::{DETECT, SCENARIOS, Scenario, Step, UP};
 use super::support::local::ACCOUNT;
 use super::support::proxy::Verdict;
 
@@ -31,7 +31,7 @@ const MORE: &[Scenario] = &[
         &[],
         &["up", "--no-smoke", "--bootstrap", "{empty}", "-P", "ReservedConcurrency=auto", "-P", "TlsOnly=yes"],
     ),
-    with("smoke-full", &[PROCESSING], &["smoke", "--full"]),
+    with("smoke-attached", &[UP, Step::Photos, ATTACHING], &["smoke", "--full", "--write-attached"]),
     with("backfill-cancel", &[PROCESSING], &["backfill", "--cancel"]),
     with("forget-processed", &[PROCESSING, DETECT], &["forget", "--prefix", "two", "--picture"]),
     with("faces-page", &[VERSIONING, DETECT], &["faces", "--html", "{home}/faces.html"]),
@@ -39,6 +39,7 @@ const MORE: &[Scenario] = &[
     with("down-processed", &[PROCESSING], &["down"]),
 ];
 const PROCESSING: Step = Step::Run(&["up", "--no-smoke", "-P", "Backfill=yes"]);
+const ATTACHING: Step = Step::Run(&["up", "--no-smoke", "--attach", "s3://old-photos"]);
 const VERSIONING: Step = Step::Run(&["up", "--no-smoke", "-P", "Versioning=yes"]);
 
 const fn with(name: &'static str, setup: &'static [Step], command: &'static [&'static str]) -> Scenario {
@@ -196,8 +197,26 @@ const EXCEPTIONS: &[(&str, &[&str])] = &[
         &["cloudformation:TagResource", "cloudformation:UntagResource", "iam:PassRole", "s3:TagResource"],
     ),
     (
-        "only for what the local cloud or the run does not have: locked objects (scripted/removable.rs), unfinished uploads (empty.rs)",
-        &["s3:AbortMultipartUpload", "s3:GetObjectLegalHold", "s3:GetObjectRetention"],
+        "only for what the local cloud or the run does not have: locked objects (scripted/removable.rs), unfinished uploads \
+         (empty.rs), access control lists (adopt.rs), tags of one's own and TLS for the package bucket, alarms, a full queue, \
+         an unchanged quota of Rekognition, failures that are kept",
+        &[
+            "cloudwatch:DescribeAlarms",
+            "s3:AbortMultipartUpload",
+            "s3:GetBucketTagging",
+            "s3:GetObjectLegalHold",
+            "s3:GetObjectRetention",
+            "s3:PutBucketAcl",
+            "s3:PutBucketPolicy",
+            "s3:PutBucketTagging",
+            "servicequotas:ListAWSDefaultServiceQuotas",
+            "sqs:ChangeMessageVisibility",
+            "sqs:PurgeQueue",
+        ],
+    ),
+    (
+        "a command does without what it would tell: stale change sets, a lock before the deletion fails, a picture on a page",
+        &["cloudformation:ListChangeSets", "s3:GetBucketObjectLockConfiguration", "s3:GetObjectVersion"],
     ),
     (
         "tells which stack has a resource; without it, the resource's tags answer (grants.rs)",
