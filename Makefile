@@ -164,7 +164,7 @@ SBOM := $(TOOLS)/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-vers
 FUNCTIONS := $(ARM64) x86_64-unknown-linux-musl
 dist: export PROVISIONER_EMBED_ARM64 := $(CURDIR)/target/embed/$(ARM64).zip
 dist: export PROVISIONER_EMBED_X86_64 := $(CURDIR)/target/embed/x86_64-unknown-linux-musl.zip
-dist: $(TOOLS)/$(AUDITABLE) $(TOOLS)/$(CYCLONEDX) ## One static program that contains the function, with SBOM, licenses, and checksums; 15 minutes on 2 cores
+dist: $(TOOLS)/$(AUDITABLE) $(TOOLS)/$(CYCLONEDX) ## One static program that contains the function, with SBOM, licenses, and checksums, in target/dist/
 	@test -z "$(CROSS_CC)" || command -v $(CROSS_CC) >/dev/null || \
 	  { echo '$(CROSS_CC) is missing; install it, for example with `apt-get install gcc-$(subst _,-,$(CROSS_CC:-gcc=))`' >&2; exit 1; }
 	rustup target add $(DIST_TARGET) $(FUNCTIONS)
