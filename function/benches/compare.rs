@@ -14,7 +14,9 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde_json::json;
 use support::runtime_api::{RuntimeApi, Said};
+use support::sources::batch;
 use support::{Cloud, event, record};
 
 /// musl's own allocator would slow down the services and distort the measurements.
@@ -27,12 +29,17 @@ const RUNS: usize = 25;
 /// Events per run. Nothing reads the function's log, so it must fit in a pipe.
 const EVENTS: usize = 60;
 
+/// Pictures in the batch at the end of a run, as many as the event source mapping for existing pictures sends.
+const PICTURES: u32 = 10;
+
 /// The measurements of one run, in microseconds and KiB.
 #[derive(Default)]
 struct Sample {
     poll: f64,
     cold: f64,
     warm: Vec<f64>,
+    /// The time per picture of a batch from a queue.
+    batched: f64,
     memory: f64,
 }
 
@@ -41,6 +48,8 @@ struct Subject {
     program: PathBuf,
     arguments: Vec<&'static str>,
     environment: Vec<(&'static str, String)>,
+    /// Whether it accepts batches from a queue.
+    takes_batches: bool,
     /// Runs on all processors.
     spread: Vec<Sample>,
     /// Runs on one processor.
@@ -54,6 +63,7 @@ impl Subject {
             program,
             arguments: Vec::new(),
             environment: Vec::new(),
+            takes_batches: false,
             spread: Vec::new(),
             narrow: Vec::new(),
         }
@@ -77,7 +87,8 @@ async fn compare() {
         std::fs::copy(program, &copy).unwrap();
         Subject::new(name, copy)
     };
-    let mut subjects = vec![copied("this function", &beside.join("../bootstrap"))];
+    let function = copied("this function", &beside.join("../bootstrap"));
+    let mut subjects = vec![Subject { takes_batches: true, ..function }];
     subjects.extend(std::env::var_os("OTHERS").iter().flat_map(std::env::split_paths).map(|other| {
         let name = other.file_name().unwrap_or_default().to_string_lossy().into_owned();
         copied(&name, &other)
@@ -131,7 +142,8 @@ async fn rounds(subjects: &mut [Subject], cloud: &Cloud, samples: impl Fn(&mut S
 async fn run(subject: &Subject, cloud: &Cloud) -> Sample {
     cloud.forget();
     let mut api = RuntimeApi::start().await;
-    let event = event(&[record("a.jpg")]).to_string();
+    let upload = event(&[record("a.jpg")]);
+    let event = upload.to_string();
     let mut environment = cloud.environment();
     environment.extend(subject.environment.iter().cloned());
     // Lambda receives the event before it starts the function.
@@ -154,6 +166,14 @@ async fn run(subject: &Subject, cloud: &Cloud) -> Sample {
             0 => sample.cold = micros(sent, answered),
             _ => sample.warm.push(micros(sent, answered)),
         }
+        assert_eq!(api.hear().await.1, Said::Polled);
+    }
+    if subject.takes_batches {
+        let sent = Instant::now();
+        api.send(batch(std::iter::repeat_n(&upload, PICTURES as usize)).to_string());
+        let (answered, said) = api.hear().await;
+        assert_eq!(said, Said::Response(json!({ "batchItemFailures": [] }).to_string()), "{}", subject.name);
+        sample.batched = micros(sent, answered) / f64::from(PICTURES);
         assert_eq!(api.hear().await.1, Said::Polled);
     }
     assert_eq!(cloud.state().tables.rows.len(), 1);
@@ -200,5 +220,12 @@ fn print(subjects: &[Subject]) {
         let base = *first.get_or_insert(figures);
         let cells = figures.iter().zip(base).map(|(figure, base)| format!("{figure:.2} (×{:.2})", figure / base));
         println!("| {} | {} |", subject.name, cells.collect::<Vec<_>>().join(" | "));
+    }
+    for subject in subjects.iter().filter(|subject| subject.takes_batches) {
+        let median = |pick: &dyn Fn(&Sample) -> f64| quantile(subject.narrow.iter().map(pick).collect(), 0.5) / 1e3;
+        let single = median(&|sample| quantile(sample.warm.clone(), 0.5));
+        let batched = median(&|sample| sample.batched);
+        let ratio = batched / single;
+        println!("\n{}: {batched:.2} ms per picture in a batch of {PICTURES} (×{ratio:.2})", subject.name);
     }
 }

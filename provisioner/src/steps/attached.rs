@@ -144,7 +144,11 @@ pub async fn announce(cx: &Context, attached: &Attached, account: &str) -> Resul
     if attached.released.is_empty() {
         return Ok(());
     }
-    let body = serde_json::to_vec(&attached.released).unwrap_or_default();
+    record(cx, &attached.released, account).await
+}
+
+async fn record(cx: &Context, buckets: &[String], account: &str) -> Result<()> {
+    let body = serde_json::to_vec(buckets).unwrap_or_default();
     bucket::put(
         &cx.clients.s3,
         &packages::bucket(account, cx.region()),
@@ -159,7 +163,7 @@ pub async fn announce(cx: &Context, attached: &Attached, account: &str) -> Resul
 /// Switches the flags to match what is attached.
 ///
 /// # Errors
-/// A flag cannot be switched on. A flag that cannot be switched off is only reported.
+/// A flag cannot be switched on. A flag that cannot be switched off is reported, and the next run tries again.
 pub async fn finish(cx: &Context, attached: &Attached, observed: &Observed) -> Result<()> {
     for attachment in &attached.buckets {
         let bucket = of_account(&attachment.bucket, &observed.account);
@@ -168,7 +172,10 @@ pub async fn finish(cx: &Context, attached: &Attached, observed: &Observed) -> R
         }
     }
     if !attached.released.is_empty() {
-        release(cx, &attached.released, observed).await;
+        let open = release(cx, &attached.released, observed).await;
+        if !open.is_empty() {
+            return record(cx, &open, &observed.account).await;
+        }
         let bucket = packages::bucket(&observed.account, cx.region());
         packages::remove(&cx.clients.s3, &bucket, &[journal_key(cx.stack())]).await?;
     }
@@ -206,10 +213,12 @@ pub async fn release_forgotten(cx: &Context, observed: &Observed) -> Result<()> 
     Ok(())
 }
 
-/// Switches off the flag of buckets that this stack switched on, unless a rule needs it.
-pub async fn release(cx: &Context, buckets: &[String], observed: &Observed) {
+/// Switches off the flag of buckets that this stack switched on, unless a rule needs it. Returns the buckets for which a
+/// request failed.
+pub async fn release(cx: &Context, buckets: &[String], observed: &Observed) -> Vec<String> {
+    let mut open = Vec::new();
     if buckets.is_empty() {
-        return;
+        return open;
     }
     let rules = event_rules::list(&cx.clients.events).await;
     for name in buckets {
@@ -239,8 +248,12 @@ pub async fn release(cx: &Context, buckets: &[String], observed: &Observed) {
                 Err(error) => FlagKept::Unknown { cause: error.with_causes() },
             },
         };
+        if matches!(kept, FlagKept::Unknown { .. }) {
+            open.push(name.clone());
+        }
         cx.events.emit(Event::FlagKept { bucket: name.clone(), reason: kept });
     }
+    open
 }
 
 fn of_account(name: &str, account: &str) -> Bucket {
