@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::fault::Fault;
 use super::lab::{Lab, Ran};
 use super::scenario::Scenario;
-use super::state::State;
+use super::state::{SMOKE, State};
 use super::support::proxy::{Called, Verdict};
 use super::support::request::Asked;
 
@@ -51,7 +51,8 @@ pub(crate) enum Outcome {
     Survived,
     /// The first run ended with an error that explains itself, and the second attempt succeeded.
     Explained,
-    /// Like `Converged`, but the picture of the killed smoke test is there until another one runs an hour later.
+    /// Like `Converged`, but the picture of the smoke test is there until another one runs an hour later. The test was killed, or
+    /// could not delete its picture, and says so.
     Remains,
     /// What is wrong.
     Failed(String),
@@ -146,8 +147,8 @@ pub(crate) async fn run(lab: &Lab, scenario: &Scenario, baseline: &Baseline, tro
         0 if killed => Outcome::Converged,
         0 => Outcome::Explained,
         // Whether its test is still running cannot be known.
-        _ if killed => Outcome::Remains,
-        _ => Outcome::Failed("the picture of the smoke test remains".to_owned()),
+        _ if killed || first.said().contains(SMOKE) => Outcome::Remains,
+        _ => Outcome::Failed(format!("the picture of the smoke test remains, but no error names it: {}", first.said())),
     }
 }
 
