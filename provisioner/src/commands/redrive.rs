@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use crate::aws::queue::Message;
+use crate::aws::queue::{Counts, Message};
 use crate::aws::{function, queue};
 use crate::clock;
 use crate::context::Context;
@@ -44,7 +44,13 @@ pub async fn run(args: &Redrive, cx: &Context) -> Result<Exit> {
         let _ = queue::show(&cx.clients.sqs, url, message).await;
     }
     // The queue's own count lags by seconds.
-    let kept = queue::count(&cx.clients.sqs, url).await.map(|count| count.max(sent.left.len()));
+    let counted = match sent.events {
+        // A reply that was lost hides its messages until their time-out.
+        0 => queue::counts(&cx.clients.sqs, url).await.map(Counts::total),
+        // Messages that were just deleted can still be counted among those.
+        _ => queue::count(&cx.clients.sqs, url).await,
+    };
+    let kept = counted.map(|count| count.max(sent.left.len()));
     cx.events.emit(Event::Redriven {
         queue: url.clone(),
         sent: sent.events,

@@ -274,6 +274,12 @@ async fn check_configuration(cx: &Context, stack: &Stack, deployment: &Deploymen
     })
 }
 
+/// What a failed clean-up leaves, and until when: until then, another run of the smoke test could still need it.
+fn remains(deployment: &Deployment, key: &str) -> String {
+    let bucket = &deployment.bucket.name;
+    format!("`{key}` and its rows may remain in bucket `{bucket}`; the first smoke test after an hour removes them")
+}
+
 async fn check_picture(cx: &Context, deployment: &Deployment, case: &Case, patience: Duration) -> Result<usize> {
     // These characters are often encoded incorrectly: a space, a plus sign, and a letter of two bytes in UTF-8.
     let key = format!("{}{TEST_PREFIX}{}/håll i + {}", deployment.key_prefix, clock::now_millis(), case.file);
@@ -282,9 +288,14 @@ async fn check_picture(cx: &Context, deployment: &Deployment, case: &Case, patie
     let cleaned = clean_up(cx, deployment, &key, &uploads).await;
     let (upload, rows) = match (finished, cleaned) {
         (Ok(finished), Ok(())) => finished,
-        (Ok(_), Err(error)) | (Err(error), Ok(())) => return Err(error),
+        (Err(error), Ok(())) => return Err(error),
+        (Ok(_), Err(error)) => return Err(error.hint(remains(deployment, &key))),
         // The failure of the test is more important than that of the clean-up.
-        (Err(failed), Err(left)) => return Err(failed.cause(format!("in addition, the clean-up failed: {left}"))),
+        (Err(failed), Err(left)) => {
+            return Err(failed
+                .cause(format!("in addition, the clean-up failed: {left}"))
+                .hint(remains(deployment, &key)));
+        }
     };
     let differences = smoke::differences(&upload.picture, &rows, case.faces);
     match differences.split_first() {

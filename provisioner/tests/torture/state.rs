@@ -12,7 +12,7 @@ use provisioner::aws::{Clients, event_flag, event_rules};
 use super::support::local::ACCOUNT;
 
 /// The part of a key that the keys of all smoke tests have.
-const SMOKE: &str = "provisioner-smoke/";
+pub(crate) const SMOKE: &str = "provisioner-smoke/";
 
 /// The name of a bucket that the system does not own.
 pub(crate) const PHOTOS: &str = "old-photos";
