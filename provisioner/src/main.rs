@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let ui = Arc::new(Ui::new(cli.global.output, cli.global.detail()));
     let events = Events::new(Arc::clone(&ui), cli.global.invocation());
     let exit = provisioner::crash::guard(&events, || run(cli, &ui, &events));
+    ui.end();
     ExitCode::from(exit as u8)
 }
 

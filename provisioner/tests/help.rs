@@ -96,6 +96,20 @@ fn shells_get_scripts_and_values() {
 }
 
 #[test]
+fn zsh_completes_at_the_first_attempt_and_puts_no_space_after_the_name_of_a_parameter() {
+    let home = Folder::new("completions-zsh");
+    let script = run(provisioner(&home.0).args(["completions", "zsh"])).expect(0).stdout;
+    for part in [
+        "local -a names=() other=()",
+        "*= ]]; then\n                names+=",
+        "_describe -V 'values' names -S ''",
+        "== _provisioner ]]; then\n    _clap_dynamic_completer_provisioner \"$@\"",
+    ] {
+        assert!(script.contains(part), "no {part:?} in\n{script}");
+    }
+}
+
+#[test]
 fn completion_of_stacks_gives_up_on_a_network_that_does_not_answer() {
     // A server that accepts connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

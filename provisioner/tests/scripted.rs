@@ -26,6 +26,8 @@ mod identity;
 mod interrupts;
 #[path = "scripted/list.rs"]
 mod list;
+#[path = "scripted/live.rs"]
+mod live;
 #[path = "scripted/outcomes.rs"]
 mod outcomes;
 #[path = "scripted/owners.rs"]
@@ -48,6 +50,8 @@ mod saved_plans;
 mod schema;
 #[path = "scripted/settings.rs"]
 mod settings;
+#[path = "scripted/terminal.rs"]
+mod terminal;
 #[path = "scripted/updates.rs"]
 mod updates;
 #[path = "scripted/xml.rs"]

@@ -7,6 +7,7 @@ pub mod bucket_settings;
 pub mod change_set;
 mod clients;
 pub mod connection;
+pub mod counted;
 mod credentials;
 pub mod current_versions;
 pub mod deleted_stack;

@@ -6,9 +6,11 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketNamespace, CreateBucketConfiguration, ObjectIdentifier, Tag, Tagging,
 };
+use bytes::Bytes;
 use serde_json::json;
 
 use super::bucket::{self, Bucket};
+use super::counted::{Counted, Sent};
 use super::error::{code, explain, foreign_reply, is_missing};
 use crate::core::names::{self, package_bucket};
 use crate::error::{Error, Exit, Result};
@@ -52,17 +54,19 @@ pub struct Place<'a> {
     pub untags: &'a [String],
 }
 
-/// Stores a package. Creates the bucket if it does not exist, and sets the user's tags on it.
-pub async fn store(client: &Client, place: Place<'_>, key: &str, zip: &[u8]) -> Result<Uploaded> {
+/// Stores a package, and reports the number of bytes sent. Creates the bucket if it does not exist, and sets the user's
+/// tags on it.
+pub async fn store(client: &Client, place: Place<'_>, key: &str, zip: &[u8], sent: Sent) -> Result<Uploaded> {
     let bucket = place.bucket;
-    match put(client, bucket, key, zip).await {
+    let body = Counted { bytes: Bytes::copy_from_slice(zip), sent };
+    match put(client, bucket, key, &body).await {
         Ok(()) => {
             retag(client, place).await?;
             Ok(Uploaded { bucket_created: false })
         }
         Err(Put::NoBucket) => {
             create(client, place).await?;
-            put(client, bucket, key, zip).await.map_err(Put::into_error)?;
+            put(client, bucket, key, &body).await.map_err(Put::into_error)?;
             Ok(Uploaded { bucket_created: true })
         }
         Err(Put::Other(error)) => Err(error),
@@ -107,14 +111,16 @@ impl Put {
     }
 }
 
-async fn put(client: &Client, bucket: &Bucket, key: &str, zip: &[u8]) -> std::result::Result<(), Put> {
+async fn put(client: &Client, bucket: &Bucket, key: &str, body: &Counted) -> std::result::Result<(), Put> {
     let attempt = client
         .put_object()
         .bucket(&bucket.name)
         .key(key)
         .expected_bucket_owner(&bucket.owner)
         .content_type("application/zip")
-        .body(zip.to_vec().into())
+        .body(body.bytes.clone().into())
+        .customize()
+        .interceptor(body.clone())
         .send()
         .await;
     let failed = || format!("cannot store the package in bucket `{}`", bucket.name);

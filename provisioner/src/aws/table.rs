@@ -32,6 +32,12 @@ pub async fn is_protected(client: &Client, name: &str) -> Result<bool> {
     }
 }
 
+/// The number of rows that DynamoDB counted within the last six hours, if it tells.
+pub async fn approximate_rows(client: &Client, name: &str) -> Option<usize> {
+    let reply = client.describe_table().table_name(name).send().await.ok()?;
+    usize::try_from(reply.table?.item_count?).ok()
+}
+
 /// Reads a row, including the latest writes.
 pub async fn get(client: &Client, table: &str, face_id: &str) -> Result<Option<Row>> {
     let reply = client

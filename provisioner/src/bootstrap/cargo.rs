@@ -2,9 +2,11 @@
 //!
 //! Invariant: a function for Lambda has the same bytes wherever it is built; no path of this machine is in it.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -92,7 +94,7 @@ impl Build {
             let _ = stderr.read_to_string(&mut text).await;
             text
         });
-        let executable = follow(&mut child, events).await;
+        let executable = self.follow(&mut child, root, events).await;
         let status = child.wait().await.map_err(|error| Error::new("cannot wait for `cargo`").because(&error))?;
         match executable.filter(|_| status.success()) {
             Some(path) => Ok(path),
@@ -105,6 +107,49 @@ impl Build {
                     ))
             }
         }
+    }
+
+    /// Reports each compiled crate, and returns the path of the executable once cargo has named it.
+    async fn follow(self, child: &mut Child, root: &Path, events: &Events) -> Option<PathBuf> {
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+        let (mut crates, mut ready, mut executable) = (0, HashSet::new(), None);
+        let of = Arc::new(OnceLock::new());
+        while let Ok(Some(line)) = lines.next_line().await {
+            let Ok(message) = serde_json::from_str::<Value>(&line) else { continue };
+            if message["reason"] != "compiler-artifact" {
+                continue;
+            }
+            ready.insert(message["package_id"].as_str().unwrap_or_default().to_owned());
+            if message["fresh"] == false {
+                if crates == 0 {
+                    // Only a build that compiles something is worth it.
+                    let (root, of) = (root.to_path_buf(), Arc::clone(&of));
+                    tokio::spawn(async move { self.packages(&root).await.map(|packages| of.set(packages)) });
+                }
+                crates += 1;
+                let latest = message["target"]["name"].as_str().unwrap_or_default().to_owned();
+                events.emit(Event::BuildProgress { crates, latest, packages: ready.len(), of: of.get().copied() });
+            }
+            if let Some(path) = message["executable"].as_str() {
+                executable = Some(PathBuf::from(path));
+            }
+        }
+        executable
+    }
+
+    /// The number of packages that the function consists of, itself included.
+    async fn packages(self, root: &Path) -> Option<usize> {
+        let mut command = Command::new("cargo");
+        command.current_dir(root).args(["tree", "--locked", "--offline", "--package", "function"]);
+        command.args(["--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
+        if let Some(target) = self.target() {
+            command.args(["--target", target]);
+        }
+        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.ok()?;
+        let listed = String::from_utf8_lossy(&output.stdout);
+        // A package that was listed before is marked.
+        let packages: HashSet<&str> = listed.lines().map(|line| line.trim_end_matches(" (*)")).collect();
+        (output.status.success() && !packages.is_empty()).then_some(packages.len())
     }
 
     fn command(self, root: &Path) -> Command {
@@ -127,27 +172,6 @@ impl Build {
             .kill_on_drop(true);
         command
     }
-}
-
-/// Reports each compiled crate, and returns the path of the executable once cargo has named it.
-async fn follow(child: &mut Child, events: &Events) -> Option<PathBuf> {
-    let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-    let (mut crates, mut executable) = (0, None);
-    while let Ok(Some(line)) = lines.next_line().await {
-        let Ok(message) = serde_json::from_str::<Value>(&line) else { continue };
-        if message["reason"] != "compiler-artifact" {
-            continue;
-        }
-        if message["fresh"] == false {
-            crates += 1;
-            let latest = message["target"]["name"].as_str().unwrap_or_default().to_owned();
-            events.emit(Event::BuildProgress { crates, latest });
-        }
-        if let Some(path) = message["executable"].as_str() {
-            executable = Some(PathBuf::from(path));
-        }
-    }
-    executable
 }
 
 /// Variables that `cargo run` sets for the program that it runs. Build scripts ask for some of them, so that a cargo

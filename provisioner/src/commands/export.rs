@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::aws::scan::{self, Segment};
+use crate::aws::table::approximate_rows;
 use crate::context::Context;
 use crate::core::error_code::Code;
 use crate::core::event::Event;
@@ -83,12 +84,14 @@ pub async fn run(args: &Export, cx: &Context) -> Result<Exit> {
         reading.spawn(async move { scan::segment(&client, &table, segment, |rows| format.page(&rows), to).await });
     }
     drop(to);
+    // In the meantime, the first pages arrive.
+    let of = approximate_rows(&cx.clients.dynamodb, table).await;
     let mut rows = 0;
     while let Some(page) = pages.recv().await {
         let page = page.map_err(failed)?;
         rows += page.rows;
         file.write_all(&page.text).map_err(failed)?;
-        cx.events.emit(Event::Exporting { rows });
+        cx.events.emit(Event::Exporting { rows, of });
     }
     for outcome in reading.join_all().await {
         outcome?;

@@ -49,7 +49,8 @@ pub struct Faces {
     #[arg(long, value_name = "TIME", conflicts_with = "pictures", value_parser = moment::parse)]
     pub since: Option<Moment>,
     /// Also write a page that shows the pictures with boxes around the faces; with several regions, one
-    /// `FILE-REGION.html` per region
+    /// `FILE-REGION.html` per region. The page holds reduced copies of the pictures; there is no `--link` as in `detect`,
+    /// because links into a private bucket expire
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// Maximum number of rows

@@ -14,7 +14,7 @@ use crate::ui::Events;
 /// The script asks this program for completions, so that it also offers regions, parameters, profiles, and stacks.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  provisioner completions bash > ~/.local/share/bash-completion/completions/provisioner\n  provisioner completions fish > ~/.config/fish/completions/provisioner.fish"
+    after_help = "Examples:\n  provisioner completions bash > ~/.local/share/bash-completion/completions/provisioner\n  provisioner completions fish > ~/.config/fish/completions/provisioner.fish\n  provisioner completions zsh > ~/.zfunc/_provisioner  # with `fpath+=~/.zfunc` before `compinit`"
 )]
 pub struct Completions {
     /// Shell to print the script for
@@ -50,8 +50,29 @@ pub fn completions(args: &Completions, events: &Events) -> Result<()> {
         .ok_or_else(|| Error::new(format!("there is no completion script for `{shell}`")))?
         .write_registration(VARIABLE, NAME, NAME, NAME, &mut text)
         .map_err(|error| Error::new("cannot write the completion script").because(&error))?;
+    if args.shell == clap_complete::Shell::Zsh {
+        for (from, to) in ZSH {
+            text = String::from_utf8_lossy(&text).replace(from, to).into_bytes();
+        }
+    }
     print(text, events)
 }
+
+/// What the engine's script for zsh lacks: a space after `NAME=` would separate the value from it, and a file in `fpath`
+/// must complete the line for which it was loaded.
+const ZSH: [(&str, &str); 4] = [
+    ("local -a other=()", "local -a names=() other=()"),
+    (
+        "            else\n                other+=",
+        "            elif [[ \"$value\" == *= ]]; then\n                names+=(\"$completion\")\n            else\n                other+=",
+    ),
+    ("[[ -n $other ]] &&", "[[ -n $names ]] && _describe -V 'values' names -S ''\n        [[ -n $other ]] &&"),
+    (
+        "compdef _clap_dynamic_completer_provisioner provisioner\n",
+        "if [[ \"${funcstack[1]}\" == _provisioner ]]; then\n    _clap_dynamic_completer_provisioner \"$@\"\nelse\n    \
+         compdef _clap_dynamic_completer_provisioner provisioner\nfi\n",
+    ),
+];
 
 /// Runs `man`.
 pub fn man(args: &Man, mut program: clap::Command, events: &Events) -> Result<()> {
@@ -101,7 +122,10 @@ as in other tools.
 the folder and the port of the local cloud.
 .TP
 \fBNO_COLOR\fR
-no colors, as with \fB\-\-color never\fR.
+no colors, as with \fB\-\-color never\fR, and plain lines.
+.TP
+\fBTERM=dumb\fR, \fBCI\fR
+plain lines instead of lines that change.
 .SH FILES
 .TP
 \fI~/.aws/config\fR, \fI~/.aws/credentials\fR

@@ -47,8 +47,9 @@ pub enum Event {
     TargetAdding { target: &'static str },
     /// The function's executable is being built.
     BuildStarted { target: &'static str },
-    /// The number of crates compiled so far, and the last of them.
-    BuildProgress { crates: usize, latest: String },
+    /// The number of crates compiled so far, and the last of them. `packages` is the number of packages that are ready,
+    /// with those of earlier builds, and `of` is the number of packages that the function consists of, if it is known.
+    BuildProgress { crates: usize, latest: String, packages: usize, of: Option<usize> },
     /// The executable and its package are ready.
     Packaged { source: String, architecture: &'static str, executable_bytes: usize, zip_bytes: usize, sha256: String },
     /// The package was written to a file.
@@ -69,6 +70,8 @@ pub enum Event {
     PicturesLeave { region: String, to: String },
     /// The bucket for packages was created.
     PackageBucketCreated { bucket: String },
+    /// The number of bytes of the package sent so far.
+    PackageUploading { sent: usize, of: usize },
     /// The package was uploaded to its bucket.
     PackageStored { bucket: String, key: String },
     /// Unused packages were deleted.
@@ -187,8 +190,9 @@ pub enum Event {
     MoreFailures { same: usize, not_tried: usize },
     /// The number of rows that a search found and read, and whether there are more.
     FacesFound { rows: usize, read: usize, more: bool },
-    /// The number of rows exported so far.
-    Exporting { rows: usize },
+    /// The number of rows exported so far; `of` is the approximate number of rows in the table, as DynamoDB counted them
+    /// within the last six hours.
+    Exporting { rows: usize, of: Option<usize> },
     /// All rows are in the file.
     Exported { file: String, rows: usize, seconds: f64 },
     /// The stack can process existing pictures, at this default price of 1,000 pictures in US dollars.

@@ -182,6 +182,12 @@ impl ResourceStatus {
         self.as_str().ends_with("FAILED")
     }
 
+    /// Whether an operation on the resource is running.
+    #[must_use]
+    pub fn is_in_progress(&self) -> bool {
+        self.as_str().ends_with("_IN_PROGRESS") && !self.is_hook()
+    }
+
     /// Whether an operation on the resource is complete.
     #[must_use]
     pub fn is_complete(&self) -> bool {

@@ -1,6 +1,7 @@
 //! A plan with everything that is needed to execute it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::aws::bucket::Bucket;
 use crate::aws::change_set::{self, ChangeSet, Mode};
@@ -186,7 +187,10 @@ pub async fn store(cx: &Context, prepared: &Prepared) -> Result<()> {
         tags: &prepared.bucket_tags,
         untags: &prepared.bucket_untags,
     };
-    let stored = packages::store(&cx.clients.s3, place, &key, &prepared.package.zip).await?;
+    let zip = &prepared.package.zip;
+    let (events, of) = (cx.events.clone(), zip.len());
+    let report = Arc::new(move |sent| events.emit(Event::PackageUploading { sent, of }));
+    let stored = packages::store(&cx.clients.s3, place, &key, zip, report).await?;
     if stored.bucket_created {
         cx.events.emit(Event::PackageBucketCreated { bucket: prepared.package_bucket.name.clone() });
     }

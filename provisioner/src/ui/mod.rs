@@ -4,8 +4,10 @@
 //! prompts.
 
 mod json;
+mod live;
 pub mod page;
 mod summary;
+mod terminal;
 mod text;
 
 use std::collections::BTreeMap;
@@ -15,16 +17,15 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use crate::core::error_code::Code;
 use crate::core::event::Event;
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
 use crate::error::{Error, Exit, Result};
 pub use json::SCHEMA as JSON_SCHEMA;
+use live::Live;
 pub use summary::summary;
-use text::Channel;
+use text::{Channel, Progress};
 
 /// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -52,10 +53,12 @@ pub struct Ui {
     detail: Detail,
     /// The rows of unfinished tables, by region.
     rows: Mutex<BTreeMap<Option<String>, Vec<Event>>>,
-    /// The live line at the bottom of a terminal.
-    bar: Option<ProgressBar>,
+    /// The live lines at the bottom of a terminal.
+    live: Option<Live>,
     last_progress: Mutex<Option<Instant>>,
     asking: Mutex<()>,
+    /// What is printed after the answer to the question that is being asked; `None` if there is none.
+    held: Mutex<Option<Vec<Held>>>,
     /// The first error when writing to stdout.
     lost: Mutex<Option<std::io::Error>>,
     /// Whether the reader of stdout has closed the pipe.
@@ -66,19 +69,16 @@ impl Ui {
     /// Creates the renderer; checks once whether stderr is a terminal.
     #[must_use]
     pub fn new(output: Output, detail: Detail) -> Self {
-        let live = output == Output::Text && detail != Detail::Quiet && std::io::stderr().is_terminal();
-        let bar = live.then(|| {
-            let bar = ProgressBar::new_spinner();
-            bar.set_style(style(None));
-            bar
-        });
+        let live = (output == Output::Text && detail != Detail::Quiet && terminal::is_lively())
+            .then(|| Live::start(detail != Detail::Verbose, terminal::is_utf8()));
         Self {
             output,
             detail,
             rows: Mutex::default(),
-            bar,
+            live,
             last_progress: Mutex::new(None),
             asking: Mutex::new(()),
+            held: Mutex::default(),
             lost: Mutex::new(None),
             closed: watch::Sender::new(false),
         }
@@ -116,23 +116,31 @@ impl Ui {
             for (region, rows) in std::mem::take(&mut *self.rows()) {
                 self.print_rows(region.as_deref(), &rows);
             }
+            self.end();
         }
         if self.detail == Detail::Quiet && !text::is_essential(event) {
             return;
         }
-        let channel = text::channel(event);
-        let verbose = self.detail == Detail::Verbose;
-        let lines = match channel {
+        let (channel, verbose) = (text::channel(event), self.detail == Detail::Verbose);
+        let mut lines = match channel {
             Channel::Hidden => String::new(),
             Channel::Detail | Channel::ResultDetail if !verbose => return,
             _ => text::render(event, invocation, verbose),
         };
-        if channel == Channel::Progress {
-            self.show_progress(&lines, text::share(event));
+        let is_progress = matches!(channel, Channel::Progress | Channel::Live);
+        if let Some(live) = &self.live {
+            let progress =
+                text::work(event).map(|work| Progress { work, text: lines.clone(), share: text::share(event) });
+            let totals = live.apply(region, event, progress);
+            lines.extend(totals.map(|totals| text::live::totals(totals.resources, totals.slowest.as_ref())));
+            if is_progress || (!verbose && text::live::collapses(event)) {
+                return;
+            }
+        } else if is_progress {
+            if channel == Channel::Progress {
+                self.log_progress(&lines);
+            }
             return;
-        }
-        if let Some(bar) = self.bar.as_ref().filter(|_| text::ends_progress(event)) {
-            bar.finish_and_clear();
         }
         self.print(region, &lines, matches!(channel, Channel::Result | Channel::ResultDetail));
     }
@@ -147,44 +155,51 @@ impl Ui {
         }
     }
 
-    /// Prints lines above the live line, each with its region if there are several.
+    /// Prints lines, each with its region if there are several. While a question is being asked, they wait.
     fn print(&self, region: Option<&str>, lines: &str, to_stdout: bool) {
         let prefix = region.map(|region| format!("[{region}] ")).unwrap_or_default();
-        let print = || {
-            for line in lines.lines() {
-                let line = format!("{prefix}{line}");
-                if to_stdout {
-                    self.write_line(&line);
-                } else {
-                    write_error_line(&line);
-                }
-            }
-        };
-        match &self.bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
+        let lines: Vec<String> = lines.lines().map(|line| format!("{prefix}{line}")).collect();
+        match self.held().as_mut() {
+            Some(held) => held.push(Held { lines, to_stdout }),
+            None => self.print_now(&lines, to_stdout),
         }
     }
 
-    /// Updates the live line on a terminal. Otherwise it prints a line every ten seconds, so that a log shows progress.
-    fn show_progress(&self, text: &str, share: Option<(usize, usize)>) {
-        if let Some(bar) = &self.bar {
-            if bar.is_finished() {
-                bar.reset();
-            }
-            bar.enable_steady_tick(std::time::Duration::from_millis(120));
-            bar.set_style(style(share));
-            if let Some((done, of)) = share {
-                bar.set_length(of as u64);
-                bar.set_position(done as u64);
-            }
-            bar.set_message(text.to_owned());
-            return;
+    /// Prints lines above the live ones.
+    fn print_now(&self, lines: &[String], to_stdout: bool) {
+        let print =
+            || lines.iter().for_each(|line| if to_stdout { self.write_line(line) } else { write_error_line(line) });
+        match &self.live {
+            Some(live) if !lines.is_empty() => live.print(print),
+            _ => print(),
         }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Vec<Held>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Without live lines, prints a line every ten seconds, so that a log shows progress.
+    fn log_progress(&self, text: &str) {
         let mut last = self.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_none_or(|at| at.elapsed().as_secs() >= 10) {
             *last = Some(Instant::now());
             write_error_line(&format!("  {text}"));
+        }
+    }
+
+    /// Removes the live lines, and prints what waits for an answer that will not come.
+    pub fn end(&self) {
+        if let Some(live) = &self.live {
+            live.end();
+        }
+        let held = self.held().take();
+        if let Some(held) = held {
+            // The line of the question is not complete.
+            write_error_line("");
+            for Held { lines, to_stdout } in held {
+                self.print_now(&lines, to_stdout);
+            }
         }
     }
 
@@ -228,28 +243,28 @@ impl Ui {
     fn ask(&self, question: &str) -> String {
         // Only one question is asked at a time. Other locks must not be held, because other regions may report errors.
         let _turn = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        let draw = |target: ProgressDrawTarget| {
-            if let Some(bar) = &self.bar {
-                bar.set_draw_target(target);
-            }
-        };
-        draw(ProgressDrawTarget::hidden());
+        *self.held() = Some(Vec::new());
+        if let Some(live) = &self.live {
+            live.pause();
+        }
         let _ = write!(anstream::stderr().lock(), "{}", text::words::escape(question))
             .and_then(|()| anstream::stderr().flush());
         let mut answer = String::new();
         let _ = std::io::stdin().read_line(&mut answer);
-        draw(ProgressDrawTarget::stderr());
+        if let Some(live) = &self.live {
+            live.resume();
+        }
+        let held = self.held().take();
+        held.iter().flatten().for_each(|held| self.print_now(&held.lines, held.to_stdout));
         answer.trim().to_owned()
     }
 }
 
-/// A spinner, or a bar if the total is known.
-fn style(share: Option<(usize, usize)>) -> ProgressStyle {
-    let template = match share {
-        None => "{spinner} {wide_msg} {elapsed}",
-        Some(_) => "{spinner} {wide_msg} [{bar:24}] {percent:>3} % {elapsed}",
-    };
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+/// Lines that wait until a question is answered.
+#[derive(Debug)]
+struct Held {
+    lines: Vec<String>,
+    to_stdout: bool,
 }
 
 /// Writes a line to stderr. An error is ignored, because it could not be reported either.

@@ -7,6 +7,7 @@ mod backfill;
 mod channel;
 mod finding;
 mod forget;
+pub(super) mod live;
 mod log;
 mod operation;
 mod pictures;
@@ -15,15 +16,17 @@ mod report;
 mod steps;
 mod table;
 pub(super) mod words;
+mod work;
 
 use std::fmt::Write as _;
 
 use crate::core::event::{DOWN_COUNTS, Event, FlagKept, Kept, NoExpress, RegionSource};
 use crate::core::hint::Hint;
 use crate::core::invocation::Invocation;
-pub(super) use channel::{Channel, channel, closes_table, ends_progress, is_essential, is_row, share};
+pub(super) use channel::{Channel, channel, closes_table, is_essential, is_row};
 use pictures::pictures;
 use words::{BAD, FAINT, NL, NOTE, counted, done, lines, noun, size};
+pub(super) use work::{Progress, Work, share, work};
 
 /// The table of rows, safe to print.
 pub(super) fn rows(events: &[Event], verbose: bool) -> String {
@@ -70,7 +73,7 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
         Event::BuildStarted { target } => {
             format!("  building the function for {target}; the first build takes a few minutes")
         }
-        Event::BuildProgress { crates, latest } => {
+        Event::BuildProgress { crates, latest, .. } => {
             format!("building the function: {crates} {} compiled, most recently {latest}", noun(*crates, "crate"))
         }
         Event::Packaged { source, architecture, executable_bytes, zip_bytes, sha256 } => done(format_args!(
@@ -115,6 +118,9 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
             &format!("pictures leave {region}: the faces in them are detected in {to}, in pictures of at most 5 MB"),
             None,
         ),
+        Event::PackageUploading { sent, of } => {
+            format!("uploading the package: {} of {}", size(*sent), size(*of))
+        }
         Event::PackageBucketCreated { bucket } => done(format_args!("bucket {bucket} created for packages")),
         Event::PackageStored { bucket, key } => done(format_args!("package uploaded to s3://{bucket}/{key}")),
         Event::PackagesRemoved { bucket, objects } => {
@@ -294,7 +300,7 @@ fn say(event: &Event, invocation: &Invocation, verbose: bool) -> String {
             let more = if *more { "; there are more, and `--limit` shows them" } else { "" };
             done(format_args!("{rows} {} found, {read} read{more}", noun(*rows, "row")))
         }
-        Event::Exporting { rows } => format!("{rows} {} exported", noun(*rows, "row")),
+        Event::Exporting { rows, .. } => format!("{rows} {} exported", noun(*rows, "row")),
         Event::Exported { file, rows, seconds } => {
             done(format_args!("{rows} {} exported to {file} in {seconds:.1} s", noun(*rows, "row")))
         }

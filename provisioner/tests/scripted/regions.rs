@@ -1,10 +1,12 @@
 //! Tests which regions have Rekognition according to Service Quotas.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::UPDATE;
 use super::cloud::{Cloud, Script, at};
 use super::run::{Run, provisioner};
+use super::{UPDATE, standing};
 
 fn quotas(rekognition_regions: Vec<&'static str>, closed_regions: Vec<&'static str>) -> Script {
     Script { detect_faces: Some(5.0), rekognition_regions, closed_regions, ..Script::default() }
@@ -84,4 +86,32 @@ async fn a_region_without_rekognition_is_refused_with_the_source_of_the_informat
         assert!(error.contains("no Amazon Rekognition") && error.contains(source), "{error}");
         assert_eq!(cloud.first_change(), "");
     }
+}
+
+/// A stack whose log has these lines in every region.
+fn logged() -> Script {
+    let event = |at: i64| json!({"eventId": at.to_string(), "timestamp": at, "message": format!("line {at}")});
+    let reply = json!({"events": [event(1_000), event(3_000), event(2_000)]});
+    let mut script = standing();
+    script.outputs = vec![("LogGroupName", "/aws/lambda/face-recognition")];
+    script.replies.insert("FilterLogEvents", (200, reply.to_string()));
+    script
+}
+
+/// The times of the lines of a log, and the number of regions that they come from.
+async fn log_of_two_regions(script: Script, code: i32) -> (Vec<i64>, usize) {
+    let cloud = Cloud::start(script).await;
+    let run = provisioner(&cloud, &["logs", "--region", "eu-west-1,eu-central-1", "--output", "json"]).await;
+    run.ended(code);
+    let events = run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let logged: Vec<_> = events.filter(|event| event["type"] == "log").collect();
+    let times = logged.iter().filter_map(|event| event["at"].as_i64()).collect();
+    (times, logged.iter().filter_map(|event| event["region"].as_str()).collect::<BTreeSet<_>>().len())
+}
+
+#[tokio::test]
+async fn logs_of_several_regions_are_in_the_order_of_their_times() {
+    assert_eq!(log_of_two_regions(logged(), 0).await, (vec![1_000, 1_000, 2_000, 2_000, 3_000, 3_000], 2));
+    let denied = logged().fault("FilterLogEvents", (1, 1), (400, "AccessDeniedException", "no"));
+    assert_eq!(log_of_two_regions(denied, 1).await, (vec![1_000, 2_000, 3_000], 1));
 }

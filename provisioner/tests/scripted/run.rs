@@ -69,6 +69,11 @@ pub(crate) async fn everywhere(cloud: &Cloud, arguments: &[&str]) -> Run {
 
 /// Starts the program with a tiny executable as the function, so nothing is built.
 pub(crate) fn start(cloud: &Cloud, arguments: &[&str]) -> Child {
+    command(cloud, arguments).spawn().expect("the provisioner")
+}
+
+/// What [`start`] starts.
+pub(crate) fn command(cloud: &Cloud, arguments: &[&str]) -> Command {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let bootstrap = folder.join("bootstrap");
     if !bootstrap.exists() {
@@ -88,7 +93,8 @@ pub(crate) fn start(cloud: &Cloud, arguments: &[&str]) -> Child {
     if !arguments.contains(&"--region") {
         command.args(["--region", "eu-west-1"]);
     }
-    command.args(["--endpoint-url", &cloud.endpoint]).spawn().expect("the provisioner")
+    command.args(["--endpoint-url", &cloud.endpoint]);
+    command
 }
 
 /// The program with an endpoint, credentials, and an empty environment.

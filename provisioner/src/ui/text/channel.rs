@@ -1,4 +1,4 @@
-//! Where each event is shown as text, and how it concerns the live line.
+//! Where each event is shown as text.
 //!
 //! Pure. The match is exhaustive, so no event can be forgotten.
 
@@ -16,8 +16,10 @@ pub(in crate::ui) enum Channel {
     Note,
     /// A message that is shown only with `--verbose`: stderr.
     Detail,
-    /// Progress: the live line.
+    /// Progress: a live line, or a line from time to time.
     Progress,
+    /// Progress that only a live line shows.
+    Live,
     /// Not shown as text.
     Hidden,
 }
@@ -117,6 +119,7 @@ pub(in crate::ui) fn channel(event: &Event) -> Channel {
         | Event::WaitingForEvents { .. }
         | Event::Error { .. } => Channel::Note,
         Event::RegionChecked { .. } | Event::CertificatesChosen { .. } => Channel::Detail,
+        Event::PackageUploading { .. } => Channel::Live,
         Event::BuildProgress { .. }
         | Event::Exporting { .. }
         | Event::Emptying { .. }
@@ -126,17 +129,6 @@ pub(in crate::ui) fn channel(event: &Event) -> Channel {
         | Event::BackfillFilling { .. }
         | Event::BackfillProgress { .. } => Channel::Progress,
         Event::Result { .. } => Channel::Hidden,
-    }
-}
-
-/// The progress of a running step: the number done and the total; `None` if the total is unknown.
-pub(in crate::ui) fn share(event: &Event) -> Option<(usize, usize)> {
-    match event {
-        // Objects that are uploaded in the meantime are deleted, too.
-        Event::Emptying { removed, of: Some(of), .. } => Some((*removed, (*of).max(*removed))),
-        Event::Detecting { done, of } | Event::BackfillFilling { sent: done, of } => Some((*done, *of)),
-        Event::BackfillProgress { progress } => Some((progress.done, progress.of)),
-        _ => None,
     }
 }
 
@@ -154,21 +146,4 @@ pub(in crate::ui) fn closes_table(event: &Event) -> bool {
 pub(in crate::ui) fn is_essential(event: &Event) -> bool {
     let is_error = matches!(event, Event::Error { .. } | Event::Failed { .. } | Event::NoStack { .. });
     is_error || matches!(channel(event), Channel::Result | Channel::ResultDetail)
-}
-
-/// Whether the event ends the live line.
-pub(in crate::ui) fn ends_progress(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Packaged { .. }
-            | Event::Removed { .. }
-            | Event::Exported { .. }
-            | Event::BackfillFound { .. }
-            | Event::BackfillQueued { .. }
-            | Event::BackfillDone { .. }
-            | Event::Forgotten { .. }
-            | Event::OperationEnded { .. }
-            | Event::Error { .. }
-            | Event::Result { .. }
-    )
 }

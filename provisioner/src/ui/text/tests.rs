@@ -153,7 +153,7 @@ fn every_event() -> Vec<Event> {
         Event::LocalKept { stacks: 1, buckets: 2, tables: 0 },
         Event::TargetAdding { target: "aarch64-unknown-linux-musl" },
         Event::BuildStarted { target: "aarch64-unknown-linux-musl" },
-        Event::BuildProgress { crates: 12, latest: text("serde") },
+        Event::BuildProgress { crates: 12, latest: text("serde"), packages: 40, of: Some(144) },
         Event::Packaged {
             source: text("target/bootstrap"),
             architecture: "arm64",
@@ -193,6 +193,7 @@ fn every_event() -> Vec<Event> {
         Event::PicturesLeave { region: text("eu-west-3"), to: text("eu-central-1") },
         Event::RegionChecked { region: text("eu-west-1"), rekognition: true, source: RegionSource::ServiceQuotas },
         Event::PackageBucketCreated { bucket: bucket() },
+        Event::PackageUploading { sent: 500_000, of: 2_000_000 },
         Event::PackageStored { bucket: bucket(), key: text("faces/0123.zip") },
         Event::PackagesRemoved { bucket: bucket(), objects: 1 },
         Event::OldPackagesKept { bucket: bucket(), cause: text("cannot list bucket `pictures-1`") },
@@ -376,7 +377,7 @@ fn every_event() -> Vec<Event> {
             counts: PictureCounts { pictures: 3, faces: 1, without_face: 1, unusable: 1, ..PictureCounts::default() },
         },
         Event::FacesFound { rows: 1, read: 2_000, more: true },
-        Event::Exporting { rows: 5_000 },
+        Event::Exporting { rows: 5_000, of: Some(20_000) },
         Event::Exported { file: text("faces.csv"), rows: 1, seconds: 0.5 },
         Event::Regions {
             regions: vec![

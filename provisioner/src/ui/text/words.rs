@@ -11,12 +11,12 @@ use anstyle::{AnsiColor, Style};
 
 /// A color or a line end. The alternate form (`{GOOD:#}`) ends the color.
 #[derive(Clone, Copy)]
-pub(super) struct Mark(char);
+pub(in crate::ui) struct Mark(char);
 
-pub(super) const GOOD: Mark = Mark('g');
+pub(in crate::ui) const GOOD: Mark = Mark('g');
 pub(super) const BAD: Mark = Mark('b');
-pub(super) const NOTE: Mark = Mark('n');
-pub(super) const FAINT: Mark = Mark('f');
+pub(in crate::ui) const NOTE: Mark = Mark('n');
+pub(in crate::ui) const FAINT: Mark = Mark('f');
 /// The end of a line.
 pub(super) const NL: Mark = Mark('l');
 const END: char = 'e';
@@ -35,7 +35,7 @@ fn nonce() -> &'static str {
 }
 
 /// Replaces the marks, and escapes control and bidirectional characters.
-pub(super) fn paint(text: &str) -> String {
+pub(in crate::ui) fn paint(text: &str) -> String {
     let mut parts = text.split(nonce());
     let mut painted = escape(parts.next().unwrap_or_default());
     for part in parts {
