@@ -7,7 +7,7 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::SdkError;
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
 
-use super::error::{explain, is_missing, is_throttled};
+use super::error::{explain, foreign_reply, is_missing, is_throttled};
 use super::pace::Pace;
 use crate::error::{Error, Result};
 
@@ -161,13 +161,16 @@ async fn read(
 
 /// Invokes the function asynchronously, as S3 does; returns when Lambda has accepted the event.
 pub async fn invoke_later(client: &Client, name: &str, event: &str) -> Result<()> {
-    client
+    const ACCEPTED: i32 = 202;
+    let attempt = || format!("cannot send an event to function `{name}`");
+    let reply = client
         .invoke()
         .function_name(name)
         .invocation_type(aws_sdk_lambda::types::InvocationType::Event)
         .payload(aws_sdk_lambda::primitives::Blob::new(event.as_bytes()))
         .send()
         .await
-        .map(|_| ())
-        .map_err(|error| explain(format!("cannot send an event to function `{name}`"), &error))
+        .map_err(|error| explain(attempt(), &error))?;
+    // An event whose reply came from something else than Lambda would be lost.
+    if reply.status_code == ACCEPTED { Ok(()) } else { Err(foreign_reply(attempt())) }
 }
