@@ -43,11 +43,15 @@ demo: ## The complete cycle on this machine, without an AWS account: old and new
 
 ci: test test-arm64 scan judge-workflows ## What the continuous integration checks
 
-test: lint test-rust judge ## All checks and tests of a normal change
+# The tests mostly wait, so the checks run beside them.
+test: ## All checks and tests of a normal change
+	$(CARGO_TEST) --no-run
+	$(MAKE) --jobs lint test-rust judge
 
+# In a folder of its own, because some tests start cargo, which would wait until clippy is done.
 lint: ## Formatting and clippy; warnings are errors
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets --target-dir target/lint -- -D warnings
 
 test-rust: ## The tests of both crates, including the complete cycle on the local cloud
 	$(CARGO_TEST)

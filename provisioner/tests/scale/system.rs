@@ -130,8 +130,10 @@ fn picture() -> Bytes {
 /// Runs `up`, and returns the executable that it deployed.
 fn deploy(local: &Local, parameters: &[&str]) -> PathBuf {
     let parameters = parameters.iter().flat_map(|parameter| ["-P", parameter]);
-    // Hundreds of processes run at a time, so this uses the optimized build that is deployed to AWS.
-    let arguments: Vec<_> = ["up", "--no-smoke", "--cargo-profile", "lambda"].into_iter().chain(parameters).collect();
+    // The full run has hundreds of processes at a time, so it uses the optimized build that is deployed to AWS, which takes
+    // minutes.
+    let profile = if std::env::var_os("SCALE_UPLOADS").is_some() { "lambda" } else { "dev" };
+    let arguments: Vec<_> = ["up", "--no-smoke", "--cargo-profile", profile].into_iter().chain(parameters).collect();
     let said = local.run(&arguments, 0);
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout");
     checkout.join(said.of_type("packaged")[0]["source"].as_str().expect("a path"))

@@ -48,7 +48,7 @@ fn remains(copy: &Copy) -> String {
         Copy::FailureQueue => "the failure queue may keep bucket and key for up to 14 days".into(),
         Copy::Log { days, keys } => {
             let what = if *keys { "the keys" } else { "hashes of the pictures, but no keys" };
-            format!("the function's log keeps {what} for {days} days")
+            format!("for {days} days, the function's log keeps {what}")
         }
     }
 }
