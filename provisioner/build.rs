@@ -16,7 +16,7 @@ fn main() {
     }
     let linker = env::var("RUSTC_LINKER").unwrap_or_default();
     if Path::new(&linker).file_stem().is_some_and(|name| name == "rust-lld") {
-        // A tenth smaller: equal functions are one, and relocations are packed. Cargo passes both to the linker itself.
+        // Smaller: equal functions are one, and relocations are packed. Cargo passes both to the linker itself.
         println!("cargo::rustc-link-arg-bins=--icf=all");
         println!("cargo::rustc-link-arg-bins=--pack-dyn-relocs=relr");
     }
