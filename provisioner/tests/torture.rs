@@ -99,10 +99,7 @@ fn cases(scenario: &Scenario, index: usize, baseline: &Baseline, slow: &Mutex<BT
         let both = |number| [false, true].map(|after| Trouble::Kill { number, after });
         cases.extend((1..=baseline.asked.len()).flat_map(both));
     }
-    let faults = labels.iter().flat_map(|label| Fault::ALL.map(|kind| (label, kind)));
-    // The reply to HEAD has no body that could be garbage.
-    let faults = faults.filter(|(label, kind)| *kind != Fault::Garbage || !label.contains(":Head"));
-    cases.extend(faults.map(|(label, kind)| fault(label, kind)));
+    cases.extend(labels.iter().flat_map(|label| Fault::ALL.map(|kind| fault(label, kind))));
     for service in labels.iter().filter_map(|label| Some(label.split_once(':')?.0.to_owned())) {
         if slow.lock().expect("no panic").insert(service.clone()) {
             let late = Some(Duration::from_secs(30));

@@ -8,6 +8,7 @@ use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
+use super::foreign::{self, ForeignReply};
 use crate::core::denial::denied;
 use crate::core::error_code::Code;
 use crate::core::hint::Hint;
@@ -74,7 +75,7 @@ impl HasStatus for aws_smithy_runtime_api::client::orchestrator::HttpResponse {
     }
 
     fn request_id(&self) -> Option<&str> {
-        ["x-amzn-requestid", "x-amz-request-id"].into_iter().find_map(|name| self.headers().get(name))
+        foreign::request_id(self)
     }
 }
 
@@ -138,7 +139,7 @@ where
     let Some(reply) = error.raw_response() else { return explain_connection(base, error) };
     let id = reply.request_id().map_or_else(String::new, |id| format!(" (request id {id})"));
     let cause = match reply.status() {
-        200..=299 => format!("{FOREIGN}{id}"),
+        200..=299 => format!("{ForeignReply}{id}"),
         status => format!("HTTP status {status} without an error code{id}"),
     };
     let base = base.cause(cause);
@@ -149,19 +150,21 @@ where
     }
 }
 
-const FOREIGN: &str = "the reply is not what this service sends";
 const BETWEEN: &str = "something between this machine and AWS may have replied: check the network, `--endpoint-url` and the \
                        proxy settings, then run the same command again";
 
 /// The error about a reply with status 200 that lacks what the service always sends.
 pub(super) fn foreign_reply(attempt: impl Into<String>) -> Error {
-    Error::new(attempt).cause(FOREIGN).hint(BETWEEN)
+    Error::new(attempt).cause(ForeignReply.to_string()).hint(BETWEEN)
 }
 
 fn explain_connection(base: Error, error: &(dyn StdError + 'static)) -> Error {
     // The credentials say themselves what is wrong with them; what they were needed for does not matter.
     if let Some(own) = chain(error).find_map(|error| error.downcast_ref::<Error>()) {
         return own.clone();
+    }
+    if chain(error).any(<dyn StdError>::is::<ForeignReply>) {
+        return base.cause(ForeignReply.to_string()).hint(BETWEEN);
     }
     let base = base.because(error);
     if is_unreachable(error) {

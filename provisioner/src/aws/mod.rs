@@ -18,6 +18,7 @@ pub mod error;
 pub mod event_flag;
 pub mod event_rules;
 pub mod follow;
+mod foreign;
 pub mod function;
 mod https;
 pub mod identity;

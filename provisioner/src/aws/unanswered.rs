@@ -1,4 +1,5 @@
-//! Tells the user which request has had no reply for a while, so that no wait is silent.
+//! Tells the user which request has had no reply for a while, so that no wait is silent, and refuses replies that are not
+//! the service's.
 //!
 //! Invariant: every request passes here, those for credentials included, because all clients share one HTTP client.
 
@@ -14,6 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use tokio::time::timeout;
 
+use super::foreign::refuse_pages;
 use crate::core::unanswered::{Attempt, Unanswered};
 
 /// Receives the requests that have had no reply for a while.
@@ -67,10 +69,10 @@ impl HttpConnector for Telling<SharedHttpConnector> {
         HttpConnectorFuture::new(async move {
             let mut reply = pin!(reply);
             if let Ok(reply) = timeout(patience, &mut reply).await {
-                return reply;
+                return refuse_pages(reply?);
             }
             (tell.0)(unanswered);
-            reply.await
+            refuse_pages(reply.await?)
         })
     }
 }

@@ -201,7 +201,7 @@ fn misbehaved(ran: &Ran, trouble: &Trouble) -> Option<String> {
     let Trouble::Fault { fault, label } = trouble else {
         return Some(format!("not survived: exit code {code}: {}", ran.said()));
     };
-    if fault.must_be_survived() {
+    if fault.passes() {
         return Some(format!("not survived: exit code {code}: {}", ran.said()));
     }
     let errors = ran.events("error");

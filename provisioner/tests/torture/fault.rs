@@ -13,19 +13,23 @@ pub(crate) enum Fault {
     Unavailable,
     Cut,
     Half,
+    /// The sign-in page of another network, with status 200.
     Garbage,
+    /// The same for all requests.
+    Portal,
     Denied,
     Expired,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Throttled,
         Self::Internal,
         Self::Unavailable,
         Self::Cut,
         Self::Half,
         Self::Garbage,
+        Self::Portal,
         Self::Denied,
         Self::Expired,
     ];
@@ -38,19 +42,16 @@ impl Fault {
             Self::Cut => "cut",
             Self::Half => "half",
             Self::Garbage => "garbage",
+            Self::Portal => "portal",
             Self::Denied => "denied",
             Self::Expired => "expired",
         }
     }
 
-    /// Whether the next request of the same kind succeeds. Otherwise, all of them fail.
+    /// Whether the next request of the same kind succeeds, so that the program must get the same result as without the fault. Otherwise, all
+    /// of them fail.
     pub(crate) fn passes(self) -> bool {
-        !matches!(self, Self::Denied | Self::Expired)
-    }
-
-    /// Whether the program must get the same result as without the fault.
-    pub(crate) fn must_be_survived(self) -> bool {
-        self.passes() && self != Self::Garbage
+        !matches!(self, Self::Portal | Self::Denied | Self::Expired)
     }
 
     /// The words of which the error must contain one, if the request cannot succeed.
@@ -59,7 +60,7 @@ impl Fault {
             // HEAD errors have no body, so they do not name the cause.
             Self::Denied => &["AccessDenied", "not allowed", "may not", "denied", "403", "permission"],
             Self::Expired => &["expired", "Expired", "400"],
-            Self::Garbage => &["reply", "response", "XML", "JSON", "CBOR", "expected", "unexpected"],
+            Self::Portal => &["not what this service sends"],
             _ => &[""],
         }
     }
@@ -68,7 +69,7 @@ impl Fault {
         match self {
             Self::Cut => return Verdict::Cut,
             Self::Half => return Verdict::Half,
-            Self::Garbage => {
+            Self::Garbage | Self::Portal => {
                 let reply = Response::builder().header("content-type", "text/html");
                 let body = Bytes::from_static(b"<!doctype html><title>Sign in to the hotel's network</title>");
                 return Verdict::Answer(reply.body(body).expect("a response"));
@@ -109,7 +110,7 @@ impl Fault {
             (Self::Expired, Json | Cbor) => {
                 (400, "ExpiredTokenException", "The security token included in the request is expired")
             }
-            (Self::Cut | Self::Half | Self::Garbage, _) => unreachable!("these faults have no error"),
+            (Self::Cut | Self::Half | Self::Garbage | Self::Portal, _) => unreachable!("these faults have no error"),
         }
     }
 }
