@@ -3,7 +3,7 @@
 //! Invariant: a throttled or lost poll never fails a deployment, because the operation runs on the server.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{HookFailureMode, HookInvocationPoint};
@@ -29,8 +29,10 @@ pub struct Ended {
     pub events: Vec<StackEvent>,
 }
 
-/// Maximum number of polls, in about a minute, until an accepted operation must show a sign of having begun.
+/// An accepted operation must show a sign of having begun within this number of polls, and within this time: polls are slow
+/// if the events cannot be read.
 const POLLS_BEFORE_BEGIN: usize = 100;
+const LONGEST_WAIT_FOR_BEGIN: Duration = Duration::from_secs(45);
 
 /// The tolerated difference between this machine's clock and the endpoint's.
 const CLOCK_TOLERANCE_MILLIS: i64 = 1_000;
@@ -80,7 +82,7 @@ pub async fn to_the_end(
     let mut history = History { origin, seen: HashSet::new(), events: Vec::new(), unread: None };
     // An operation that was already running has ended as soon as the stack is not in progress.
     let mut begun = matches!(origin, Origin::Running(_));
-    let (mut misses, mut waited) = (0, 0);
+    let (mut misses, mut waited, accepted) = (0, 0, Instant::now());
     loop {
         // The status tells when the operation ends; the events only show progress, so every second poll reads them.
         let (stack, ()) = tokio::join!(stack::ask(client, stack_id), async {
@@ -97,7 +99,7 @@ pub async fn to_the_end(
                 let is_new = matches!(origin, Origin::NewStack);
                 begun |= running || stack.is_some() == is_new || status.is_deleted() || !history.events.is_empty();
                 waited += 1;
-                if !begun && waited > POLLS_BEFORE_BEGIN {
+                if !begun && (waited > POLLS_BEFORE_BEGIN || accepted.elapsed() > LONGEST_WAIT_FOR_BEGIN) {
                     return Err(not_started(stack_id, &status, history.unread));
                 }
                 if begun && !running {
