@@ -8,14 +8,14 @@ use aws_sdk_cloudformation::config::Builder;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
 use aws_sdk_cloudformation::error::SdkError;
 use aws_sdk_cloudformation::operation::create_change_set::CreateChangeSetError;
-use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
+use aws_sdk_cloudformation::operation::describe_change_set::{DescribeChangeSetError, DescribeChangeSetOutput};
 use aws_sdk_cloudformation::types::{
     Capability, ChangeAction, ChangeSetStatus, ChangeSetType, DeploymentConfig, DeploymentConfigMode, DeploymentMode,
     ExecutionStatus, Replacement, RequiresRecreation, ResourceChange,
 };
 
 use super::describe_events;
-use super::error::{code, explain};
+use super::error::{GONE, code, explain};
 use super::pace::Pace;
 use super::stack::{parameters_to_sdk, refused, started_with, tags_to_sdk};
 use crate::clock;
@@ -186,7 +186,7 @@ pub async fn saved(client: &Client, id: &str) -> Result<Option<Saved>> {
     let pages: std::result::Result<Vec<_>, _> = request.into_paginator().send().collect().await;
     let pages = match pages {
         Ok(pages) => pages,
-        Err(error) if code(&error).is_some_and(|code| code.starts_with("ChangeSetNotFound")) => return Ok(None),
+        Err(error) if is_gone(&error) => return Ok(None),
         Err(error) => return Err(explain("cannot describe the plan's change set", &error)),
     };
     let available = |page: &DescribeChangeSetOutput| page.execution_status == Some(ExecutionStatus::Available);
@@ -213,9 +213,18 @@ fn changes(pages: &[DescribeChangeSetOutput]) -> Vec<Change> {
 /// Finds the ARNs of a change set and of its stack by the name of the change set.
 async fn find(client: &Client, stack: &str, name: &str) -> Result<(String, String)> {
     let reply = client.describe_change_set().stack_name(stack).change_set_name(name).send().await;
-    let reply =
-        reply.map_err(|error| explain(format!("cannot describe the change set for stack `{stack}`"), &error))?;
+    let reply = reply.map_err(|error| not_described(stack, &error))?;
     Ok((reply.change_set_id.unwrap_or_default(), reply.stack_id.unwrap_or_else(|| stack.to_owned())))
+}
+
+/// A change set that this run has created is gone if its stack was deleted in the meantime.
+fn not_described(stack: &str, error: &SdkError<DescribeChangeSetError>) -> Error {
+    let explained = explain(format!("cannot describe the change set for stack `{stack}`"), error);
+    if is_gone(error) { explained.exit(Exit::Blocked).hint(GONE) } else { explained }
+}
+
+fn is_gone(error: &SdkError<DescribeChangeSetError>) -> bool {
+    code(error).is_some_and(|code| code.starts_with("ChangeSetNotFound"))
 }
 
 fn not_made(request: &Request<'_>, error: &SdkError<CreateChangeSetError>) -> Error {
@@ -329,7 +338,7 @@ async fn wait(client: &Client, id: &str, stack: &str) -> Result<Vec<DescribeChan
             .send()
             .collect::<std::result::Result<_, _>>()
             .await
-            .map_err(|error| explain(format!("cannot describe the change set for stack `{stack}`"), &error))?;
+            .map_err(|error| not_described(stack, &error))?;
         match pages.last().and_then(|page| page.status.clone()) {
             Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) => pace.wait().await,
             Some(_) => return Ok(pages),

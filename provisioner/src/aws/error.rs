@@ -12,7 +12,7 @@ use super::foreign::{self, ForeignReply};
 use crate::core::denial::denied;
 use crate::core::error_code::Code;
 use crate::core::hint::Hint;
-use crate::error::{Error, Problem};
+use crate::error::{Error, Exit, Problem};
 
 /// A service's error code, where the service answered with one.
 pub fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
@@ -98,6 +98,8 @@ where
     }
 }
 
+/// The remedy if a stack disappears while a command works on it.
+pub(super) const GONE: &str = "the stack has been deleted in the meantime; run the same command again to continue without it";
 const TRY_LATER: &str = "the service has a problem: run the same command again in a few minutes";
 
 fn explain_service(base: Error, code: &str, message: &str) -> Error {
@@ -118,6 +120,10 @@ fn explain_service(base: Error, code: &str, message: &str) -> Error {
         }
         "RequestTimeTooSkewed" | "InvalidSignatureException" => base.hint("if the message speaks of time: set this machine's clock"),
         "OptInRequired" | "SubscriptionRequiredException" => Error { problem: Some(Problem::NotEnabled), ..base }.hint("the region is not enabled for this account: enable it under Account, AWS Regions"),
+        // What asks for a stack that may not exist recognizes this answer itself.
+        "ValidationError" if message.starts_with("Stack") && message.ends_with("does not exist") => {
+            base.exit(Exit::Blocked).hint(GONE)
+        }
         "OperationAborted" => base.hint("S3 is still busy with an earlier request about this bucket: run the same command again in a few minutes"),
         _ if code.starts_with("Internal") || code.starts_with("ServiceUnavailable") || code == "ServiceException" => base.hint(TRY_LATER),
         _ if throttles(code) => base.code(Code::Throttled).hint("AWS is throttling this account: run the same command again in a minute"),

@@ -299,11 +299,6 @@ where
             .exit(Exit::Blocked)
             .hint("another operation is running on this stack; run the same command again to follow it and continue");
     }
-    if text.contains("does not exist") && code == Some("ValidationError") {
-        return explained
-            .exit(Exit::Blocked)
-            .hint("the stack has been deleted in the meantime; run the same command again to continue without it");
-    }
     if text.contains("TerminationProtection") {
         return explained.exit(Exit::Refused).hint("the stack has termination protection; nothing was changed");
     }
