@@ -111,8 +111,9 @@ advisories: $(TOOLS)/$(DENY) ## Known vulnerabilities of all crates; downloads t
 	$(TOOLS)/bin/cargo-deny --locked check advisories
 
 # A copy of the sources is changed, never the checkout. The function has its tests to notice, core its unit tests. Hours on 2 cores; MUTANTS_FLAGS can
-# name files: MUTANTS_FLAGS='--file function/src/row.rs'.
+# select some: MUTANTS_FLAGS='--re function/src/row.rs'.
 mutants: $(TOOLS)/$(MUTANTS) ## Whether the tests notice changes in function/src and provisioner/src/core, with cargo-mutants
+	mkdir -p target/mutants
 	failed=0; \
 	nice $(TOOLS)/bin/cargo-mutants mutants --package function --output target/mutants/function $(MUTANTS_FLAGS) || failed=1; \
 	nice $(TOOLS)/bin/cargo-mutants mutants --package provisioner --output target/mutants/core $(MUTANTS_FLAGS) -- --lib || failed=1; \

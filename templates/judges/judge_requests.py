@@ -157,9 +157,10 @@ def rest(model, request, headers, query, body):
             needed = {members[key].serialization.get("name", key).lower() for key in (shape.required_members if shape else [])
                       if members[key].serialization.get("location") in ("querystring", "header")}
             if set(query) - set(fixed) <= set(names) and needed <= {name.lower() for name in given}:
-                found.append((len(fixed), operation, fixed, names, parts))
+                found.append(((len(fixed), not operation.deprecated), operation, fixed, names, parts))
     if not found:
         raise Wrong(f"no operation has this method, path and query: {request['method']} {path} {sorted(query)}")
+    # PutBucketNotification, which is deprecated, has the same path and query as the operation that replaced it.
     _, operation, fixed, names, parts = max(found, key=lambda one: one[0])
     members = operation.input_shape.members if operation.input_shape else {}
     given = {key: scalar(members[key], query[name]) for name, key in names.items() if name in query}
