@@ -55,10 +55,12 @@ impl Cli {
     /// them come from the environment, `--local` wins.
     #[must_use]
     pub fn read() -> Self {
-        if std::env::args_os().skip(1).eq(["help", "options"]) {
-            exit_after(&mut help::options());
-        }
-        let matches = program().try_get_matches().unwrap_or_else(|error| fail(&error));
+        let matches = program().try_get_matches().unwrap_or_else(|error| {
+            if help::wants_options(std::env::args_os().skip(1)) {
+                exit_after(&mut help::options());
+            }
+            fail(&error)
+        });
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| fail(&error));
         let mut last = &matches;
         while let Some((_, deeper)) = last.subcommand() {
@@ -101,8 +103,8 @@ impl Cli {
 /// Prints the help of a command, and exits.
 #[expect(clippy::exit, reason = "clap ends the program in the same way")]
 fn exit_after(command: &mut clap::Command) -> ! {
-    let printed = command.print_help();
-    std::process::exit(i32::from(printed.is_err()))
+    let printed = command.print_help().and_then(|()| crate::ui::flush());
+    std::process::exit(code_after(printed, 0))
 }
 
 /// Exits. With `plan --detailed-exitcode`, 2 means that there are changes, so a wrong command line exits with 1, as in
@@ -112,12 +114,25 @@ fn fail(error: &clap::Error) -> ! {
     let is_failure = error.exit_code() != 0;
     let detailed = is_failure && std::env::args_os().any(|argument| argument == "--detailed-exitcode");
     let code = if detailed { 1 } else { error.exit_code() };
-    if is_failure && wants_json() {
+    let printed = if is_failure && wants_json() {
         report(error, code);
+        Ok(())
     } else {
-        let _ = error.print();
+        error.print().and_then(|()| crate::ui::flush())
+    };
+    std::process::exit(code_after(printed, code))
+}
+
+/// The exit code after something was printed: help that could not be written is an error, as any other output.
+fn code_after(printed: std::io::Result<()>, code: i32) -> i32 {
+    match printed {
+        Err(error) if code == 0 && error.kind() == std::io::ErrorKind::BrokenPipe => Exit::ClosedPipe as i32,
+        Err(error) if code == 0 => {
+            let events = Events::new(Arc::new(Ui::new(Output::Text, Detail::Normal)), Invocation::default());
+            events.report_lost_output(&Error::new(crate::ui::LOST_OUTPUT).because(&error)) as i32
+        }
+        _ => code,
     }
-    std::process::exit(code)
 }
 
 /// Whether the output is JSON, as far as a command line that cannot be parsed tells.
@@ -211,6 +226,42 @@ pub enum Anywhere {
     Completions(commands::shell::Completions),
     #[command(display_order = 27)]
     Man(commands::shell::Man),
+}
+
+impl Command {
+    /// The command's name on the command line.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InRegion(command) => command.name(),
+            Self::Anywhere(command) => command.name(),
+        }
+    }
+
+    /// Whether the command serves until a signal stops it, which it handles itself.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        matches!(self, Self::Anywhere(Anywhere::Local(local)) if local.is_server())
+    }
+}
+
+impl Anywhere {
+    /// The command's name on the command line.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::List(_) => "list",
+            Self::Doctor(_) => "doctor",
+            Self::Build(_) => "build",
+            Self::Local(_) => "local",
+            Self::Template(_) => "template",
+            Self::Policy(_) => "policy",
+            Self::Regions(_) => "regions",
+            Self::Ci(_) => "ci",
+            Self::Schema(_) => "schema",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+        }
+    }
 }
 
 impl InRegion {

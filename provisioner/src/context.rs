@@ -210,7 +210,8 @@ async fn open_local(global: &Global, events: &Events, start: bool) -> Result<Vec
     let in_region = |region: &String| Context {
         global: global.clone(),
         clients: local_clients(&state, region, events),
-        events: events.in_region(region, regions.len() > 1),
+        // A hint repeats the region only if it was given.
+        events: if global.region.is_empty() { events.clone() } else { events.in_region(region, regions.len() > 1) },
         local: Some(state.clone()),
     };
     Ok(regions.iter().map(in_region).collect())

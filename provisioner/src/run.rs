@@ -22,6 +22,7 @@ use crate::{local as cloud, local_cloud};
 /// Runs a command, reports its result, and returns the exit code.
 pub async fn run(cli: Cli, ui: &Arc<Ui>) -> Exit {
     let events = Events::new(Arc::clone(ui), cli.global.invocation());
+    let (name, is_server) = (cli.command.name(), cli.command.is_server());
     let command = async {
         match cli.command {
             Command::Anywhere(command) => anywhere(command, &cli.global, &events).await,
@@ -29,8 +30,11 @@ pub async fn run(cli: Cli, ui: &Arc<Ui>) -> Exit {
         }
     };
     let outcome = tokio::select! {
-        outcome = command => outcome,
+        // First, so that signals are handled before the command does anything.
+        biased;
+        signal = interrupt::unanswered(), if !is_server => Err(ended(name, signal)),
         () = events.closed() => return Exit::ClosedPipe,
+        outcome = command => outcome,
     };
     if events.is_closed() {
         return Exit::ClosedPipe;
@@ -38,7 +42,7 @@ pub async fn run(cli: Cli, ui: &Arc<Ui>) -> Exit {
     let exit = outcome.unwrap_or_else(|error| events.report(error));
     events.emit(Event::Result { ok: exit == Exit::Success, exit_code: exit as u8 });
     match events.lost_output() {
-        Some(error) => exit.max(events.report(error)),
+        Some(error) => exit.max(events.report_lost_output(&error)),
         None => exit,
     }
 }
@@ -84,10 +88,7 @@ async fn in_regions(command: InRegion, global: &Global, events: &Events) -> Resu
         InRegion::Down(_) => down::LocalCloud::look(&contexts).await?,
         _ => None,
     };
-    let exit = tokio::select! {
-        exit = everywhere(contexts, Arc::new(command), simplify) => exit,
-        signal = interrupt::unanswered() => return Err(ended(name, signal)),
-    };
+    let exit = everywhere(contexts, Arc::new(command), simplify).await;
     if let Some(local_cloud) = local_cloud {
         local_cloud.leave(events).await?;
     }

@@ -5,7 +5,10 @@ mod support;
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use support::{Folder, elf, provisioner, run};
 
 /// Runs `provisioner` with arguments separated by spaces, and checks the exit code and parts of the output.
@@ -326,11 +329,43 @@ fn quiet_output_has_only_results_and_errors() {
 #[test]
 fn output_that_cannot_be_written_is_an_error() {
     let home = Folder::new("full-disk");
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
-    let output = provisioner(&home.0).args(["regions"]).stdout(full).output().expect("an end");
-    assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("error: cannot write the output"), "{said}");
+    for arguments in ["regions", "regions --output json", "--help", "--version", "up --help", "help options"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
+        let output = provisioner(&home.0).args(arguments.split(' ')).stdout(full).output().expect("an end");
+        assert_eq!(output.status.code(), Some(1), "{arguments}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("error: cannot write the output"), "{arguments}: {said}");
+    }
+}
+
+#[test]
+fn a_signal_ends_every_command_with_a_sentence_and_the_result() {
+    let home = Folder::new("signals");
+    for (command, signal, code) in
+        [("list", Signal::TERM, 143), ("regions --live", Signal::INT, 130), ("status", Signal::TERM, 143)]
+    {
+        let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let endpoint = format!("http://{}", silent.local_addr().expect("an address"));
+        let child = provisioner(&home.0)
+            .args(command.split(' '))
+            .args(["--region", "eu-west-1", "--output", "json", "--endpoint-url", &endpoint])
+            .env("AWS_ACCESS_KEY_ID", "x")
+            .env("AWS_SECRET_ACCESS_KEY", "x")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a run");
+        // The request is never answered, so the command is still running.
+        let connection = silent.accept().expect("a request");
+        kill_process(Pid::from_child(&child), signal).expect("a signal");
+        let output = child.wait_with_output().expect("an end");
+        drop(connection);
+        assert_eq!(output.status.code(), Some(code), "{command}");
+        let lines = String::from_utf8(output.stdout).expect("UTF-8");
+        let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let [.., error, result] = lines.as_slice() else { panic!("{command}: {lines:?}") };
+        assert_eq!((&error["type"], &result["type"]), (&"error".into(), &"result".into()), "{command}: {lines:?}");
+        assert_eq!(result["exit_code"], code, "{command}");
+    }
 }
 
 #[test]

@@ -58,6 +58,12 @@ fn unusable_pictures_produce_no_rows_and_log_the_reason() {
         let path = local.home.write(name, bytes);
         local.run(&["detect", &path.to_string_lossy()], 2);
     }
+    // A file that cannot be read says nothing about the next one, so each is reported, and the others are processed.
+    let mut arguments = vec!["detect".to_owned()];
+    arguments.extend((0..20).map(|n| local.home.0.join(format!("missing-{n}.jpg")).to_string_lossy().into_owned()));
+    arguments.push(local.home.0.join("turned.jpg").to_string_lossy().into_owned());
+    let run = local.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), 3);
+    assert_eq!((run.of_type("error").len(), run.of_type("faces").len()), (20, 1), "{}", run.stdout);
 }
 
 /// The lines in the log of one invocation that have the outcome of a record.

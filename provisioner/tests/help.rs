@@ -49,10 +49,17 @@ fn global_options_are_folded_and_explained_elsewhere() {
         assert!(help.contains("Global options: --stack NAME, --region REGION"), "{help}");
         assert!(!help.contains("PROVISIONER_REGION") && !help.contains("\nGlobal options:\n"), "{help}");
     }
-    let options = out(&["help", "options"]);
-    for part in ["--stack <NAME>", "PROVISIONER_REGION", "--quiet", "Options that every command accepts"] {
-        assert!(options.contains(part), "no {part} in {options}");
+    let spellings = [
+        &["help", "options"][..],
+        &["--output", "json", "help", "options"],
+        &["help", "options", "--region", "eu-west-1"],
+    ];
+    for options in spellings.map(out) {
+        for part in ["--stack <NAME>", "PROVISIONER_REGION", "--quiet", "Options that every command accepts"] {
+            assert!(options.contains(part), "no {part} in {options}");
+        }
     }
+    run(provisioner(&home.0).args(["help", "option"])).expect(2).says(&["unrecognized subcommand 'option'"]);
 }
 
 #[test]

@@ -99,7 +99,8 @@ where
 }
 
 /// The remedy if a stack disappears while a command works on it.
-pub(super) const GONE: &str = "the stack has been deleted in the meantime; run the same command again to continue without it";
+pub(super) const GONE: &str =
+    "the stack has been deleted in the meantime; run the same command again to continue without it";
 const TRY_LATER: &str = "the service has a problem: run the same command again in a few minutes";
 
 fn explain_service(base: Error, code: &str, message: &str) -> Error {

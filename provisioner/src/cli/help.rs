@@ -2,6 +2,8 @@
 //!
 //! Pure.
 
+use std::ffi::OsString;
+
 use clap::{Arg, Args as _, Command};
 
 use crate::context::Global;
@@ -24,6 +26,17 @@ fn usage(option: &Arg) -> String {
 fn append(command: Command, list: &str) -> Command {
     let own = command.get_after_help().map(|help| format!("{help}\n\n")).unwrap_or_default();
     command.after_help(format!("{own}{list}")).mut_subcommands(|below| append(below, list))
+}
+
+/// Whether a command line is `help options`, with or without global options.
+pub(super) fn wants_options(arguments: impl Iterator<Item = OsString>) -> bool {
+    let without_environment = |arg: Arg| arg.env(clap::builder::Resettable::Reset);
+    let words = Arg::new("words").num_args(..);
+    let program = Global::augment_args(Command::new("provisioner")).mut_args(without_environment).arg(words);
+    program
+        .no_binary_name(true)
+        .try_get_matches_from(arguments)
+        .is_ok_and(|matches| matches.get_many::<String>("words").is_some_and(|words| words.eq(["help", "options"])))
 }
 
 /// The command whose help explains the global options.

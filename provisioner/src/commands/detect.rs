@@ -127,6 +127,10 @@ pub async fn run(args: &Detect, cx: &Context) -> Result<Exit> {
     if let Some(page) = page {
         gallery::write(page, &shown.into_values().collect::<Vec<_>>(), &job.deployment, cx)?;
     }
+    if worst == Exit::Usage && counts.failed < counts.pictures {
+        // A wrong file among others is a failed picture, not a wrong command line.
+        worst = Exit::Smoke;
+    }
     let unusable = if counts.unusable > 0 { Exit::Smoke } else { Exit::Success };
     Ok(worst.max(unusable))
 }
@@ -142,6 +146,10 @@ struct Failures {
 
 impl Failures {
     fn report(&mut self, cx: &Context, error: Error) -> Exit {
+        if error.exit == Exit::Usage {
+            // The file is wrong, which says nothing about the other files.
+            return cx.events.report(error);
+        }
         let is_same = !error.causes.is_empty() && self.last_cause.as_ref() == Some(&error.causes);
         self.in_a_row = if is_same { self.in_a_row + 1 } else { 1 };
         self.last_cause = Some(error.causes.clone());

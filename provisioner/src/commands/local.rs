@@ -61,6 +61,14 @@ pub struct Serve {
     max_requests_per_second: Option<u32>,
 }
 
+impl Local {
+    /// Whether the command serves until a signal stops it.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        matches!(self, Self::ServeRekognition(_))
+    }
+}
+
 /// Runs the command.
 pub async fn run(args: Local, global: &Global, events: &Events) -> Result<Exit> {
     match args {

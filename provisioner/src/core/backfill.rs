@@ -9,7 +9,7 @@ use serde_json::json;
 use super::moment;
 
 /// The extensions of the formats that Rekognition accepts, for a system that processes all keys.
-const PICTURES: [&str; 5] = ["jpg", "jpeg", "jpe", "jfif", "png"];
+pub const PICTURE_EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "jpe", "jfif", "png"];
 
 /// The size of the largest picture that Rekognition reads from S3, in bytes.
 pub const LARGEST: u64 = 15 * 1024 * 1024;
@@ -136,7 +136,7 @@ impl Rules {
             return self.extensions.iter().any(|extension| has(extension));
         }
         let name = key.rsplit('/').next().unwrap_or_default();
-        !name.contains('.') || PICTURES.iter().any(|extension| has(extension))
+        !name.contains('.') || PICTURE_EXTENSIONS.iter().any(|extension| has(extension))
     }
 }
 

@@ -7,7 +7,7 @@
 pub struct Invocation {
     /// `--stack`, unless it is the default.
     pub stack: Option<String>,
-    /// `--region`
+    /// `--region`; for the local cloud, only if it was given, because its own region is the default
     pub region: Option<String>,
     /// `--local`
     pub local: bool,
@@ -47,6 +47,7 @@ impl Invocation {
             if has("--local") {
                 // The local cloud needs no further options.
             } else if self.local {
+                option("--region", &self.region);
                 line.push("--local".to_owned());
             } else {
                 option("--region", &self.region);
@@ -66,7 +67,12 @@ impl Invocation {
         if service.is_none_or(|service| OF_THE_CLI_ITSELF.contains(&service)) {
             return quote(&line);
         }
+        let needs_region =
+            !GLOBAL.contains(&service.unwrap_or_default()) && !words.iter().any(|word| word == "--region");
         if self.local {
+            if let Some(region) = self.region.as_ref().filter(|_| needs_region) {
+                line.extend(["--region".to_owned(), region.clone()]);
+            }
             return format!("eval \"$(provisioner local env)\"; {}", quote(&line));
         }
         let mut option = |name: &str, value: &Option<String>| {
@@ -74,7 +80,7 @@ impl Invocation {
                 line.extend([name.to_owned(), value.clone()]);
             }
         };
-        if !GLOBAL.contains(&service.unwrap_or_default()) {
+        if needs_region {
             option("--region", &self.region);
         }
         option("--profile", &self.profile);
@@ -114,8 +120,11 @@ mod tests {
             profile: Some("my profile".into()),
             ..Invocation::default()
         };
-        let local = Invocation { local: true, region: Some("us-east-1".into()), ..Invocation::default() };
+        let local = Invocation { local: true, ..Invocation::default() };
+        let elsewhere = Invocation { region: Some("eu-west-1".into()), ..local.clone() };
         for (invocation, command, expected) in [
+            (&elsewhere, &["up"][..], "provisioner up --region eu-west-1 --local"),
+            (&elsewhere, &["down", "--region", "us-east-1"], "provisioner down --region us-east-1 --local"),
             (
                 &remote,
                 &["up", "--adopt"][..],
@@ -144,7 +153,8 @@ mod tests {
             endpoint_url: Some("http://host".into()),
             ..Invocation::default()
         };
-        let local = Invocation { local: true, region: Some("us-east-1".into()), ..Invocation::default() };
+        let local = Invocation { local: true, ..Invocation::default() };
+        let elsewhere = Invocation { region: Some("eu-west-1".into()), ..local.clone() };
         for (invocation, command, expected) in [
             (
                 &remote,
@@ -161,6 +171,11 @@ mod tests {
             (&remote, &["openssl", "x509"], "openssl x509"),
             (&local, &["aws", "s3api", "list-buckets"], "eval \"$(provisioner local env)\"; aws s3api list-buckets"),
             (&local, &["aws", "configure"], "aws configure"),
+            (
+                &elsewhere,
+                &["aws", "s3api", "list-buckets"],
+                "eval \"$(provisioner local env)\"; aws s3api list-buckets --region eu-west-1",
+            ),
         ] {
             assert_eq!(invocation.shell(&words(command)), expected);
         }

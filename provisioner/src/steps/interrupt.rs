@@ -39,6 +39,8 @@ pub enum Signal {
 
 /// Delivers every Ctrl-C to the steps that handle it, and returns at a signal that ends the run.
 pub async fn unanswered() -> Signal {
+    // Created once: a signal that arrives between two turns of the loop is not lost.
+    let mut terminated = std::pin::pin!(terminated());
     loop {
         tokio::select! {
             pressed = tokio::signal::ctrl_c() => {
@@ -52,7 +54,7 @@ pub async fn unanswered() -> Signal {
                     return Signal::Interrupt;
                 }
             }
-            () = terminated() => return Signal::Terminate,
+            () = &mut terminated => return Signal::Terminate,
         }
     }
 }

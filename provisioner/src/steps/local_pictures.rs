@@ -10,14 +10,12 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use crate::core::backfill::PICTURE_EXTENSIONS;
 use crate::core::names::sha256;
 use crate::error::{Error, Exit, Result};
 
 /// Rekognition accepts objects of at most 15 MB (Rekognition Developer Guide, "Guidelines and quotas").
 const MAX_BYTES: u64 = 15 * 1024 * 1024;
-
-/// The extensions of the pictures in a folder.
-const EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
 
 /// A picture to upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +36,7 @@ pub fn find(arguments: &[PathBuf]) -> Result<Vec<LocalPicture>> {
             if found.len() == before {
                 return Err(Error::new(format!("folder `{}` has no pictures", argument.display()))
                     .exit(Exit::Usage)
-                    .hint(format!("the name of a picture must end with .{}", EXTENSIONS.join(", ."))));
+                    .hint(format!("the name of a picture must end with .{}", PICTURE_EXTENSIONS.join(", ."))));
             }
         } else {
             let name = argument.file_name().unwrap_or(argument.as_os_str());
@@ -48,6 +46,9 @@ pub fn find(arguments: &[PathBuf]) -> Result<Vec<LocalPicture>> {
     let mut seen: BTreeMap<&str, &Path> = BTreeMap::new();
     for picture in &found {
         if let Some(other) = seen.insert(&picture.name, &picture.path) {
+            if picture.is_standard_input() {
+                return Err(Error::new("`-` can be given only once").exit(Exit::Usage));
+            }
             let (one, two) = (other.display(), picture.path.display());
             return Err(Error::new(format!("`{one}` and `{two}` would have the same key"))
                 .exit(Exit::Usage)
@@ -64,17 +65,17 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<LocalPicture>) -> Result<()>
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|error| failed(&error))? {
         let entry = entry.map_err(|error| failed(&error))?;
-        // Links are not followed, so that no folder is visited twice.
+        // Links to folders are not followed, so that no folder is visited twice.
         let kind = entry.file_type().map_err(|error| failed(&error))?;
         paths.push((entry.path(), kind));
     }
     paths.sort_by(|a, b| a.0.cmp(&b.0));
     for (path, kind) in paths {
         let is_picture =
-            |extension: &std::ffi::OsStr| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known));
+            |extension: &std::ffi::OsStr| PICTURE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known));
         if kind.is_dir() {
             walk(root, &path, found)?;
-        } else if kind.is_file() && path.extension().is_some_and(is_picture) {
+        } else if path.extension().is_some_and(is_picture) {
             let below = path.strip_prefix(root).unwrap_or(&path);
             let name = utf8(below, &path)?;
             found.push(LocalPicture { path, name });
@@ -93,9 +94,13 @@ fn utf8(name: &Path, path: &Path) -> Result<String> {
 }
 
 impl LocalPicture {
+    fn is_standard_input(&self) -> bool {
+        self.path.as_os_str() == "-"
+    }
+
     /// Returns the key without the prefix, and the contents. A picture from standard input is named after its contents.
     pub fn read(&self) -> Result<(String, Bytes)> {
-        if self.path.as_os_str() == "-" {
+        if self.is_standard_input() {
             let bytes = self.limited(std::io::stdin().lock())?;
             return Ok((format!("stdin-{}", &sha256(&bytes)[..16]), bytes));
         }
@@ -118,10 +123,9 @@ impl LocalPicture {
 
     fn limited(&self, source: impl std::io::Read) -> Result<Bytes> {
         let mut bytes = Vec::new();
-        source
-            .take(MAX_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| Error::new(format!("cannot read `{}`", self.path.display())).because(&error))?;
+        source.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| {
+            Error::new(format!("cannot read `{}`", self.path.display())).because(&error).exit(Exit::Usage)
+        })?;
         if bytes.len() as u64 > MAX_BYTES {
             return Err(self.too_large());
         }
@@ -159,6 +163,8 @@ mod tests {
             ["one.JPG", "deep/three.jpeg", "two.png"]
         );
         assert_eq!(names(&["-".into()]).expect("standard input"), ["-"]);
+        let error = names(&["-".into(), "-".into()]).expect_err("standard input twice");
+        assert!(error.message.contains("only once"), "{error}");
         let error = names(&[root.join("one.JPG"), root.to_path_buf()]).expect_err("the same key twice");
         assert!(error.message.contains("would have the same key"), "{error}");
         fs::create_dir(root.join("empty")).expect("a folder");
@@ -186,6 +192,23 @@ mod tests {
                 Some(said) => assert!(outcome.expect_err("refused").message.contains(said), "{}", file.display()),
             }
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_is_searched_without_leaving_out_a_picture() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        fs::write(root.join("one.jfif"), "x").expect("a file");
+        symlink("one.jfif", root.join("two.jpg")).expect("a link to a picture");
+        symlink("nowhere", root.join("broken.png")).expect("a link to nothing");
+        symlink(".", root.join("loop")).expect("a link to the folder itself");
+        let found = find(&[root.to_path_buf()]).expect("pictures");
+        let names: Vec<_> = found.iter().map(|picture| picture.name.as_str()).collect();
+        assert_eq!(names, ["broken.png", "one.jfif", "two.jpg"]);
+        assert!(found[0].read().expect_err("nothing to read").message.contains("cannot read"));
+        assert_eq!(found[2].read().expect("the picture behind the link").1, "x");
     }
 
     #[cfg(unix)]

@@ -63,7 +63,12 @@ pub struct Ui {
     lost: Mutex<Option<std::io::Error>>,
     /// Whether the reader of stdout has closed the pipe.
     closed: watch::Sender<bool>,
+    /// Whether the result has been printed. It is the last event: a region that is still being stopped says nothing more.
+    ended: Mutex<bool>,
 }
+
+/// The message of the error for output that could not be written.
+pub(crate) const LOST_OUTPUT: &str = "cannot write the output";
 
 impl Ui {
     /// Creates the renderer; checks once whether stderr is a terminal.
@@ -81,10 +86,16 @@ impl Ui {
             held: Mutex::default(),
             lost: Mutex::new(None),
             closed: watch::Sender::new(false),
+            ended: Mutex::new(false),
         }
     }
 
     fn render(&self, region: Option<&str>, invocation: &Invocation, event: &Event) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if *ended {
+            return;
+        }
+        *ended = matches!(event, Event::Result { .. });
         match self.output {
             Output::Json => self.write_line(&json::line(region, event)),
             Output::Text => self.render_text(region, invocation, event),
@@ -267,6 +278,11 @@ struct Held {
     to_stdout: bool,
 }
 
+/// Writes what another library has printed, so that an error is not lost at the end of the program.
+pub(crate) fn flush() -> std::io::Result<()> {
+    std::io::stdout().flush()
+}
+
 /// Writes a line to stderr. An error is ignored, because it could not be reported either.
 fn write_error_line(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
@@ -366,7 +382,18 @@ impl Events {
     #[must_use]
     pub fn lost_output(&self) -> Option<Error> {
         let lost = self.ui.lost.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(Error::new("cannot write the output").because(&lost))
+        Some(Error::new(LOST_OUTPUT).because(&lost))
+    }
+
+    /// Reports that output was lost, and returns the exit code. As stdout cannot be written, stderr tells it, even if the
+    /// output is JSON.
+    #[must_use]
+    pub fn report_lost_output(&self, error: &Error) -> Exit {
+        let code = error.stable_code();
+        let (message, causes) = (error.message.clone(), error.causes.clone());
+        let event = Event::Error { code, message, subject: None, causes, hints: Vec::new() };
+        text::render(&event, &self.invocation, false).lines().for_each(write_error_line);
+        error.exit
     }
 
     /// See [`Ui::mfa_code`].
