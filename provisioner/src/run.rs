@@ -2,9 +2,12 @@
 //!
 //! Invariant: every run ends with exactly one [`Event::Result`], whatever happened before.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::cli::{Anywhere, Cli, Command, InRegion, program};
 use crate::commands::{
@@ -19,28 +22,36 @@ use crate::steps::summary;
 use crate::ui::{Events, Ui};
 use crate::{local as cloud, local_cloud};
 
+/// How long an interrupted command is waited for. A task that waits for an answer does not end.
+const LONGEST_STOP: Duration = Duration::from_millis(200);
+
 /// Runs a command, reports its result, and returns the exit code.
 pub async fn run(cli: Cli, ui: &Arc<Ui>) -> Exit {
     let events = Events::new(Arc::clone(ui), cli.global.invocation());
     let (name, is_server) = (cli.command.name(), cli.command.is_server());
-    let command = async {
-        match cli.command {
-            Command::Anywhere(command) => anywhere(command, &cli.global, &events).await,
-            Command::InRegion(command) => in_regions(command, &cli.global, &events).await,
+    // A task of its own, so that a signal counts even while the command waits for an answer.
+    let mut running = JoinSet::new();
+    running.spawn({
+        let events = events.clone();
+        async move {
+            match cli.command {
+                Command::Anywhere(command) => anywhere(command, &cli.global, &events).await,
+                Command::InRegion(command) => in_regions(command, &cli.global, &events).await,
+            }
         }
-    };
+    });
     let outcome = tokio::select! {
-        // First, so that signals are handled before the command does anything.
-        biased;
         signal = interrupt::unanswered(), if !is_server => Err(ended(name, signal)),
         () = events.closed() => return Exit::ClosedPipe,
-        outcome = command => outcome,
+        Some(outcome) = running.join_next() => outcome.unwrap_or_else(|panic| resume_unwind(panic.into_panic())),
     };
     if events.is_closed() {
         return Exit::ClosedPipe;
     }
     let exit = outcome.unwrap_or_else(|error| events.report(error));
     events.emit(Event::Result { ok: exit == Exit::Success, exit_code: exit as u8 });
+    // What an interrupted command started, for example cargo, is stopped with its task.
+    let _ = timeout(LONGEST_STOP, running.shutdown()).await;
     match events.lost_output() {
         Some(error) => exit.max(events.report_lost_output(&error)),
         None => exit,
