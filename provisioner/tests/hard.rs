@@ -66,6 +66,26 @@ fn unusable_pictures_produce_no_rows_and_log_the_reason() {
     assert_eq!((run.of_type("error").len(), run.of_type("faces").len()), (20, 1), "{}", run.stdout);
 }
 
+#[test]
+fn every_character_can_be_in_a_key() {
+    let local = Local::new("keys");
+    local.run(&["up", "--no-smoke"], 0);
+    let names =
+        ["\u{1}.jpg", "esc\u{1b}[31m.jpg", "new\nline.jpg", "a&b<c>+ %41.jpg", "\u{fffe}\u{202e}.jpg", "ü😀.jpg"];
+    let face = std::fs::read(fixture("face.jpg")).expect("a fixture");
+    let paths = names.map(|name| local.home.write(name, &face).to_string_lossy().into_owned());
+    local.run(&[&["detect"][..], &paths.each_ref().map(String::as_str)].concat(), 0);
+    let run = local.run(&["faces"], 0);
+    let mut found: Vec<String> =
+        run.of_type("faces").iter().map(|picture| picture["key"].as_str().expect("a key").to_owned()).collect();
+    found.sort();
+    let mut expected = names.map(str::to_owned);
+    expected.sort();
+    assert_eq!(found, expected);
+    let run = local.run(&["down"], 0);
+    assert_eq!(run.of_type("nothing_left").len(), 1, "{}", run.stdout);
+}
+
 /// The lines in the log of one invocation that have the outcome of a record.
 fn outcomes(tail: &str) -> Vec<Value> {
     let log = base64_simd::STANDARD.decode_to_vec(tail).expect("base64");
