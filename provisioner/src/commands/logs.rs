@@ -11,7 +11,6 @@ use crate::context::Context;
 use crate::core::event::Event;
 use crate::core::moment::{self, Moment};
 use crate::error::{Exit, Result};
-use crate::steps::interrupt::Answering;
 use crate::steps::preflight;
 use crate::ui::Events;
 
@@ -83,14 +82,9 @@ pub async fn run(args: &Logs, cx: &Context) -> Result<Exit> {
     let group = stack.output("LogGroupName")?;
     let mut from = args.since.millis(clock::now_millis());
     let mut seen = HashSet::new();
-    let mut answering = Answering::begin();
     let mut pace = Pace::new(Duration::from_secs(1), Duration::from_secs(3));
     loop {
-        let lines = tokio::select! {
-            lines = function::log(&cx.clients.logs, group, from) => lines?,
-            _ = answering.next() => return Ok(Exit::Success),
-        };
-        for line in lines {
+        for line in function::log(&cx.clients.logs, group, from).await? {
             if seen.insert((line.id, line.at, line.text.clone())) {
                 // CloudWatch Logs may add a line up to a minute late, so the last minute is requested again.
                 from = from.max(line.at - 60_000);
@@ -104,9 +98,6 @@ pub async fn run(args: &Logs, cx: &Context) -> Result<Exit> {
         if !args.follow {
             return Ok(Exit::Success);
         }
-        tokio::select! {
-            () = pace.wait() => {}
-            _ = answering.next() => return Ok(Exit::Success),
-        }
+        pace.wait().await;
     }
 }
