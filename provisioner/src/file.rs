@@ -1,4 +1,4 @@
-//! Reads files that a user names.
+//! Reads and writes files that a user names.
 //!
 //! Invariant: never reads more than a limit, so that a device or a wrong file cannot fill the memory.
 
@@ -39,9 +39,29 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(read_small(path)?).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not valid UTF-8"))
 }
 
+/// The folder that a file is in.
+#[must_use]
+pub fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// An error about a temporary file without its name, which is random and says nothing to the user.
+#[must_use]
+pub fn without_temporary_name(error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    io::Error::new(error.kind(), text.split(" at path ").next().unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_temporary_file_is_not_named_in_errors() {
+        let error = tempfile::NamedTempFile::new_in("/nowhere").expect_err("no such folder");
+        assert!(error.to_string().contains("/nowhere"), "{error}");
+        assert_eq!(without_temporary_name(&error).to_string(), "No such file or directory (os error 2)");
+    }
 
     #[test]
     fn a_file_is_read_up_to_the_limit() {

@@ -16,6 +16,7 @@ use crate::core::event::Event;
 use crate::core::rows::{COLUMNS, cells, object};
 use crate::core::smoke::Row;
 use crate::error::{Error, Exit, Result};
+use crate::file::{self, without_temporary_name};
 use crate::steps::preflight;
 
 /// Write all rows to a file, as CSV or as JSON lines
@@ -66,7 +67,7 @@ const WAITING_PAGES: usize = 16;
 pub async fn run(args: &Export, cx: &Context) -> Result<Exit> {
     let started = Instant::now();
     let path = cx.own_file(&args.file.path);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = file::folder(&path);
     check(args, &path, folder)?;
     let stack = preflight::readable(cx).await?;
     let table = stack.output("TableName")?;
@@ -125,7 +126,7 @@ fn check(args: &Export, path: &Path, folder: &Path) -> Result<()> {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Error {
-    let failed = Error::new(format!("cannot write `{}`", path.display())).because(error);
+    let failed = Error::new(format!("cannot write `{}`", path.display())).because(&without_temporary_name(error));
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             failed.hint("free some space, or name a file on another disk; no file was written")

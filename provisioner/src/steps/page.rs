@@ -10,6 +10,7 @@ use tempfile::NamedTempFile;
 use crate::core::error_code::Code;
 use crate::core::event::Event;
 use crate::error::{Error, Exit, Result};
+use crate::file::{folder, without_temporary_name};
 use crate::ui::Events;
 use crate::ui::page::BEGINNING;
 
@@ -33,16 +34,16 @@ impl PageFile {
                 .exit(Exit::Usage)
                 .hint("name a file, for example `faces.html`"));
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let cannot =
-            |error: std::io::Error| Error::new(format!("cannot write `{shown}`")).because(&error).exit(Exit::Usage);
+        let cannot = |error: std::io::Error| {
+            Error::new(format!("cannot write `{shown}`")).because(&without_temporary_name(&error)).exit(Exit::Usage)
+        };
         if path.exists() && !is_page(path).map_err(cannot)? {
             return Err(Error::new(format!("`{shown}` already exists and is not a page of this program"))
                 .exit(Exit::Refused)
                 .code(Code::FileExists)
                 .hint("choose another name, or delete the file"));
         }
-        let file = NamedTempFile::new_in(folder).map_err(cannot)?;
+        let file = NamedTempFile::new_in(folder(path)).map_err(cannot)?;
         Ok(Self { path: path.to_owned(), file })
     }
 
@@ -52,7 +53,9 @@ impl PageFile {
     /// The file cannot be written.
     pub fn write(mut self, html: &str, events: &Events) -> Result<()> {
         let file = self.path.display().to_string();
-        let cannot = |error: &std::io::Error| Error::new(format!("cannot write `{file}`")).because(error);
+        let cannot = |error: &std::io::Error| {
+            Error::new(format!("cannot write `{file}`")).because(&without_temporary_name(error))
+        };
         self.file.write_all(html.as_bytes()).map_err(|error| cannot(&error))?;
         self.file.as_file().sync_all().map_err(|error| cannot(&error))?;
         self.file.persist(&self.path).map_err(|error| cannot(&error.error))?;

@@ -42,13 +42,14 @@ pub fn write(cx: &Context, path: &Path, prepared: &Prepared) -> Result<()> {
     };
     let text =
         serde_json::to_string_pretty(&plan).map_err(|error| Error::new("cannot write the plan").because(&error))?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
-        writeln!(file, "{text}")?;
-        file.as_file().sync_all()?;
-        file.persist(&path).map(|_| ()).map_err(|error| error.error)
+    let written = tempfile::NamedTempFile::new_in(file::folder(&path)).and_then(|mut written| {
+        writeln!(written, "{text}")?;
+        written.as_file().sync_all()?;
+        written.persist(&path).map(|_| ()).map_err(|error| error.error)
     });
-    written.map_err(|error| Error::new(format!("cannot write `{}`", path.display())).because(&error))?;
+    written.map_err(|error| {
+        Error::new(format!("cannot write `{}`", path.display())).because(&file::without_temporary_name(&error))
+    })?;
     cx.events.emit(Event::PlanSaved { file: path.display().to_string() });
     Ok(())
 }
