@@ -1,7 +1,7 @@
 //! Pictures and their faces as one table.
 
 use super::table::{Column, table};
-use super::words::{done, noun};
+use super::words::{BAD, done, noun};
 use crate::core::event::Event;
 use crate::core::pictures::{PictureCounts, without_row};
 use crate::core::smoke::{Attribute, Row};
@@ -53,7 +53,8 @@ pub(super) fn summary(counts: &PictureCounts) -> String {
         (failed, "failed"),
     ];
     parts.extend(rest.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
-    done(parts.join(", "))
+    let counted = parts.join(", ");
+    if failed + unusable > 0 { format!("{BAD}✗{BAD:#} {counted}") } else { done(counted) }
 }
 
 fn text(row: &Row, name: &str) -> String {
