@@ -149,7 +149,7 @@ scale: ## 1,000 uploads at once with a Rekognition quota of 5 per second; takes 
 # TORTURE names the scenarios, separated by commas; `rights` denies each action that they use, `two` runs two commands at once. Outcomes
 # are in target/torture/outcomes.jsonl, so a run that was interrupted continues there.
 torture: export TORTURE ?= all
-torture: $(VENV)/judges/ready ## Kill, refuse and delay each request of each command; takes an hour or more, and continues where it was interrupted
+torture: $(VENV)/judges/ready ## Kill, refuse and delay each request of each command; takes 50 minutes, and continues where it was interrupted
 	$(CARGO_TEST) --test torture -- --nocapture
 	$(VENV)/judges/bin/python templates/judges/judge_requests.py target/torture/*.requests
 
