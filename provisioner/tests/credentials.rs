@@ -36,16 +36,20 @@ impl Setup {
 
     /// `status` in a region, with some variables and options, both separated by spaces.
     fn command(&self, variables: &str, options: &str) -> Command {
-        let mut command = provisioner(&self.home.0);
-        command
+        self.program("status", variables, options)
+    }
+
+    fn program(&self, command: &str, variables: &str, options: &str) -> Command {
+        let mut program = provisioner(&self.home.0);
+        program
             .env_remove("AWS_CONFIG_FILE")
             .env_remove("AWS_SHARED_CREDENTIALS_FILE")
             .env("HOME", &self.home.0)
             .env("AWS_ENDPOINT_URL", &self.service.endpoint)
             .envs(variables.split_whitespace().filter_map(|pair| pair.split_once('=')))
-            .args(["status", "--region", "eu-west-1"])
+            .args([command, "--region", "eu-west-1"])
             .args(options.split_whitespace());
-        command
+        program
     }
 
     fn run(&self, variables: &str, options: &str) -> Run {
@@ -253,7 +257,7 @@ fn a_code_is_asked_for_on_a_terminal_and_the_credentials_are_kept() {
     ]);
     assert!(setup.service.asked().is_empty());
 
-    let said = on_a_terminal(&setup, "--profile mfa", "123456\n");
+    let said = on_a_terminal(&setup, &setup.command("", "--profile mfa"), "123456\n");
     assert!(said.contains("MFA code of arn:aws:iam::123456789012:mfa/bob for profile mfa"), "{said}");
     let assumed: Vec<_> = setup.service.asked().into_iter().filter(|asked| asked.action == "AssumeRole").collect();
     let [assumed] = assumed.as_slice() else { panic!("{assumed:?}\n{said}") };
@@ -278,9 +282,19 @@ fn a_code_is_asked_for_on_a_terminal_and_the_credentials_are_kept() {
 }
 
 #[test]
+fn ctrl_c_at_a_prompt_ends_every_command() {
+    let setup = Setup::new("mfa-interrupted", MFA, CREDENTIALS);
+    for name in ["status", "list"] {
+        let said = on_a_terminal(&setup, &setup.program(name, "", "--profile mfa"), "\u{3}");
+        assert!(said.contains(&format!("`{name}` was interrupted")), "{said}");
+        assert!(said.ends_with("exit code 130"), "{said}");
+    }
+}
+
+#[test]
 fn several_regions_ask_for_one_code() {
     let setup = Setup::new("mfa-regions", MFA, CREDENTIALS);
-    on_a_terminal(&setup, "--profile mfa --region us-east-1", "123456\n");
+    on_a_terminal(&setup, &setup.command("", "--profile mfa --region us-east-1"), "123456\n");
     let asked = setup.service.asked();
     assert_eq!(asked.iter().filter(|asked| asked.action == "AssumeRole").count(), 1, "{asked:?}");
     let mut regions: Vec<_> =
@@ -297,7 +311,7 @@ fn a_refused_code_says_so() {
         })
     });
     let setup = Setup::with("mfa-refused", MFA, CREDENTIALS, service);
-    let said = on_a_terminal(&setup, "--profile mfa", "000000\n");
+    let said = on_a_terminal(&setup, &setup.command("", "--profile mfa"), "000000\n");
     for words in
         ["cannot assume role `arn:aws:iam::123456789012:role/Deployer` of profile `mfa`", "wait for the next one"]
     {
@@ -307,7 +321,7 @@ fn a_refused_code_says_so() {
 }
 
 /// Runs it on a terminal that Python makes, types an answer once it is asked, and returns all that the terminal showed.
-fn on_a_terminal(setup: &Setup, options: &str, answer: &str) -> String {
+fn on_a_terminal(setup: &Setup, program: &Command, answer: &str) -> String {
     const SCRIPT: &str = "
 import os, pty, sys
 answer = sys.argv[1].encode()
@@ -326,10 +340,9 @@ while True:
     if answer and b'for profile' in said:
         os.write(terminal, answer)
         answer = b''
-os.waitpid(child, 0)
-sys.stdout.write(said.decode())
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+sys.stdout.write(said.decode() + f'exit code {code}')
 ";
-    let program = setup.command("", options);
     let mut python = Command::new("python3");
     python.arg("-c").arg(SCRIPT).arg(answer).arg(program.get_program()).args(program.get_args());
     for (name, value) in program.get_envs() {
@@ -445,7 +458,8 @@ sso_start_url = https://example.com/start
     }
     let setup = Setup::new("secrets-mfa", CONFIG, "");
     // The terminal itself may show the code once, as it is typed.
-    let said = on_a_terminal(&setup, "--verbose --profile mfa", "987654\n").replacen("987654", "", 1);
+    let said =
+        on_a_terminal(&setup, &setup.command("", "--verbose --profile mfa"), "987654\n").replacen("987654", "", 1);
     assert_eq!(SECRETS.into_iter().find(|secret| said.contains(secret)), None, "{said}");
 }
 
