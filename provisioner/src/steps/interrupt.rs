@@ -4,6 +4,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// The steps that currently handle Ctrl-C. There can be several, because regions run in parallel.
@@ -39,38 +40,37 @@ pub enum Signal {
 
 /// Delivers every Ctrl-C to the steps that handle it, and returns at a signal that ends the run.
 pub async fn unanswered() -> Signal {
-    // Created once: a signal that arrives between two turns of the loop is not lost.
-    let mut terminated = std::pin::pin!(terminated());
+    // Created once, so that a signal that arrives between two turns of the loop is not lost.
+    let (mut interrupts, mut terminations) =
+        (Arrivals::of(SignalKind::interrupt()), Arrivals::of(SignalKind::terminate()));
     loop {
         tokio::select! {
-            pressed = tokio::signal::ctrl_c() => {
-                if pressed.is_err() {
-                    // Without a handler, the signal itself ends the program.
-                    std::future::pending::<()>().await;
-                }
+            () = interrupts.next() => {
                 let mut answering = ANSWERING.lock().unwrap_or_else(PoisonError::into_inner);
                 answering.retain(|step| step.send(()).is_ok());
                 if answering.is_empty() {
                     return Signal::Interrupt;
                 }
             }
-            () = &mut terminated => return Signal::Terminate,
+            () = terminations.next() => return Signal::Terminate,
         }
     }
 }
 
-#[cfg(unix)]
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut signals) => {
-            signals.recv().await;
-        }
-        Err(_) => std::future::pending().await,
-    }
-}
+/// The arrivals of a signal; `None` if it cannot be handled, so that it ends the program itself.
+struct Arrivals(Option<tokio::signal::unix::Signal>);
 
-#[cfg(not(unix))]
-async fn terminated() {
-    std::future::pending().await
+impl Arrivals {
+    fn of(kind: SignalKind) -> Self {
+        Self(signal(kind).ok())
+    }
+
+    async fn next(&mut self) {
+        match &mut self.0 {
+            Some(arrivals) => {
+                arrivals.recv().await;
+            }
+            None => std::future::pending().await,
+        }
+    }
 }
